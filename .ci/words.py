@@ -49,6 +49,7 @@ TERMS = [
 # Places where a word of the list is right: path prefix, word, reason.
 EXCEPTIONS = [
     (".ci/words.py", "", "the list"),
+    ("strands-core/src/models/error_classification/context_overflow.rs", "shorten", "words of providers' errors"),
     ("examples/travel-agent/src/offline/request.rs", "sounds", "words of users that the rules match"),
     ("strands-core/src/models/error_classification/context_overflow.rs", "shorten", "messages of providers"),
 ]

@@ -165,7 +165,7 @@ impl Refusal {
         let message = if self.message.is_empty() { &self.body } else { &self.message };
         // A model that is not ready has the status of throttling, but a code of its own.
         let status = self.status.filter(|_| code != "ModelNotReadyException");
-        if let Some(kind) = ModelErrorKind::of_words(status, &[code], message) {
+        if let Some(kind) = ModelErrorKind::from_message(status, &[code], message) {
             return kind;
         }
         match code {
@@ -198,7 +198,7 @@ impl Refusal {
         match self.status {
             // The model behind Bedrock failed.
             Some(424) => ModelErrorKind::Overloaded,
-            status => ModelErrorKind::of_status(status),
+            status => ModelErrorKind::from_status(status),
         }
     }
 

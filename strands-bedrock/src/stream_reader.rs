@@ -45,7 +45,7 @@ impl CallFacts {
     ///
     /// Returns the error that the stop reason stands for.
     pub(crate) fn check_stop_reason(&self, reason: &StopReason) -> Result<(), ModelError> {
-        match ModelErrorKind::of_stop_reason(reason.as_str()) {
+        match ModelErrorKind::from_stop_reason(reason.as_str()) {
             Some(kind) => Err(kind.into_error(None, self.context.details().with_code(reason.as_str()))),
             None => Ok(()),
         }

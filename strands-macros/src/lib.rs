@@ -66,7 +66,7 @@ use proc_macro::TokenStream;
 /// An `Arc<T>` without `#[inject]` is an error, and so is an `Rc<T>`, `Mutex<T>` or `RwLock<T>` anywhere in a type from the
 /// model: the tool would never read the injected value. `Arc<str>` and `Arc<[T]>` are data. The macro sees names and not
 /// types: behind an alias such as `type Db = Arc<Database>`, the model supplies the value if `Database` derives the traits;
-/// the agent's `build()` then warns of the unread injected value, see `Agent::unread_values`. A reference to data of the
+/// the agent's `build()` then warns of the unread injected value, see `Agent::unread_injected_values`. A reference to data of the
 /// standard library, such as `&String`, `&Vec<T>` or `&u8`, is an error too, which names the type to use instead.
 ///
 /// A doc comment on a parameter describes it; so does an entry in a list under `# Arguments` in the function's doc comment

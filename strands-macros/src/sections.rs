@@ -18,7 +18,7 @@ pub(crate) struct LineContext {
     pub(crate) is_code: bool,
 }
 
-/// Returns the context of each line. Any other heading, of whatever level, ends a section.
+/// Returns the context of each line. Any other heading, of any level, ends a section.
 pub(crate) fn contexts(lines: &[&str]) -> Vec<LineContext> {
     let mut section = None;
     let mut fence: Option<Fence> = None;

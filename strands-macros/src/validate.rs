@@ -92,7 +92,7 @@ fn common(tool: &ToolFn, errors: &mut Errors) {
     together(&tool.arguments, errors);
 }
 
-/// Returns true for a `#[tool]` attribute, by whatever path it is imported.
+/// Returns true for a `#[tool]` attribute, imported by any path.
 pub(crate) fn is_tool_attribute(attr: &syn::Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "tool")
 }

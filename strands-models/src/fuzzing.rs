@@ -1,7 +1,7 @@
 //! Fuzz targets: any bytes as a response, read with framing, a provider's stream reader and a turn builder, and checks that
 //! hold for any bytes.
 //!
-//! Compiled with `--cfg fuzzing` alone, and not part of the public API.
+//! Compiled only with `--cfg fuzzing`, and not part of the public API.
 #![allow(clippy::panic, missing_docs, reason = "what fails here is what the fuzzer looks for")]
 
 use std::collections::HashMap;
@@ -115,7 +115,7 @@ fn check(events: &[StreamEvent], error: Option<ModelError>, limit: usize) {
                 assert_eq!(*block.kind.get_or_insert(kind(delta)), kind(delta), "{content_block_index} changes");
             }
             StreamEvent::ContentBlockStop { content_block_index } => {
-                // An empty block has an end alone.
+                // An empty block has only an end.
                 let block = blocks.entry(*content_block_index).or_default();
                 assert!(!block.ended, "{content_block_index} ends twice");
                 block.ended = true;

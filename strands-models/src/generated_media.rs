@@ -14,7 +14,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Returns the media block of a MIME type with bytes in base64; `None` for another type or without bytes. Parameters of the type
-/// are part of the format of audio alone, where they contain the sample rate.
+/// are part of the format only for audio, where they contain the sample rate.
 pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {
     let (kind, format) = mime.trim().split_once('/')?;
     let kind = kind.to_ascii_lowercase();

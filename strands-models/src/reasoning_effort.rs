@@ -1,6 +1,6 @@
 //! Reasoning effort, one type for the builders of all providers.
 
-#[cfg(any(feature = "anthropic", feature = "gemini", feature = "ollama"))]
+#[cfg(any(feature = "anthropic", feature = "gemini", feature = "mistral", feature = "ollama"))]
 use crate::ModelBuildError;
 
 /// Reasoning effort of a model.
@@ -44,7 +44,7 @@ impl ReasoningEffort {
     /// # Errors
     ///
     /// Returns [`ModelBuildError::UnsupportedReasoningEffort`] for an effort that is not `accepted`.
-    #[cfg(any(feature = "anthropic", feature = "gemini", feature = "ollama"))]
+    #[cfg(any(feature = "anthropic", feature = "gemini", feature = "mistral", feature = "ollama"))]
     pub(crate) fn check(
         effort: Option<Self>,
         accepted: &[Self],

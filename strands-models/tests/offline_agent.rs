@@ -99,12 +99,12 @@ async fn a_planner_calls_several_tools_in_one_prompt() {
         .planner(|turn| {
             let city = turn.user_text().strip_prefix("Trip to ")?;
             let Some(weather) = turn.result("get_weather") else {
-                return Some(OfflineStep::call("get_weather", json!({"city": city})).after_saying("I look outside."));
+                return Some(OfflineStep::call("get_weather", json!({"city": city})).with_text("I look outside."));
             };
             let nights = if weather.json()?["celsius"].as_i64()? > 10 { 4 } else { 1 };
             Some(match turn.result("book_hotel") {
                 None => OfflineStep::call("book_hotel", json!({"city": city, "nights": nights})),
-                Some(booked) => OfflineStep::say(format!("Booked: {}", booked.json()?["code"].as_str()?)),
+                Some(booked) => OfflineStep::respond(format!("Booked: {}", booked.json()?["code"].as_str()?)),
             })
         })
         .build();

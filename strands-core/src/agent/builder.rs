@@ -156,8 +156,8 @@ impl AgentBuilder {
     }
 
     /// Injects a value for tools and hooks: tools borrow it with an argument `&T`. There is one value for each type; an
-    /// `Arc<T>` also provides `&T`. `build` warns about values that [no tool reads](Agent::unread_values), once for all clones
-    /// of the builder.
+    /// `Arc<T>` also provides `&T`. `build` warns about values that [no tool reads](Agent::unread_injected_values), once for
+    /// all clones of the builder.
     #[doc(alias = "invocation_state", alias = "dependency")]
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.injected.insert(value);
@@ -361,7 +361,7 @@ impl AgentBuilder {
             response_is_cut: false,
             refused_outputs: HashSet::new(),
         };
-        let unread = work.unread_values();
+        let unread = work.unread_injected_values();
         // Once for all clones, since a server may build an agent for each request.
         if !unread.is_empty() && !self.has_warned.swap(true, Ordering::Relaxed) {
             unread.into_iter().for_each(|value| diagnostics::unread_value(&work.config.names, value));

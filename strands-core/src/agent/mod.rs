@@ -286,12 +286,12 @@ impl Agent {
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let model = ScriptedModel::responding("hi");
     /// let agent = Agent::builder().model(model).tools(tools![Book]).inject(User("ada".into())).build().await?;
-    /// assert_eq!(agent.unread_values().len(), 1, "`book` takes its user from the model");
+    /// assert_eq!(agent.unread_injected_values().len(), 1, "`book` takes its user from the model");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub fn unread_values(&self) -> Vec<&'static str> {
-        self.work.unread_values()
+    pub fn unread_injected_values(&self) -> Vec<&'static str> {
+        self.work.unread_injected_values()
     }
 
     /// Discards the pending interrupts, here and in the session. Their calls get an error result, and the agent accepts

@@ -43,10 +43,10 @@ impl ManagerOptions {
 macro_rules! manager_option_setters {
     ($manager:ident) => {
         impl $manager {
-            /// Disables the truncation of tool results.
+            /// Truncates large tool results before messages are removed or summarized. Default: true.
             #[must_use]
-            pub fn keep_results(mut self) -> Self {
-                self.options.truncate_results = false;
+            pub fn truncate_results(mut self, truncate: bool) -> Self {
+                self.options.truncate_results = truncate;
                 self
             }
 

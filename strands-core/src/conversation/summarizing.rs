@@ -75,7 +75,7 @@ pub enum SummaryError {
         "the summary of {messages} messages is empty or incomplete, with stop reason `{stop_reason}`; raise `max_tokens` of \
          the model if that is the reason, or use another model for summaries"
     )]
-    NotWritten {
+    NoSummary {
         /// Number of messages to summarize.
         messages: usize,
         /// Stop reason of the response.
@@ -212,7 +212,7 @@ impl SummarizingConversationManager {
                     let whole = matches!(turn.stop_reason, StopReason::EndTurn | StopReason::StopSequence);
                     if !whole || text.trim().is_empty() {
                         let messages = messages.len();
-                        return Err(SummaryError::NotWritten { messages, stop_reason: turn.stop_reason });
+                        return Err(SummaryError::NoSummary { messages, stop_reason: turn.stop_reason });
                     }
                     return Ok(text);
                 }

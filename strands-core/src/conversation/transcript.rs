@@ -1,4 +1,4 @@
-//! Conversations as plain text, for the model that summarizes them. Every provider accepts text, whatever tools, media and
+//! Conversations as plain text, for the model that summarizes them. Every provider accepts text, regardless of tools, media and
 //! reasoning the conversation contains.
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::models::{OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
 use crate::run::OutputTool;
-use crate::schema::{restored, wrapping};
+use crate::schema::{restore_value, wrapping};
 use crate::schema_validation::{JsonSchemaError, Validator, read_as};
 use crate::tool::{ToolSet, ToolSpec, is_valid_tool_name};
 
@@ -66,7 +66,7 @@ impl OutputType {
     ///
     /// Returns a description of the error, for the model to correct.
     pub(super) fn read(&self, input: &Value) -> Result<Value, String> {
-        let input = &*restored(&self.tool.spec.input_schema, input);
+        let input = &*restore_value(&self.tool.spec.input_schema, input);
         let Some(key) = self.key() else { return self.validated(input) };
         // A string that holds an object is arguments that were serialized twice, not text.
         if input.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
@@ -86,7 +86,7 @@ impl OutputType {
     /// Returns a partial output in the form of the type.
     pub(super) fn restored<'v>(&self, part: &'v Value) -> Cow<'v, Value> {
         match (self.key(), &self.tool.spec.input_schema) {
-            (None, schema) => restored(schema, part),
+            (None, schema) => restore_value(schema, part),
             (Some(_), _) => Cow::Borrowed(part),
         }
     }

@@ -160,7 +160,7 @@ impl Driver<'_> {
             Ok(Err(error)) => end.failure = Some(error),
             Err(reason) => end.stopped = Some(reason),
         }
-        // The tools were not started, whatever the session has.
+        // The tools were not started, regardless of the session's content.
         self.set_status(&starts, CallStatus::Approved);
         false
     }

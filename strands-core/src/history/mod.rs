@@ -57,8 +57,8 @@ impl History {
 
     /// Creates a history from the messages of a range in a session. [`repair`](Self::repair) makes them valid input.
     pub(crate) fn restored(range: &MessageRange, messages: Vec<Arc<Message>>) -> Self {
-        let next_number = range.from.saturating_add(messages.len().saturating_sub(range.also.len()) as u64);
-        let numbers = range.also.iter().copied().chain((0..).map(|offset| range.from.saturating_add(offset)));
+        let next_number = range.from.saturating_add(messages.len().saturating_sub(range.earlier.len()) as u64);
+        let numbers = range.earlier.iter().copied().chain((0..).map(|offset| range.from.saturating_add(offset)));
         let list = messages.into_iter().zip(numbers.map(Position::numbered)).collect();
         let (saved, range) = (SaveState::up_to(next_number), range.clone());
         let mut history = Self { list, next_number, saved, range, changed: true, ..Self::default() };

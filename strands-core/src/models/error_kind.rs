@@ -8,8 +8,8 @@ use super::{ErrorDetails, ModelError};
 
 /// The kind of a [`ModelError`], without its details. JSON: the name in snake case.
 ///
-/// Providers classify a failed call by its [codes and message](Self::of_words), its [status](Self::of_status) or its
-/// [stop reason](Self::of_stop_reason), and [make the error](Self::into_error) of the kind.
+/// Providers classify a failed call by its [codes and message](Self::from_message), its [status](Self::from_status) or its
+/// [stop reason](Self::from_stop_reason), and [make the error](Self::into_error) of the kind.
 ///
 /// ```
 /// use strands::models::{ModelError, ModelErrorKind};
@@ -68,7 +68,7 @@ impl ModelError {
 
 impl ModelErrorKind {
     /// Returns the kind of an error of which only the HTTP status is known. `None` means that the response broke off.
-    pub fn of_status(status: Option<u16>) -> Self {
+    pub fn from_status(status: Option<u16>) -> Self {
         match status {
             Some(429) => Self::Throttled,
             Some(401 | 403) => Self::Authentication,

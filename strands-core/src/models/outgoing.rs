@@ -16,7 +16,7 @@ const INVALID_TOOL_NAME: &str = "INVALID_TOOL_NAME";
 ///   provider. Responses without a provider in their metadata keep them.
 /// - Blank text is removed from a user message with other content, and from a response with tool calls; elsewhere it
 ///   becomes [`placeholder::BLANK_TEXT`], and so does a message without any content left.
-/// - Media without bytes become a text that says so.
+/// - Media without bytes become a text that reports it.
 /// - Tool results lose blank text and have at least one part: see [`outgoing_result`].
 /// - An invalid tool name becomes `INVALID_TOOL_NAME`.
 ///

@@ -63,7 +63,7 @@ impl Run {
     ) -> Result<Option<Message>, MissingOutput> {
         self.turns = self.turns.saturating_add(1);
         self.usage.add(usage);
-        // A response without calls needs no tools, whatever its stop reason.
+        // A response without calls needs no tools, for any stop reason.
         if *stop_reason == StopReason::ToolUse
             && let Some(pending) = PendingTools::of(message)
         {

@@ -33,7 +33,7 @@ impl Count {
         ] {
             if count > limit {
                 return Err(StrictSchemaError::new(format!(
-                    "it has {count} {what}, of which the provider takes {limit}"
+                    "it has {count} {what}, of which the provider accepts {limit}"
                 )));
             }
         }

@@ -7,7 +7,7 @@
 //! - constraints that a provider has no keyword for go into the description;
 //! - the arguments that the model generates are [restored] and then validated against the original schema.
 //!
-//! [restored]: restored()
+//! [restored]: restore_value()
 
 mod arrays_and_objects;
 mod composition;
@@ -29,7 +29,7 @@ pub(crate) mod wrapping;
 use serde_json::{Value, json};
 
 pub use dialect::SchemaDialect;
-pub use restoring::restored;
+pub use restoring::restore_value;
 
 use crate::depth;
 

@@ -61,7 +61,7 @@ impl<'a> Bundler<'a> {
         for (keyword, value) in fields {
             match (keyword.as_str(), value) {
                 ("$defs" | "definitions", _) => {}
-                // The root is not a document of its own, and the provider determines the draft.
+                // The root is not a separate document, and the provider determines the draft.
                 ("$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$vocabulary", _) => {}
                 ("$ref" | "$dynamicRef", Value::String(reference)) => match self.resolved(reference) {
                     Some(target) => {

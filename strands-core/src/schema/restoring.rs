@@ -21,12 +21,12 @@ const MAX_LEVELS: usize = 16;
 ///
 /// ```
 /// use serde_json::json;
-/// use strands::schema::restored;
+/// use strands::schema::restore_value;
 ///
 /// let schema = json!({"type": "object", "properties": {"to day": {"type": "string"}, "page": {"type": "integer"}}});
-/// assert_eq!(*restored(&schema, &json!({"to_day": "Friday", "page": null})), json!({"to day": "Friday"}));
+/// assert_eq!(*restore_value(&schema, &json!({"to_day": "Friday", "page": null})), json!({"to day": "Friday"}));
 /// ```
-pub fn restored<'v>(schema: &Value, value: &'v Value) -> Cow<'v, Value> {
+pub fn restore_value<'v>(schema: &Value, value: &'v Value) -> Cow<'v, Value> {
     let declared = schema.get("properties").and_then(Value::as_object);
     let is_known = |name: &String| declared.is_some_and(|declared| declared.contains_key(name));
     let is_renamed = value.as_object().is_some_and(|fields| !fields.keys().all(is_known));
@@ -225,16 +225,16 @@ mod tests {
             "note": null, "leg": {"via": {"to": "x"}}, "legs": [{}, null], "kind": {"tag": "a"}, "must": null, "any": null,
             "unknown": null,
         });
-        assert_eq!(*restored(&schema, &given), expected);
+        assert_eq!(*restore_value(&schema, &given), expected);
         let other = json!({"kind": {"tag": "b", "x": null}, "must": "x"});
-        assert_eq!(*restored(&schema, &other), other);
+        assert_eq!(*restore_value(&schema, &other), other);
     }
 
     #[test]
     fn restores_original_names() {
         let schema = json!({"oneOf": [{"type": "object", "properties": {"$top": {"type": "integer"}, "_top": {}}}]});
-        assert_eq!(*restored(&schema, &json!({"_top_2": 3, "_top": 1})), json!({"$top": 3, "_top": 1}));
+        assert_eq!(*restore_value(&schema, &json!({"_top_2": 3, "_top": 1})), json!({"$top": 3, "_top": 1}));
         let unchanged = json!({"$top": 3});
-        assert!(matches!(restored(&schema, &unchanged), Cow::Owned(same) if same == unchanged));
+        assert!(matches!(restore_value(&schema, &unchanged), Cow::Owned(same) if same == unchanged));
     }
 }

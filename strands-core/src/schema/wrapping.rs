@@ -84,7 +84,7 @@ fn take_map(schema: &mut Value, keyword: &str) -> Map<String, Value> {
 }
 
 /// Returns true if the wrapped schema may allow objects with undeclared fields, which could have the wrapper's field too.
-/// A wrapper around an unrestricted value is not ambiguous: whatever the field holds fits.
+/// A wrapper around an unrestricted value is not ambiguous: any content of the field fits.
 pub(crate) fn is_ambiguous(wrapper: &Value) -> bool {
     let Some(inner) = key(wrapper).and_then(|key| wrapper.get("properties")?.get(key)) else { return false };
     let mut is_open = false;

@@ -159,12 +159,12 @@ pub struct MessageRange {
     /// First position of a contiguous range that ends with the newest message.
     pub from: u64,
     /// Additional positions before `from`, ascending.
-    pub also: Vec<u64>,
+    pub earlier: Vec<u64>,
 }
 
 impl MessageRange {
-    /// Creates a range of all messages from `from` on, and those at the earlier positions in `also`.
-    pub fn new(from: u64, also: Vec<u64>) -> Self {
-        Self { from, also }
+    /// Creates a range of all messages from `from` on, and of those at the positions in `earlier`.
+    pub fn new(from: u64, earlier: Vec<u64>) -> Self {
+        Self { from, earlier }
     }
 }

@@ -226,7 +226,7 @@ impl Session for MemorySession {
         self.known.messages = stored.versions.messages;
         self.unconfirmed = None;
         let messages = (0..).zip(&stored.messages);
-        let wanted = messages.filter(|(position, _)| *position >= range.from || range.also.contains(position));
+        let wanted = messages.filter(|(position, _)| *position >= range.from || range.earlier.contains(position));
         Ok(wanted.map(|(_, message)| Arc::clone(message)).collect())
     }
 

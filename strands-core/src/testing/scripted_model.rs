@@ -228,7 +228,7 @@ impl ScriptedTurn {
 
     /// Sets the stop reason.
     #[must_use]
-    pub fn stopping_with(mut self, reason: StopReason) -> Self {
+    pub fn with_stop_reason(mut self, reason: StopReason) -> Self {
         for event in &mut self.events {
             if let StreamEvent::MessageStop { stop_reason, .. } = event {
                 stop_reason.clone_from(&reason);
@@ -239,7 +239,7 @@ impl ScriptedTurn {
 
     /// Sets the token usage.
     #[must_use]
-    pub fn costing(mut self, tokens: Usage) -> Self {
+    pub fn with_usage(mut self, tokens: Usage) -> Self {
         for event in &mut self.events {
             if let StreamEvent::Metadata { usage, .. } = event {
                 *usage = tokens;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::depth;
-use crate::schema::restored;
+use crate::schema::restore_value;
 use crate::schema_validation::quoting;
 use crate::tool::{Tool, ToolSet};
 
@@ -19,7 +19,7 @@ const MAX_QUOTED: usize = 80;
 /// Returns a description of the error, for the model.
 pub(super) fn validated(input: &Value, tool: &Arc<dyn Tool>, tools: &ToolSet) -> Result<Value, String> {
     let mut input = match input {
-        Value::Object(_) => restored(&tool.spec().input_schema, input).into_owned(),
+        Value::Object(_) => restore_value(&tool.spec().input_schema, input).into_owned(),
         Value::Null => Value::Object(Map::new()),
         Value::String(text) if text.trim().is_empty() => Value::Object(Map::new()),
         Value::String(text) => {

@@ -187,10 +187,10 @@ pub(super) fn state_with_range(
 ) -> Map<String, Value> {
     state.insert(MANAGER_NAME.to_owned(), manager.name().into());
     state.insert(REMOVED_MESSAGES.to_owned(), range.from.into());
-    if range.also.is_empty() {
+    if range.earlier.is_empty() {
         state.shift_remove(KEPT_MESSAGES);
     } else {
-        state.insert(KEPT_MESSAGES.to_owned(), range.also.clone().into());
+        state.insert(KEPT_MESSAGES.to_owned(), range.earlier.clone().into());
     }
     state
 }

@@ -99,7 +99,7 @@ impl WorkingSet {
 impl WorkingSet {
     /// Returns the types of the agent's injected values that no tool reads. Empty if values may be read without a declaration:
     /// by hooks, by tools that take their whole context, and by tools that a provider lists later.
-    pub(crate) fn unread_values(&self) -> Vec<&'static str> {
+    pub(crate) fn unread_injected_values(&self) -> Vec<&'static str> {
         let required = || self.tools().iter().flat_map(|tool| tool.requires());
         let reads_any = !self.config.hooks().is_empty()
             || self.tools.catalog.has_providers()

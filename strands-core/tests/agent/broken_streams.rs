@@ -140,7 +140,7 @@ async fn prompts_of_all_forms_become_valid_requests() {
 #[tokio::test]
 async fn continuing_without_a_prompt_appends_to_the_last_response() {
     let model = ScriptedModel::new([
-        ScriptedTurn::text("It is").stopping_with(StopReason::MaxTokens),
+        ScriptedTurn::text("It is").with_stop_reason(StopReason::MaxTokens),
         ScriptedTurn::text("sunny."),
     ]);
     let mut agent = agent(&model, []).await;

@@ -451,7 +451,7 @@ async fn usage_of_failed_models_is_counted() {
         let turn = ScriptedTurn::events([StreamEvent::start(), usage]).breaking_after(2, ModelError::transport("cut"));
         named(id, ScriptedModel::new([turn]))
     };
-    let greeting = ScriptedTurn::text("Hello.").costing(Usage::new(5, 2));
+    let greeting = ScriptedTurn::text("Hello.").with_usage(Usage::new(5, 2));
     let model = Fallback::new(costly("a", 10)).or(costly("b", 20)).or(named("c", ScriptedModel::new([greeting])));
     let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
     let response = agent.prompt("hi").await.unwrap();

@@ -165,7 +165,7 @@ async fn unread_values_are_reported() {
     struct Unread;
     let builder = || Agent::builder().model(model()).tool(WhoAmI::new()).inject(Identity("ada"));
     let unread = |agent: &Agent| {
-        agent.unread_values().into_iter().map(|name| name.rsplit("::").next().unwrap()).collect::<Vec<_>>()
+        agent.unread_injected_values().into_iter().map(|name| name.rsplit("::").next().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(unread(&builder().build().await.unwrap()), [""; 0]);
     assert_eq!(unread(&builder().inject(Unread).inject("x").build().await.unwrap()), ["&str", "Unread"]);
@@ -203,7 +203,7 @@ async fn unread_values_are_not_reported_with_dynamic_tools() {
         let _ = event.context.injected::<Identity>();
     });
     for builder in [builder().tool(reads_any), hooked, builder().tool_provider(NoTools)] {
-        assert_eq!(builder.build().await.unwrap().unread_values(), [""; 0]);
+        assert_eq!(builder.build().await.unwrap().unread_injected_values(), [""; 0]);
     }
 }
 

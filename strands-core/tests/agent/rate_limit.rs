@@ -34,7 +34,7 @@ async fn ask(model: &RateLimit, text: &str) -> Result<(), ModelError> {
 }
 
 fn responding(cost: Usage) -> ScriptedModel {
-    ScriptedModel::from_fn(move |_| ScriptedTurn::text("hi").costing(cost))
+    ScriptedModel::from_fn(move |_| ScriptedTurn::text("hi").with_usage(cost))
 }
 
 fn free() -> ScriptedModel {

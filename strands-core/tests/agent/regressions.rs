@@ -347,7 +347,7 @@ async fn a_prompt_with_a_pending_call_survives_another_interrupt() {
 #[tokio::test]
 async fn usage_of_an_attempt_is_counted_after_a_conflict() {
     let sessions = InMemorySessionManager::new("s");
-    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("x").costing(Usage::new(10, 5)));
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("x").with_usage(Usage::new(10, 5)));
     let mut agent = template(&model, []).session_manager(sessions.clone()).conflict_retries(1).build().await.unwrap();
     template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())

@@ -182,7 +182,7 @@ async fn retry_waits_are_capped_by_max_delay() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_context_window_truncates_the_conversation() {
-    let full = ScriptedTurn::text("half").stopping_with(StopReason::from("model_context_window_exceeded"));
+    let full = ScriptedTurn::text("half").with_stop_reason(StopReason::from("model_context_window_exceeded"));
     let model = ScriptedModel::new([ScriptedTurn::text("one"), full, ScriptedTurn::text("whole")]);
     let mut agent = agent(&model, []).await;
     agent.prompt("first").await.unwrap();

@@ -24,15 +24,15 @@ async fn usage_sums_saturate() {
     let huge = || Usage::new(u64::MAX, u64::MAX).with_cache(Some(u64::MAX), Some(u64::MAX));
     let inner = tool("ask", move |_, _| {
         made.fetch_add(1, Ordering::SeqCst);
-        let model = ScriptedModel::from_fn(move |_| ScriptedTurn::text("hi").costing(huge()));
+        let model = ScriptedModel::from_fn(move |_| ScriptedTurn::text("hi").with_usage(huge()));
         async move {
             agent(&model, []).await.prompt("go").await.map_err(ToolError::from_source)?;
             Ok(ToolOutput::text("ok"))
         }
     });
     let model = ScriptedModel::from_fn(move |request| match request.messages.len() {
-        1 => ScriptedTurn::tool_uses([("ask", json!({})), ("ask", json!({}))]).costing(huge()),
-        _ => ScriptedTurn::text("done").costing(huge()),
+        1 => ScriptedTurn::tool_uses([("ask", json!({})), ("ask", json!({}))]).with_usage(huge()),
+        _ => ScriptedTurn::text("done").with_usage(huge()),
     });
     let response = agent(&model, [inner]).await.prompt("go").await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (4, u64::MAX));

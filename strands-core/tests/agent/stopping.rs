@@ -183,7 +183,7 @@ async fn stop_reasons_of_the_model_are_reported() {
         StopReason::MaxTokens,
         StopReason::Other("something_new".into()),
     ] {
-        let model = ScriptedModel::new([ScriptedTurn::text("so").stopping_with(reason.clone())]);
+        let model = ScriptedModel::new([ScriptedTurn::text("so").with_stop_reason(reason.clone())]);
         let mut agent = agent(&model, []).await;
         assert_eq!(agent.prompt("go").await.unwrap().stop_reason, reason);
         assert_whole(&mut agent).await;

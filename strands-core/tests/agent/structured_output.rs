@@ -337,7 +337,7 @@ async fn a_turn_that_ends_early_has_no_output() {
     assert_eq!(agent.messages().last().unwrap().role, Role::Assistant);
     assert_whole(&mut agent).await;
 
-    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("too lo").stopping_with(StopReason::MaxTokens));
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("too lo").with_stop_reason(StopReason::MaxTokens));
     let mut agent = self::agent(&model, []).await;
     let error = agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap_err();
     assert!(matches!(error, AgentError::NoOutput { stop_reason: StopReason::MaxTokens }));

@@ -29,8 +29,8 @@ fn outcomes() -> Vec<Outcome> {
             "answered after tools",
             || {
                 ScriptedModel::new([
-                    ScriptedTurn::tool_use("one", json!({})).costing(cached(100, 10, 50)),
-                    ScriptedTurn::text("done").costing(Usage::new(200, 20)),
+                    ScriptedTurn::tool_use("one", json!({})).with_usage(cached(100, 10, 50)),
+                    ScriptedTurn::text("done").with_usage(Usage::new(200, 20)),
                 ])
             },
             none,
@@ -41,7 +41,7 @@ fn outcomes() -> Vec<Outcome> {
             || {
                 let mut broken = costing_first(Usage::new(7, 3));
                 broken = broken.breaking_after(3, ModelError::transport("cut"));
-                ScriptedModel::new([broken, ScriptedTurn::text("done").costing(Usage::new(10, 1))])
+                ScriptedModel::new([broken, ScriptedTurn::text("done").with_usage(Usage::new(10, 1))])
             },
             none,
             Usage::new(17, 4),
@@ -56,7 +56,7 @@ fn outcomes() -> Vec<Outcome> {
             "failed after tools",
             || {
                 ScriptedModel::new([
-                    ScriptedTurn::tool_use("one", json!({})).costing(Usage::new(100, 10)),
+                    ScriptedTurn::tool_use("one", json!({})).with_usage(Usage::new(100, 10)),
                     ScriptedTurn::error(refused()),
                 ])
             },
@@ -71,7 +71,7 @@ fn outcomes() -> Vec<Outcome> {
         ),
         (
             "at a limit",
-            || ScriptedModel::from_fn(|_| ScriptedTurn::tool_use("one", json!({})).costing(Usage::new(100, 10))),
+            || ScriptedModel::from_fn(|_| ScriptedTurn::tool_use("one", json!({})).with_usage(Usage::new(100, 10))),
             Limits::new().turns(3),
             Usage::new(300, 30),
         ),
@@ -115,7 +115,7 @@ async fn usage_is_counted_for_every_outcome() {
 
 #[tokio::test]
 async fn the_usage_of_an_agent_is_the_sum_of_its_invocations() {
-    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("hi").costing(cached(10, 2, 5)));
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("hi").with_usage(cached(10, 2, 5)));
     let mut agent = build(&model).await;
     let mut sum = Usage::default();
     for _ in 0..3 {
@@ -128,7 +128,7 @@ async fn the_usage_of_an_agent_is_the_sum_of_its_invocations() {
 #[tokio::test]
 async fn the_total_reported_by_the_provider_is_kept() {
     let cost = Usage::new(10, 2).with_total(99);
-    let model = ScriptedModel::from_fn(move |_| ScriptedTurn::text("hi").costing(cost));
+    let model = ScriptedModel::from_fn(move |_| ScriptedTurn::text("hi").with_usage(cost));
     let mut agent = build(&model).await;
     assert_eq!(agent.prompt("go").await.unwrap().usage.total_tokens, 99);
     agent.prompt("go").await.unwrap();
@@ -137,7 +137,7 @@ async fn the_total_reported_by_the_provider_is_kept() {
 
 #[tokio::test]
 async fn usage_sums_do_not_overflow() {
-    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("hi").costing(Usage::new(u64::MAX, u64::MAX)));
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("hi").with_usage(Usage::new(u64::MAX, u64::MAX)));
     let mut agent = build(&model).await;
     for _ in 0..2 {
         agent.prompt("go").await.unwrap();

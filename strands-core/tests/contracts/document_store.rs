@@ -132,7 +132,7 @@ impl Session for DocumentSession {
     async fn read(&mut self, range: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
         self.settle().await;
         (self.version, self.document) = self.store.get(&self.key);
-        let wanted = |at: u64| at >= range.from || range.also.contains(&at);
+        let wanted = |at: u64| at >= range.from || range.earlier.contains(&at);
         let messages = (0..).zip(&self.document.messages).filter(|(at, _)| wanted(*at));
         Ok(messages.map(|(_, message)| Arc::clone(message)).collect())
     }

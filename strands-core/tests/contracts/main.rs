@@ -80,7 +80,9 @@ async fn conversation_managers_pass() {
 async fn sliding_window_managers_pass() {
     check_conversation_manager(SlidingWindowConversationManager::default).await.unwrap();
     check_conversation_manager(|| SlidingWindowConversationManager::new(6)).await.unwrap();
-    check_conversation_manager(|| SlidingWindowConversationManager::new(10).keep_results().pin_first(1)).await.unwrap();
+    check_conversation_manager(|| SlidingWindowConversationManager::new(10).truncate_results(false).pin_first(1))
+        .await
+        .unwrap();
     check_conversation_manager(|| SlidingWindowConversationManager::new(10).per_turn(2).proactive(0.7)).await.unwrap();
 }
 
@@ -90,5 +92,7 @@ async fn summarizing_managers_pass() {
     check_conversation_manager(|| SummarizingConversationManager::new().preserve_recent(4).proactive(0.7))
         .await
         .unwrap();
-    check_conversation_manager(|| SummarizingConversationManager::new().keep_results().pin_first(1)).await.unwrap();
+    check_conversation_manager(|| SummarizingConversationManager::new().truncate_results(false).pin_first(1))
+        .await
+        .unwrap();
 }

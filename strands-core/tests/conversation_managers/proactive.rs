@@ -148,8 +148,8 @@ impl ConversationManager for Projecting {
 async fn projects_reported_usage_and_estimates_the_rest() {
     let cached = Usage::new(100, 20).with_cache(Some(3_000), Some(400)).with_total(3_520);
     let model = ScriptedModel::new([
-        ScriptedTurn::text("one").costing(cached),
-        ScriptedTurn::text("two").costing(Usage::new(70, 7)),
+        ScriptedTurn::text("one").with_usage(cached),
+        ScriptedTurn::text("two").with_usage(Usage::new(70, 7)),
         ScriptedTurn::text("three"),
     ]);
     let (projected, remove) = (Arc::default(), Arc::new(AtomicU64::new(0)));

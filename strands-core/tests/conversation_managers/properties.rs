@@ -39,7 +39,7 @@ impl Manager {
                 .preserve_recent(self.window)
                 .pin_first(self.pin_first);
             if self.keep_results {
-                manager = manager.keep_results();
+                manager = manager.truncate_results(false);
             }
             if let Some(share) = self.proactive {
                 manager = manager.proactive(share);
@@ -48,7 +48,7 @@ impl Manager {
         }
         let mut manager = SlidingWindowConversationManager::new(self.window).pin_first(self.pin_first);
         if self.keep_results {
-            manager = manager.keep_results();
+            manager = manager.truncate_results(false);
         }
         if let Some(every) = self.per_turn {
             manager = manager.per_turn(every);

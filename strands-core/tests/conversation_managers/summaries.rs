@@ -59,17 +59,20 @@ async fn summarizes_the_oldest_messages_and_replaces_the_summary_by_the_next() {
 async fn a_failed_summary_is_an_error_and_changes_nothing() {
     let failures = [
         (ScriptedTurn::text("  "), "empty or incomplete, with stop reason `end_turn`"),
-        (ScriptedTurn::text("no").stopping_with(StopReason::ContentFiltered), "stop reason `content_filtered`"),
-        (ScriptedTurn::text("no").stopping_with(StopReason::GuardrailIntervened), "stop reason `guardrail_intervened`"),
-        (ScriptedTurn::text("They want").stopping_with(StopReason::MaxTokens), "stop reason `max_tokens`"),
-        (ScriptedTurn::text("They want").stopping_with("pause_turn".into()), "stop reason `pause_turn`"),
-        (ScriptedTurn::text("").stopping_with(StopReason::MaxTokens), "stop reason `max_tokens`"),
+        (ScriptedTurn::text("no").with_stop_reason(StopReason::ContentFiltered), "stop reason `content_filtered`"),
+        (
+            ScriptedTurn::text("no").with_stop_reason(StopReason::GuardrailIntervened),
+            "stop reason `guardrail_intervened`",
+        ),
+        (ScriptedTurn::text("They want").with_stop_reason(StopReason::MaxTokens), "stop reason `max_tokens`"),
+        (ScriptedTurn::text("They want").with_stop_reason("pause_turn".into()), "stop reason `pause_turn`"),
+        (ScriptedTurn::text("").with_stop_reason(StopReason::MaxTokens), "stop reason `max_tokens`"),
         (ScriptedTurn::tool_use("look", serde_json::json!({})), "stop reason `tool_use`"),
         (ScriptedTurn::error(ModelError::InvalidRequest { details: Box::default() }), "messages failed"),
         (ScriptedTurn::text("half a summary").breaking_after(2, ModelError::transport("cut")), "messages failed"),
     ];
     // A response truncated by the context window is an overflow, so the summary is tried once more.
-    let cut = || ScriptedTurn::text("They want").stopping_with("model_context_window_exceeded".into());
+    let cut = || ScriptedTurn::text("They want").with_stop_reason("model_context_window_exceeded".into());
     let failures = failures.map(|(failure, expected)| (vec![failure], expected));
     for (failure, expected) in failures.into_iter().chain([(vec![cut(), cut()], "messages failed")]) {
         let manager = SummarizingConversationManager::new().preserve_recent(2).model(ScriptedModel::new(failure));
@@ -113,7 +116,8 @@ async fn retries_a_summary_by_the_agents_policy() {
 #[tokio::test]
 async fn truncates_results_if_the_summary_request_overflows() {
     let writer = ScriptedModel::new([overflow(), ScriptedTurn::text("short")]);
-    let manager = SummarizingConversationManager::new().preserve_recent(1).keep_results().model(writer.clone());
+    let manager =
+        SummarizingConversationManager::new().preserve_recent(1).truncate_results(false).model(writer.clone());
     let model = Planned::with_window(100_000);
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
     model.set_plan([Step::Call(2, ToolResponse::Text(5_000)), say("seen"), say("x")]);

@@ -52,7 +52,7 @@ impl Planned {
                 return overflow();
             }
             if summarizes(request.system) {
-                return ScriptedTurn::text(format!("summary of {tokens}")).costing(Usage::new(tokens, 5));
+                return ScriptedTurn::text(format!("summary of {tokens}")).with_usage(Usage::new(tokens, 5));
             }
             match steps.lock().unwrap().pop_front() {
                 Some(Step::Say(text)) => ScriptedTurn::text(text),
@@ -70,7 +70,7 @@ impl Planned {
                 Some(Step::Fail) => ScriptedTurn::error(ModelError::InvalidRequest { details: Box::default() }),
                 None => ScriptedTurn::text("nothing more"),
             }
-            .costing(Usage::new(tokens, 10))
+            .with_usage(Usage::new(tokens, 10))
         });
         Self { model, plan, window }
     }

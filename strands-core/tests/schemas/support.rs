@@ -2,7 +2,7 @@
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
-use strands_core::schema::{SchemaDialect, restored};
+use strands_core::schema::{SchemaDialect, restore_value};
 
 use crate::restrictions;
 
@@ -39,7 +39,7 @@ pub(crate) fn mistakes(name: &str, schema: &Value, instances: &[Value], fit_one_
                 if let Err(error) = takes.validate(&given) {
                     mistakes.push(format!("{at}: {given} does not fit: {error} in {written}"));
                 }
-                let back = restored(schema, &given).into_owned();
+                let back = restore_value(schema, &given).into_owned();
                 if without_nulls(&back) != without_nulls(instance) || !original.is_valid(&back) {
                     mistakes.push(format!("{at}: {instance} came back as {back} from {given}"));
                 }

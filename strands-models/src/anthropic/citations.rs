@@ -94,7 +94,7 @@ mod tests {
             vec![citation(original.clone()), citation(json!({"type": "char_location", "document_index": 2}))];
         let stored = serde_json::to_value(&cited).unwrap();
         let restored: CitationsContent = serde_json::from_value(stored).unwrap();
-        assert_eq!(originals(&restored, 2), [&original], "the third document is gone");
+        assert_eq!(originals(&restored, 2), [&original], "the third document was removed");
         assert_eq!(originals(&restored, 3).len(), 2);
     }
 }

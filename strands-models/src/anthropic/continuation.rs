@@ -11,7 +11,7 @@ use strands_core::models::{ErrorDetails, ModelError, ModelStream, StopReason, St
 use super::messages::continued_blocks;
 use super::stream_reader::MessagesReader;
 use super::usage::{add, usage};
-use crate::http::Exchange;
+use crate::http::{Deadline, Exchange};
 
 /// Maximum number of continuations. After that the response ends with the stop reason `pause_turn`, and the next prompt
 /// continues it.
@@ -19,9 +19,11 @@ const MAX_CONTINUATIONS: usize = 10;
 
 /// Sends a request, and continues the response each time it pauses. The conversation must be the last field of the body.
 pub(super) async fn ask(exchange: &Exchange, body: Vec<u8>) -> Result<ModelStream, ModelError> {
-    let stream = send(exchange, body.clone()).await?;
+    let deadline = exchange.endpoint.deadline();
+    let stream = send(exchange, deadline, body.clone()).await?;
     let response = Box::new(ContinuedResponse {
         exchange: exchange.clone(),
+        deadline,
         body,
         part_stream: stream,
         part: TurnBuilder::new(exchange.max_response_bytes),
@@ -38,13 +40,15 @@ pub(super) async fn ask(exchange: &Exchange, body: Vec<u8>) -> Result<ModelStrea
     })))
 }
 
-async fn send(exchange: &Exchange, body: Vec<u8>) -> Result<ModelStream, ModelError> {
-    exchange.ask(body, super::error::classify, MessagesReader::new).await
+async fn send(exchange: &Exchange, deadline: Option<Deadline>, body: Vec<u8>) -> Result<ModelStream, ModelError> {
+    exchange.ask_until(deadline, body, super::error::classify, MessagesReader::new).await
 }
 
 /// A response of several parts.
 struct ContinuedResponse {
     exchange: Exchange,
+    /// Deadline of all parts together.
+    deadline: Option<Deadline>,
     /// The first request.
     body: Vec<u8>,
     part_stream: ModelStream,
@@ -134,7 +138,7 @@ impl ContinuedResponse {
         let body = continued(&self.body, &self.previous, container.as_deref()).map_err(unsendable)?;
         self.first_block = self.next_block;
         self.continued += 1;
-        self.part_stream = send(&self.exchange, body).await?;
+        self.part_stream = send(&self.exchange, self.deadline, body).await?;
         Ok(())
     }
 }
@@ -160,9 +164,17 @@ fn continued(body: &[u8], previous: &[Box<RawValue>], container: Option<&str>) -
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_util::TryStreamExt as _;
     use serde_json::json;
+    use strands_core::message::Message;
+    use strands_core::models::{Model as _, ModelRequest};
+    use strands_testkit::{Response, Server};
 
     use super::*;
+    use crate::AnthropicModel;
 
     #[test]
     fn appends_previous_parts_to_the_request() {
@@ -176,5 +188,26 @@ mod tests {
         );
         let sent: Value = serde_json::from_slice(&continued(body, &previous, None).unwrap()).unwrap();
         assert!(sent.get("container").is_none());
+    }
+
+    #[tokio::test]
+    async fn limits_all_parts_together_by_the_total_timeout() {
+        let server = Server::handler(|_| {
+            std::thread::sleep(Duration::from_millis(60));
+            let text = json!({"type": "text", "text": "Looking."});
+            let response = json!({"type": "message", "role": "assistant", "content": [text], "stop_reason": "pause_turn",
+                "usage": {"input_tokens": 1, "output_tokens": 1}});
+            Response::json(200, &response)
+        })
+        .await;
+        let builder = AnthropicModel::builder().base_url(server.url()).streaming(false);
+        let search = json!({"type": "web_search_20250305", "name": "web_search"});
+        let after = Duration::from_millis(200);
+        let model = builder.server_tool(search).timeout(after).build().unwrap();
+        let messages = [Arc::new(Message::user("Is it so?"))];
+        let read = async { model.stream(ModelRequest::new(&messages)).await?.try_collect::<Vec<_>>().await };
+        let error = read.await.unwrap_err();
+        assert!(matches!(error, ModelError::Timeout { after: Some(total), .. } if total == after), "{error}");
+        assert!(server.requests().len() < MAX_CONTINUATIONS, "{}", server.requests().len());
     }
 }

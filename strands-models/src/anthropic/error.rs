@@ -7,44 +7,44 @@ use strands_core::models::ModelErrorKind;
 use crate::http::ErrorResponse;
 
 /// Returns the kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
-pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
-    let body = refusal.json();
-    classify_error(refusal, &body)
+pub(super) fn classify(response: &mut ErrorResponse) -> ModelErrorKind {
+    let body = response.json();
+    classify_error(response, &body)
 }
 
 /// Returns the error of an error event, which has the same form, with its kind.
 pub(super) fn stream_error(event: &Value) -> (ErrorResponse, ModelErrorKind) {
-    let mut refusal = ErrorResponse { body: event.to_string(), ..ErrorResponse::default() };
-    let kind = classify_error(&mut refusal, event);
-    (refusal, kind)
+    let mut response = ErrorResponse { body: event.to_string(), ..ErrorResponse::default() };
+    let kind = classify_error(&mut response, event);
+    (response, kind)
 }
 
-fn classify_error(refusal: &mut ErrorResponse, body: &Value) -> ModelErrorKind {
+fn classify_error(response: &mut ErrorResponse, body: &Value) -> ModelErrorKind {
     let error = body.get("error").unwrap_or(body);
     let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, message) = (word(error, "type"), word(error, "message"));
     // Gateways send errors in other forms.
-    let message = if message.is_empty() { error.as_str().unwrap_or(&refusal.body).to_owned() } else { message };
-    refusal.code = (!kind.is_empty()).then(|| kind.clone());
-    if refusal.request_id.is_none() {
-        refusal.request_id = Some(word(body, "request_id")).filter(|id| !id.is_empty());
+    let message = if message.is_empty() { error.as_str().unwrap_or(&response.body).to_owned() } else { message };
+    response.code = (!kind.is_empty()).then(|| kind.clone());
+    if response.request_id.is_none() {
+        response.request_id = Some(word(body, "request_id")).filter(|id| !id.is_empty());
     }
     let error_kind =
-        ModelErrorKind::of_words(refusal.status, &[&kind], &message).unwrap_or_else(|| match kind.as_str() {
+        ModelErrorKind::from_message(response.status, &[&kind], &message).unwrap_or_else(|| match kind.as_str() {
             "overloaded_error" | "api_error" | "timeout_error" => ModelErrorKind::Overloaded,
             "billing_error" => {
-                refusal.advice = Some("check the account's credit; a retry does not help until it is topped up");
+                response.advice = Some("check the account's credit; a retry does not help until it is topped up");
                 ModelErrorKind::InvalidRequest
             }
             "not_found_error" => {
-                refusal.advice = Some("unknown model id, or the key has no access to it; check the model id");
+                response.advice = Some("unknown model id, or the key has no access to it; check the model id");
                 ModelErrorKind::InvalidRequest
             }
             "invalid_request_error" => ModelErrorKind::InvalidRequest,
-            _ => ModelErrorKind::of_status(refusal.status),
+            _ => ModelErrorKind::from_status(response.status),
         });
     if message.contains("bound to a different conversation") {
-        refusal.advice =
+        response.advice =
             Some("messages before the model's reasoning were changed; use `.stale_thinking(StaleThinking::Drop)`");
     }
     error_kind
@@ -87,14 +87,14 @@ mod tests {
             (529, "overloaded_error", "Overloaded", ModelErrorKind::Overloaded),
             (418, "new_error", "?", ModelErrorKind::InvalidRequest),
         ] {
-            let mut refusal = ErrorResponse {
+            let mut response = ErrorResponse {
                 status: Some(status),
                 body: error(kind, message).to_string(),
                 ..ErrorResponse::default()
             };
-            assert_eq!(classify(&mut refusal), expected, "{status} {kind}");
-            assert_eq!(refusal.code.as_deref(), Some(kind));
-            assert_eq!(refusal.request_id.as_deref(), Some("req_1"));
+            assert_eq!(classify(&mut response), expected, "{status} {kind}");
+            assert_eq!(response.code.as_deref(), Some(kind));
+            assert_eq!(response.request_id.as_deref(), Some("req_1"));
         }
         let mut gateway = ErrorResponse { status: Some(502), body: "<html>".to_owned(), ..ErrorResponse::default() };
         assert_eq!(classify(&mut gateway), ModelErrorKind::Overloaded);
@@ -109,17 +109,17 @@ mod tests {
             ("invalid_request_error", ModelErrorKind::InvalidRequest),
             ("new_error", ModelErrorKind::Transport),
         ] {
-            let (refusal, classified) = stream_error(&error(kind, "Overloaded"));
+            let (response, classified) = stream_error(&error(kind, "Overloaded"));
             assert_eq!(classified, expected, "{kind}");
-            assert!(refusal.body.contains("Overloaded"));
+            assert!(response.body.contains("Overloaded"));
         }
     }
 
     #[test]
     fn advises_dropping_reasoning_of_another_conversation() {
         let message = "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation.";
-        let (refusal, kind) = stream_error(&error("invalid_request_error", message));
+        let (response, kind) = stream_error(&error("invalid_request_error", message));
         assert_eq!(kind, ModelErrorKind::InvalidRequest);
-        assert!(refusal.advice.unwrap().contains("stale_thinking"));
+        assert!(response.advice.unwrap().contains("stale_thinking"));
     }
 }

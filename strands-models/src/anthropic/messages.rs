@@ -141,7 +141,7 @@ impl OutgoingMessage<'_> {
     }
 }
 
-/// Returns the content of a paused response to send back: all blocks, whatever the last one is.
+/// Returns the content of a paused response to send back: all blocks, including the last one of any type.
 pub(super) fn continued_blocks(message: &Message) -> impl Iterator<Item = OutgoingBlock<'_>> {
     let blocks = message.content.iter().filter(|block| is_sent(block));
     blocks.map(|block| OutgoingBlock { block, mark: None, documents: u64::MAX })

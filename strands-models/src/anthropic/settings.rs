@@ -22,7 +22,7 @@ pub enum Thinking {
     },
     /// Reasoning as the model decides, guided by the [`ReasoningEffort`].
     Adaptive,
-    /// Brief reasoning between tool calls alone. Claude Sonnet 5.5 has it.
+    /// Brief reasoning, only between tool calls. Supported by Claude Sonnet 5.5.
     BetweenTools,
 }
 

@@ -290,7 +290,7 @@ impl MessagesReader {
                 .into());
             }
         };
-        if let Some(kind) = ModelErrorKind::of_stop_reason(&reason) {
+        if let Some(kind) = ModelErrorKind::from_stop_reason(&reason) {
             return Err((ErrorResponse { code: Some(reason), ..ErrorResponse::default() }, kind).into());
         }
         self.begin(out);

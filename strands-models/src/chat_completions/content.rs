@@ -37,7 +37,7 @@ pub(crate) enum DocumentForm {
     Files,
     /// A data URL, except for text documents.
     Urls,
-    /// Text documents alone.
+    /// Only text documents.
     Text,
 }
 
@@ -156,7 +156,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Returns the text of a document that contains text alone.
+/// Returns the text of a document that contains only text.
 fn text_of<'a>(document: &DocumentBlock, bytes: &'a Bytes) -> Option<&'a str> {
     let is_text = |format: &DocumentFormat| {
         matches!(format, DocumentFormat::Txt | DocumentFormat::Md | DocumentFormat::Csv | DocumentFormat::Html)
@@ -167,7 +167,7 @@ fn text_of<'a>(document: &DocumentBlock, bytes: &'a Bytes) -> Option<&'a str> {
 /// Note in place of audio that can't be sent.
 pub(crate) const NO_AUDIO: &str = "[An audio clip that can't be played to this model.]";
 
-/// Returns the parts of a tool result. There is no field for an error, so the text says it.
+/// Returns the parts of a tool result. There is no field for an error, so the text reports it.
 pub(crate) fn result_parts<'a>(result: &'a ToolResult, media: &Media) -> Vec<Part<'a>> {
     let mut parts: Vec<_> = result.content.iter().filter_map(|content| Part::of_result(content, media)).collect();
     if result.is_error() {
@@ -181,7 +181,7 @@ pub(crate) fn result_parts<'a>(result: &'a ToolResult, media: &Media) -> Vec<Par
     parts
 }
 
-/// Returns the text of parts that are text alone, one line each.
+/// Returns the text of parts that are only text, one line each.
 pub(crate) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
     match parts {
         [Part::Text(text)] => Some(Cow::Borrowed(text)),

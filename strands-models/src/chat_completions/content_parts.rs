@@ -36,7 +36,7 @@ impl ChatReader {
                     self.content.grow(signature.len())?;
                     let block = self.block(Section::Reasoning, out);
                     out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
-                    // The next reasoning has a signature of its own.
+                    // The next reasoning has its own signature.
                     self.close(out);
                 }
                 Ok(())

@@ -5,7 +5,7 @@ use strands_core::models::ModelErrorKind;
 
 use crate::http::{ErrorResponse, permanent_error};
 
-/// Classification of errors that one server alone has.
+/// Classification of errors that only one server returns.
 type Own = fn(&mut ErrorResponse, &Value) -> Option<ModelErrorKind>;
 
 /// Returns the kind of an error response.
@@ -52,8 +52,8 @@ fn classify_error(error_response: &mut ErrorResponse, error: &Value, own: Own) -
         return ModelErrorKind::ContextOverflow;
     }
     // OpenRouter passes the message of the server behind it through.
-    let behind = || ModelErrorKind::of_words(status, &[], error.pointer("/metadata/raw")?.as_str()?);
-    if let Some(kind) = ModelErrorKind::of_words(status, &named, &message).or_else(behind) {
+    let behind = || ModelErrorKind::from_message(status, &[], error.pointer("/metadata/raw")?.as_str()?);
+    if let Some(kind) = ModelErrorKind::from_message(status, &named, &message).or_else(behind) {
         return kind;
     }
     if is(&["invalid_prompt"]) && message.to_lowercase().contains("policy") {
@@ -71,7 +71,7 @@ fn classify_error(error_response: &mut ErrorResponse, error: &Value, own: Own) -
     if status.is_none() && is(&["invalid_request_error", "invalid_prompt"]) {
         return ModelErrorKind::InvalidRequest;
     }
-    ModelErrorKind::of_status(status)
+    ModelErrorKind::from_status(status)
 }
 
 /// Permanent errors of an account that have the status of throttling.

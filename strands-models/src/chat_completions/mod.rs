@@ -1,4 +1,4 @@
-//! Chat Completions: OpenAI's protocol, which most servers implement, each with differences of its own.
+//! Chat Completions: OpenAI's protocol, which most servers implement, each with its own differences.
 
 mod chunk;
 mod content;
@@ -22,7 +22,7 @@ pub(crate) use content::{
 pub(crate) use dialect::Dialect;
 pub(crate) use error::{classify, refused};
 pub(crate) use model::{Chat, chat_model};
-#[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "an option of OpenAI's builder alone"))]
+#[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "only an option of OpenAI's builder"))]
 pub use reasoning::ReasoningReplay;
 pub(crate) use schema::described;
 pub(crate) use settings::{Settings, field_setters, penalty_setters};

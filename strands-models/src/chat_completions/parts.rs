@@ -14,7 +14,7 @@ use super::content::{AudioForm, Displayed, Part, arguments};
 use super::dialect::Dialect;
 use super::reasoning::ReasoningReplay;
 
-/// Returns the part of a block. Provider content is a part for its own provider alone.
+/// Returns the part of a block. Provider content is a part only for its own provider.
 fn part<'a>(block: &'a ContentBlock, dialect: &Dialect) -> Option<Part<'a>> {
     match block {
         ContentBlock::Provider(own) if own.provider == dialect.provider => Some(Part::Own(&own.content)),

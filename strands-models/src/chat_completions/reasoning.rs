@@ -11,7 +11,7 @@ use strands_core::message::ContentBlock;
 /// Form in which reasoning is sent back to a server, with its assistant message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "an option of OpenAI's builder alone"))]
+#[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "only an option of OpenAI's builder"))]
 pub enum ReasoningReplay {
     /// Never sent back: OpenAI refuses it, and most servers ignore it.
     #[default]
@@ -70,7 +70,7 @@ pub(crate) struct Details {
 impl Details {
     /// Adds a delta. Deltas of one detail have the same index and type.
     pub(crate) fn push(&mut self, delta: Map<String, Value>) {
-        // A delta without an index is a detail of its own.
+        // A delta without an index is a separate detail.
         let Some(index) = delta.get("index") else {
             return self.details.push(delta);
         };

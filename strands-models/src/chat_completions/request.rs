@@ -128,8 +128,8 @@ struct AssistantMessage<'a> {
     images: Option<Vec<PartJson<'a>>>,
 }
 
-/// Serializes a user message. Each tool result is a message of its own, before the others. Media of tool results follow in a
-/// user message, if the server accepts text alone in results.
+/// Serializes a user message. Each tool result is a separate message, before the others. Media of tool results follow in a
+/// user message, if the server accepts only text in results.
 fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     if let Some(text) = only_text(message) {
         return messages.serialize_element(&PlainMessage { role: "user", content: &Content::one(text, dialect) });
@@ -193,7 +193,7 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
     let images = generated_images(message, dialect);
     let content = outgoing().any(|block| is_part(&block, dialect) && !(images.is_some() && is_image(&block)));
     let calls = message.tool_uses().next().is_some();
-    // A message of reasoning alone is refused.
+    // A message with only reasoning is refused.
     if !content && !calls && images.is_none() {
         return Ok(());
     }

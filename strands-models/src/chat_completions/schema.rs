@@ -21,8 +21,8 @@ pub(crate) fn described(schema: &OutputSchema, dialect: &SchemaDialect) -> Map<S
     described
 }
 
-/// Returns a schema as the server accepts it, and whether a model can be held to it. One that is not to be held to, or can't
-/// be, keeps what may be left out.
+/// Returns a schema as the server accepts it, and true if the server enforces it. A schema that is not enforced keeps its
+/// optional properties.
 pub(crate) fn written(schema: &Value, strict: bool, dialect: &SchemaDialect) -> (Value, bool) {
     match strict.then(|| dialect.strict(schema)) {
         Some(Ok(held)) => (held, true),

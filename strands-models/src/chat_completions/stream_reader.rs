@@ -270,7 +270,7 @@ impl ChatReader {
             self.delta(*message, true, out)?;
         }
         let stop_reason = match finish_reason.as_str() {
-            reason if let Some(kind) = ModelErrorKind::of_stop_reason(reason) => {
+            reason if let Some(kind) = ModelErrorKind::from_stop_reason(reason) => {
                 return Err((ErrorResponse { code: Some(finish_reason), ..ErrorResponse::default() }, kind).into());
             }
             reason if let Some(stop_reason) = stop_reasons::limit_or_filter(reason) => stop_reason,

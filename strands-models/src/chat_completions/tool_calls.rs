@@ -97,7 +97,7 @@ impl Calls {
                 Some(_) => group.and_then(|group| group.by_id.get(&delta.id)),
                 None => self.by_id.get(&delta.id),
             };
-            // Without a name it continues the call with its id, whatever the index.
+            // Without a name it continues the call with its id, and the index is ignored.
             let known = exact.or_else(|| self.by_id.get(&delta.id).filter(|_| delta.name.is_empty()));
             if known.is_some() {
                 return Ok(known.copied());
@@ -239,7 +239,7 @@ impl Call {
 
 fn ambiguous() -> ModelError {
     ModelError::protocol(
-        "a delta of tool arguments may belong to several tool calls: its index and its id do not say to which; turn \
+        "a delta of tool arguments may belong to several tool calls: neither its index nor its id identifies the call; turn \
          streaming off for this server",
     )
 }

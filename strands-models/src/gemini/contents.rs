@@ -254,7 +254,7 @@ fn assistant_parts<'a>(blocks: &'a [Cow<'a, ContentBlock>], traits: Traits) -> V
             ContentBlock::Provider(provider) => match TextSignature::read(&provider.content) {
                 // The signature of a text that is no longer in the message.
                 Some(signed) => {
-                    parts.extend(text_signatures::split_text("", &[signed]).into_iter().map(Part::signed_text))
+                    parts.extend(text_signatures::split_text("", &[signed]).into_iter().map(Part::signed_text));
                 }
                 None => parts.push(Part::Other(&provider.content)),
             },

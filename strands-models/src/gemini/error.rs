@@ -8,55 +8,55 @@ use strands_core::models::ModelErrorKind;
 use crate::http::ErrorResponse;
 
 /// Returns the kind of an error response.
-pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
-    let body = refusal.json();
+pub(super) fn classify(response: &mut ErrorResponse) -> ModelErrorKind {
+    let body = response.json();
     // The error of a streaming request may be in an array.
     let error = body.get("error").or_else(|| body.get(0)?.get("error")).unwrap_or(&body);
-    classify_error(refusal, error)
+    classify_error(response, error)
 }
 
 /// Returns an error in a stream with its kind.
 pub(super) fn stream_error(error: &Value) -> (ErrorResponse, ModelErrorKind) {
-    let mut refusal = ErrorResponse { body: error.to_string(), ..ErrorResponse::default() };
-    let kind = classify_error(&mut refusal, error);
-    (refusal, kind)
+    let mut response = ErrorResponse { body: error.to_string(), ..ErrorResponse::default() };
+    let kind = classify_error(&mut response, error);
+    (response, kind)
 }
 
-fn classify_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
+fn classify_error(response: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     let details = || error.get("details").and_then(Value::as_array).into_iter().flatten();
     let reason = |reason: &str| details().any(|detail| detail.get("reason").is_some_and(|known| known == reason));
     let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let status = refusal.status.or(number.filter(|code| (400..600).contains(code)));
-    refusal.code = word("status").map(str::to_owned).or_else(|| number.map(|number| number.to_string()));
+    let status = response.status.or(number.filter(|code| (400..600).contains(code)));
+    response.code = word("status").map(str::to_owned).or_else(|| number.map(|number| number.to_string()));
     // More exact than the header, which is usually missing.
     let delay = details().find_map(|detail| duration(detail.get("retryDelay")?.as_str()?));
-    refusal.retry_after = delay.or(refusal.retry_after);
+    response.retry_after = delay.or(response.retry_after);
     let named = word("status").unwrap_or_default();
-    let of_words = ModelErrorKind::of_words(status, &[named], word("message").unwrap_or(&refusal.body));
+    let from_message = ModelErrorKind::from_message(status, &[named], word("message").unwrap_or(&response.body));
     match named {
-        "RESOURCE_EXHAUSTED" => throttled(refusal, details()),
+        "RESOURCE_EXHAUSTED" => throttled(response, details()),
         _ if reason("API_KEY_INVALID") || reason("API_KEY_EXPIRED") => ModelErrorKind::Authentication,
-        _ if of_words == Some(ModelErrorKind::Throttled) => throttled(refusal, details()),
-        _ if let Some(kind) = of_words => kind,
+        _ if from_message == Some(ModelErrorKind::Throttled) => throttled(response, details()),
+        _ if let Some(kind) = from_message => kind,
         "UNAVAILABLE" | "INTERNAL" | "DEADLINE_EXCEEDED" | "ABORTED" | "CANCELLED" | "UNKNOWN" => {
             ModelErrorKind::Overloaded
         }
         "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => ModelErrorKind::InvalidRequest,
         "NOT_FOUND" => {
-            refusal.advice = Some("unknown model id, or the key has no access to it; check the model id");
+            response.advice = Some("unknown model id, or the key has no access to it; check the model id");
             ModelErrorKind::InvalidRequest
         }
-        _ => ModelErrorKind::of_status(status),
+        _ => ModelErrorKind::from_status(status),
     }
 }
 
 /// Adds advice for daily quotas, which do not reset within the retry delay.
-fn throttled<'a>(refusal: &mut ErrorResponse, details: impl Iterator<Item = &'a Value>) -> ModelErrorKind {
+fn throttled<'a>(response: &mut ErrorResponse, details: impl Iterator<Item = &'a Value>) -> ModelErrorKind {
     let violations = details.filter_map(|detail| detail.get("violations")?.as_array()).flatten();
     let quotas = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
     if quotas.into_iter().any(|quota| quota.contains("PerDay")) {
-        refusal.advice = Some("the daily quota is used up; retry after it resets");
+        response.advice = Some("the daily quota is used up; retry after it resets");
     }
     ModelErrorKind::Throttled
 }
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
 
     fn classified(status: u16, body: &Value) -> (ModelErrorKind, ErrorResponse) {
-        let mut refusal = ErrorResponse { status: Some(status), body: body.to_string(), ..ErrorResponse::default() };
-        (classify(&mut refusal), refusal)
+        let mut response = ErrorResponse { status: Some(status), body: body.to_string(), ..ErrorResponse::default() };
+        (classify(&mut response), response)
     }
 
     #[test]
@@ -112,10 +112,10 @@ mod tests {
             ),
             (301, json!({}), ModelErrorKind::Protocol),
         ] {
-            let (kind, refusal) = classified(status, &body);
+            let (kind, response) = classified(status, &body);
             assert_eq!(kind, expected, "{status} {body}");
             let code = body.pointer("/error/status").and_then(Value::as_str);
-            assert_eq!(refusal.code.as_deref(), code, "{status} {body}");
+            assert_eq!(response.code.as_deref(), code, "{status} {body}");
         }
     }
 
@@ -133,10 +133,10 @@ mod tests {
                 "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
             {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "32.5s"},
         ]}}]);
-        let (kind, refusal) = classified(429, &body);
+        let (kind, response) = classified(429, &body);
         assert_eq!(kind, ModelErrorKind::Throttled);
-        assert_eq!(refusal.retry_after, Some(Duration::from_millis(32_500)));
-        assert!(refusal.advice.is_some_and(|advice| advice.contains("daily")));
+        assert_eq!(response.retry_after, Some(Duration::from_millis(32_500)));
+        assert!(response.advice.is_some_and(|advice| advice.contains("daily")));
         for bad in ["32", "s", "-1s", "NaNs"] {
             assert_eq!(duration(bad), None, "{bad}");
         }

@@ -29,7 +29,7 @@ pub(super) fn finish(reason: &str, calls: bool, has_content: bool) -> Finish {
         | "IMAGE_RECITATION"
         | "MODEL_ARMOR" => Finish::Stopped(StopReason::ContentFiltered),
         "MISSING_THOUGHT_SIGNATURE" => Finish::Failed(ModelErrorKind::InvalidRequest),
-        _ if let Some(kind) = ModelErrorKind::of_stop_reason(reason) => Finish::Failed(kind),
+        _ if let Some(kind) = ModelErrorKind::from_stop_reason(reason) => Finish::Failed(kind),
         _ if calls => Finish::Stopped(StopReason::ToolUse),
         "MAX_TOKENS" => Finish::Stopped(StopReason::MaxTokens),
         "STOP" => Finish::Stopped(StopReason::EndTurn),

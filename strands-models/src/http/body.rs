@@ -39,7 +39,7 @@ pub(super) struct BodyTimeouts {
 
 /// End of a call by its total timeout.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     pub(super) at: Instant,
     /// The total timeout.
     pub(super) after: Duration,

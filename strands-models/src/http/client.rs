@@ -1,4 +1,4 @@
-//! The HTTP client: one for the process unless a model has a connect timeout of its own.
+//! The HTTP client: one for the process, and one for each model with another connect timeout.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Default for Timeouts {
 
 /// Installs ring as the process's crypto provider for rustls, unless there is one.
 ///
-/// A program with an HTTP client of its own calls it once, before it builds the client. This library depends on reqwest with
+/// A program with its own HTTP client calls it once, before it builds the client. This library depends on reqwest with
 /// rustls and without a crypto provider, and Cargo builds one reqwest for a whole program: without the call,
 /// `reqwest::Client::builder().build()` panics with "No rustls crypto provider is configured", unless the program has installed
 /// a provider or enables the feature `rustls` of reqwest. The models' own clients need neither.

@@ -199,7 +199,7 @@ pub(crate) struct Endpoint {
     url: Url,
     headers: HeaderMap,
     timeouts: Timeouts,
-    /// `None` for a client of the program, which has timeouts of its own, unless one is set.
+    /// `None` for the program's own client, which has its own timeouts, unless one is set.
     idle_timeout: Option<Duration>,
     context: CallContext,
 }
@@ -220,23 +220,28 @@ impl Endpoint {
         &self.context.model_id
     }
 
+    /// Returns the deadline of a call that begins now.
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        Deadline::after(self.timeouts.total)
+    }
+
     #[cfg(test)]
     pub(crate) fn idle_timeout(&self) -> Option<Duration> {
         self.idle_timeout
     }
 
-    /// Sends one request and waits for the head of its response.
+    /// Sends one request and waits for the head of its response, until the deadline of the call.
     ///
     /// `classify` returns the kind of an error response.
     pub(super) async fn post(
         &self,
         body: Vec<u8>,
+        deadline: Option<Deadline>,
         classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
     ) -> Result<SuccessResponse, ModelError> {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers_mut().clone_from(&self.headers);
         *request.body_mut() = Some(body.into());
-        let deadline = Deadline::after(self.timeouts.total);
         let response = self.head(request, deadline).await?;
         let status = response.status();
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);

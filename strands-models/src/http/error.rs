@@ -69,7 +69,7 @@ pub enum ModelBuildError {
         "a server tool is JSON with the `type` by which the provider knows it and no `input_schema`; tools that the program runs are given to the agent"
     )]
     InvalidServerTool,
-    /// A field of the body that has a setter of its own.
+    /// A field of the body that has a setter.
     #[error("`extra` can't set `{field}`; use `.{method}(..)`")]
     ReservedField {
         /// The field.

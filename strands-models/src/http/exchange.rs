@@ -7,7 +7,7 @@ use sse_stream::Sse;
 use strands_core::lenient_json::replace_lone_surrogates;
 use strands_core::models::{ModelError, ModelErrorKind, ModelStream, StreamEvent};
 
-use super::body::Body;
+use super::body::{Body, Deadline};
 use super::documents::documents;
 use super::endpoint::{Endpoint, SuccessResponse};
 use super::error_response::ErrorResponse;
@@ -32,8 +32,19 @@ impl Exchange {
         classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
         reader: impl FnOnce(usize) -> R,
     ) -> Result<ModelStream, ModelError> {
+        self.ask_until(self.endpoint.deadline(), body, classify, reader).await
+    }
+
+    /// Sends one request of a call that consists of several, until the deadline of the call.
+    pub(crate) async fn ask_until<R: ResponseReader>(
+        &self,
+        deadline: Option<Deadline>,
+        body: Vec<u8>,
+        classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
+        reader: impl FnOnce(usize) -> R,
+    ) -> Result<ModelStream, ModelError> {
         let limit = self.max_response_bytes;
-        let SuccessResponse { mut body, is_document } = self.endpoint.post(body, classify).await?;
+        let SuccessResponse { mut body, is_document } = self.endpoint.post(body, deadline, classify).await?;
         // Servers do not always respond in the requested form, or with the right content type.
         match self.form(&mut body).await? {
             Form::Events => Ok(response_stream(Framing::ServerSentEvents, body, reader(limit), limit)),
@@ -64,7 +75,7 @@ impl Exchange {
         body: Vec<u8>,
         classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
     ) -> Result<String, ModelError> {
-        let mut body = self.endpoint.post(body, classify).await?.body;
+        let mut body = self.endpoint.post(body, self.endpoint.deadline(), classify).await?.body;
         self.form(&mut body).await?;
         body.read(self.max_response_bytes).await
     }

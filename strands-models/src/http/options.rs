@@ -190,8 +190,8 @@ macro_rules! http_setters {
             self
         }
 
-        /// Timeout for connecting. Default: 10 seconds. A model with another connect timeout has an HTTP client, and
-        /// connections, of its own; all others share one client.
+        /// Timeout for connecting. Default: 10 seconds. A model with another connect timeout uses a separate HTTP
+        /// client with separate connections; all others share one client.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.connect_timeout = Some(timeout);
             self
@@ -205,8 +205,8 @@ macro_rules! http_setters {
             self
         }
 
-        /// Total timeout of one call, from the request to the end of the response, streamed or not. Each retry of an agent
-        /// is a call of its own. Default: none.
+        /// Total timeout of one call, from the request to the end of the response, streamed or not. The parts of
+        /// a response that the provider pauses count together; each retry of an agent is a new call. Default: none.
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.timeout = Some(timeout);
             self
@@ -266,6 +266,37 @@ mod tests {
         options.extra.insert("mcp_servers".to_owned(), serde_json::json!([{"authorization_token": "s3cret"}]));
         let shown = format!("{options:?}");
         assert!(shown.contains("mcp_servers") && !shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn debug_of_builders_and_models_hides_secrets() {
+        macro_rules! check {
+            ($($feature:literal $model:ident),+) => {
+                $(
+                    #[cfg(feature = $feature)]
+                    {
+                        let builder = crate::$model::builder()
+                            .model_id("m")
+                            .api_key("s3cret")
+                            .base_url("https://models.example/v1?key=s3cret")
+                            .header("x-key", "s3cret")
+                            .query("key", "s3cret")
+                            .extra("mcp_servers", serde_json::json!([{"authorization_token": "s3cret"}]));
+                        let shown = format!("{builder:?} {:?}", builder.clone().build().unwrap());
+                        assert!(shown.contains("models.example") && !shown.contains("s3cret"), "{shown}");
+                    }
+                )+
+            };
+        }
+        check!(
+            "anthropic" AnthropicModel,
+            "gemini" GeminiModel,
+            "llamacpp" LlamaCppModel,
+            "mistral" MistralModel,
+            "ollama" OllamaModel,
+            "openai" OpenAiModel,
+            "openai" OpenAiResponsesModel
+        );
     }
 
     #[test]

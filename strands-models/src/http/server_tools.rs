@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
-/// Server tools. `Debug` shows their types alone, since some contain an API key for a server that the provider calls.
+/// Server tools. `Debug` shows only their types, since some contain an API key for a server that the provider calls.
 #[derive(Clone, Default)]
 pub(crate) struct ServerTools(Vec<Value>);
 

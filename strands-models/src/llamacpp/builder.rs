@@ -13,7 +13,7 @@ use crate::chat_completions::{
 };
 use crate::http::{ApiKey, DefaultEndpoint, ModelBuildError, Options, SamplingFields, http_setters, request_setters};
 
-/// The server uses the model that it was started with, whatever the id.
+/// The server uses the model that it was started with, for any id.
 const DEFAULT_MODEL: &str = "default";
 const LOCAL: DefaultEndpoint =
     DefaultEndpoint { base_url: "http://localhost:8080/v1", base_url_variable: None, key_variables: &[] };

@@ -21,7 +21,7 @@ pub(super) fn classify(error_response: &mut ErrorResponse, error: &Value) -> Opt
             Some(ModelErrorKind::Overloaded)
         }
         "not_supported_error" => {
-            error_response.advice = Some("the server was started without what this request needs");
+            error_response.advice = Some("the server was started without a feature that this request needs");
             Some(ModelErrorKind::InvalidRequest)
         }
         "server_error" => {

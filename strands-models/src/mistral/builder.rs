@@ -7,6 +7,7 @@ use strands_core::models::{CallIdForm, MessageSerializer, ModelCapabilities};
 use strands_core::schema::SchemaDialect;
 
 use super::{MistralModel, error};
+use crate::ReasoningEffort;
 use crate::chat_completions::{
     AudioForm, Chat, Dialect, DocumentForm, Media, ReasoningReplay, Settings, field_setters, penalty_setters,
 };
@@ -19,6 +20,10 @@ const MISTRAL: DefaultEndpoint = DefaultEndpoint {
     base_url_variable: None,
     key_variables: &["MISTRAL_API_KEY"],
 };
+
+/// Efforts that Mistral accepts.
+const EFFORTS: [ReasoningEffort; 2] = [ReasoningEffort::None, ReasoningEffort::High];
+const EXPECTED_EFFORT: &str = "`None` or `High`";
 
 /// Mistral's dialect: <https://docs.mistral.ai/api/endpoint/chat>.
 const DIALECT: Dialect = Dialect {
@@ -82,7 +87,7 @@ impl MistralModelBuilder {
         top_p: "",
         seed: "Sent as `random_seed`.",
         stop_sequences: "Sent as `stop`.",
-        reasoning_effort: "For models with adjustable reasoning. Mistral accepts `High` and `None`.",
+        reasoning_effort: "For models with adjustable reasoning. `None` or `High`.",
         parallel_tool_calls: "Default: true.",
         server_tool: "For example `{\"type\": \"web_search\"}`.",
     }
@@ -111,6 +116,7 @@ impl MistralModelBuilder {
         settings.sampling.check(0.0..=1.5, "from 0 to 1.5")?;
         settings.check_penalties()?;
         settings.check_server_tools()?;
+        ReasoningEffort::check(settings.reasoning_effort, &EFFORTS, EXPECTED_EFFORT)?;
         let path = ["chat", "completions"];
         let exchange = options.open(&options.connection, &base_url, &path, ApiKey::bearer(api_key.as_ref()))?;
         let server_tools = !settings.server_tools.is_empty();
@@ -126,5 +132,25 @@ impl MistralModelBuilder {
                 counter: None,
             }),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_options_that_the_provider_would_refuse() {
+        let builder = || MistralModelBuilder::default().api_key("k");
+        for wrong in [
+            builder().temperature(1.6),
+            builder().presence_penalty(2.5),
+            builder().reasoning_effort(ReasoningEffort::Medium),
+        ] {
+            assert!(wrong.build().is_err());
+        }
+        for effort in EFFORTS {
+            assert!(builder().reasoning_effort(effort).build().is_ok());
+        }
     }
 }

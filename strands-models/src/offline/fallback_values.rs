@@ -110,7 +110,7 @@ fn generated_text(schema: Schema<'_>, text: &str) -> String {
     if let Some(fixed) = fixed {
         return fixed.to_owned();
     }
-    /// Maximum length of a generated text, whatever the schema requires.
+    /// Maximum length of a generated text, even if the schema requires more.
     const MAX_LENGTH: f64 = 4_096.0;
     let length = |keyword: &str| {
         let length = schema.bound(keyword)?.clamp(0.0, MAX_LENGTH);

@@ -60,7 +60,7 @@ type Planner = dyn Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync;
 ///         let name = turn.user_text().strip_prefix("I am ")?;
 ///         Some(match turn.result("remember") {
 ///             None if turn.tool("remember").is_some() => OfflineStep::call("remember", json!({"name": name})),
-///             _ => OfflineStep::say(format!("Hello, {name}!")),
+///             _ => OfflineStep::respond(format!("Hello, {name}!")),
 ///         })
 ///     })
 ///     .build();
@@ -259,7 +259,7 @@ mod tests {
         let model = OfflineModel::builder()
             .planner(|_| {
                 let input = json!({"city": "Llanfairpwllgwyngyll"});
-                Some(OfflineStep::call("get_weather", input).after_saying("  Let me see:\n\nthe weather. "))
+                Some(OfflineStep::call("get_weather", input).with_text("  Let me see:\n\nthe weather. "))
             })
             .build();
         let history = prompted("go");
@@ -298,7 +298,7 @@ mod tests {
     async fn call_ids_continue_those_of_the_conversation() {
         let history = with_result("go", "get_time", json!({}), json!("noon"));
         let model = OfflineModel::builder()
-            .planner(|_| Some(OfflineStep::call("get_time", json!({})).and_call("get_time", json!({}))))
+            .planner(|_| Some(OfflineStep::call("get_time", json!({})).with_call("get_time", json!({}))))
             .build();
         let turn = respond(&model, ModelRequest::new(&history)).await;
         let ids: Vec<_> = turn.message.tool_uses().map(|call| call.tool_use_id.as_str()).collect();
@@ -307,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_tool_choice_overrides_the_planner() {
-        let model = OfflineModel::builder().planner(|_| Some(OfflineStep::say("No."))).build();
+        let model = OfflineModel::builder().planner(|_| Some(OfflineStep::respond("No."))).build();
         let history = with_result("the weather in Oslo", "get_weather", json!({}), json!({"city": "Rome"}));
         let tools = tools();
         let request = ModelRequest::new(&history).with_tools(&tools);

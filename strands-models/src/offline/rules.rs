@@ -16,14 +16,14 @@ const MAX_TEXTS: usize = 8;
 /// Returns the step of the generic rules.
 pub(super) fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
     if !turn.results().is_empty() {
-        return OfflineStep::say(result_text::format(turn.results()));
+        return OfflineStep::respond(result_text::format(turn.results()));
     }
     match matching::requested(turn.user_text(), turn.tools()) {
         Some(tool) => match arguments::from_text(tool, turn.user_text()) {
             Ok(input) => OfflineStep::call(&tool.name, input),
-            Err(missing) => OfflineStep::say(question(tool, &missing)),
+            Err(missing) => OfflineStep::respond(question(tool, &missing)),
         },
-        None => OfflineStep::say(introduction(turn)),
+        None => OfflineStep::respond(introduction(turn)),
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 ///     ("search_flights", json!({"destination": "Oslo"})),
 ///     ("search_flights", json!({"destination": "Rome"})),
 /// ])
-/// .after_saying("Searching flights in both directions.");
+/// .with_text("Searching flights in both directions.");
 /// assert_eq!(step.tool_calls().count(), 2);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +24,7 @@ pub struct OfflineStep {
 
 impl OfflineStep {
     /// Responds with this text, and ends the turn.
-    pub fn say(text: impl Into<String>) -> Self {
+    pub fn respond(text: impl Into<String>) -> Self {
         Self { text: text.into(), calls: Vec::new() }
     }
 
@@ -40,13 +40,13 @@ impl OfflineStep {
     }
 
     /// Adds a call.
-    pub fn and_call(mut self, tool: impl Into<String>, input: Value) -> Self {
+    pub fn with_call(mut self, tool: impl Into<String>, input: Value) -> Self {
         self.calls.push((tool.into(), input));
         self
     }
 
     /// Sets the text before the calls.
-    pub fn after_saying(mut self, text: impl Into<String>) -> Self {
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
         self.text = text.into();
         self
     }

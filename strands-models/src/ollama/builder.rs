@@ -63,8 +63,8 @@ impl OllamaModelBuilder {
         top_k: "",
         seed: "Less than 2⁶³.",
         stop_sequences: "Sent as `stop`.",
-        reasoning_effort: "`None`, `Low`, `Medium`, `High` or `Max` (`think`). Some models have on and off alone, which \
-                           [`think`](Self::think) sets; those of the family `gpt-oss` have levels alone. See [Ollama's page on \
+        reasoning_effort: "`None`, `Low`, `Medium`, `High` or `Max` (`think`). Some models have only on and off, which \
+                           [`think`](Self::think) sets; those of the family `gpt-oss` have only levels. See [Ollama's page on \
                            thinking](https://docs.ollama.com/capabilities/thinking). The last call of this and `think` counts.",
     }
 

@@ -6,47 +6,47 @@ use strands_core::models::ModelErrorKind;
 use crate::http::{ErrorResponse, permanent_error};
 
 /// Returns the kind of an error response.
-pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
-    let body = refusal.json();
-    classify_error(refusal, body.get("error").unwrap_or(&body))
+pub(super) fn classify(response: &mut ErrorResponse) -> ModelErrorKind {
+    let body = response.json();
+    classify_error(response, body.get("error").unwrap_or(&body))
 }
 
 /// Returns an error that ended a stream, with its kind. Newer servers send the HTTP status that it would have had.
 pub(super) fn stream_error(error: &Value, status: Option<u16>) -> (ErrorResponse, ModelErrorKind) {
     let body = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-    let mut refusal = ErrorResponse { status, body, ..ErrorResponse::default() };
-    let kind = classify_error(&mut refusal, error);
-    (refusal, kind)
+    let mut response = ErrorResponse { status, body, ..ErrorResponse::default() };
+    let kind = classify_error(&mut response, error);
+    (response, kind)
 }
 
-fn classify_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
-    let words = error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or(&refusal.body).to_lowercase();
+fn classify_error(response: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
+    let words = error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or(&response.body).to_lowercase();
     // Gateways, and the servers behind Ollama, send objects with a code or a type.
     let named = ["code", "type"].iter().find_map(|name| error.get(name)?.as_str().filter(|word| !word.is_empty()));
-    refusal.code = named.map(str::to_owned);
+    response.code = named.map(str::to_owned);
     let named: Vec<&str> = named.into_iter().collect();
-    if let Some(kind) = ModelErrorKind::of_words(refusal.status, &named, &words) {
-        return with_advice(refusal, kind);
+    if let Some(kind) = ModelErrorKind::from_message(response.status, &named, &words) {
+        return with_advice(response, kind);
     }
     if words.contains("requires more system memory") {
-        refusal.advice = Some("choose a smaller model, or a smaller `num_ctx`: a retry does not help");
+        response.advice = Some("choose a smaller model, or a smaller `num_ctx`: a retry does not help");
         return ModelErrorKind::InvalidRequest;
     }
-    let status = refusal.status;
-    if let Some(kind) = permanent_error(refusal, status, &words) {
+    let status = response.status;
+    if let Some(kind) = permanent_error(response, status, &words) {
         return kind;
     }
-    if refusal.status == Some(404) && words.contains("model") && words.contains("not found") {
-        refusal.advice = Some("the server does not have this model; download it with `ollama pull <model>`");
+    if response.status == Some(404) && words.contains("model") && words.contains("not found") {
+        response.advice = Some("the server does not have this model; download it with `ollama pull <model>`");
     } else if words.contains("does not support tools") {
-        refusal.advice = Some("choose a model that supports tools, or remove the tools from the agent");
+        response.advice = Some("choose a model that supports tools, or remove the tools from the agent");
     }
-    with_advice(refusal, ModelErrorKind::of_status(status))
+    with_advice(response, ModelErrorKind::from_status(status))
 }
 
-fn with_advice(refusal: &mut ErrorResponse, kind: ModelErrorKind) -> ModelErrorKind {
+fn with_advice(response: &mut ErrorResponse, kind: ModelErrorKind) -> ModelErrorKind {
     if kind == ModelErrorKind::Authentication {
-        refusal.advice = Some("sign in with `ollama signin`, or set the API key that the server requires");
+        response.advice = Some("sign in with `ollama signin`, or set the API key that the server requires");
     }
     kind
 }
@@ -58,8 +58,8 @@ mod tests {
     use super::*;
 
     fn classified(status: u16, body: &str) -> (ModelErrorKind, &'static str) {
-        let mut refusal = ErrorResponse { status: Some(status), body: body.to_owned(), ..ErrorResponse::default() };
-        (classify(&mut refusal), refusal.advice.unwrap_or_default())
+        let mut response = ErrorResponse { status: Some(status), body: body.to_owned(), ..ErrorResponse::default() };
+        (classify(&mut response), response.advice.unwrap_or_default())
     }
 
     #[test]

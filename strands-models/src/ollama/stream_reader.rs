@@ -127,7 +127,7 @@ impl ChatReader {
         }
         if chunk.done == Some(true) {
             let reason = chunk.done_reason.unwrap_or_default();
-            if let Some(kind) = ModelErrorKind::of_stop_reason(&reason) {
+            if let Some(kind) = ModelErrorKind::from_stop_reason(&reason) {
                 return Err((ErrorResponse { code: Some(reason), ..ErrorResponse::default() }, kind).into());
             }
             self.finish(&reason, document, out);

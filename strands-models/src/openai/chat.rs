@@ -74,8 +74,8 @@ impl Default for OpenAiModelBuilder {
 impl OpenAiModelBuilder {
     openai_setters!();
     request_setters! {
-        max_tokens: "Sent as `max_completion_tokens` to OpenAI, Azure and models with OpenAI's ids, and as `max_tokens` to all \
-                     other servers. Default: the provider's.",
+        max_tokens: "Sent as `max_completion_tokens` to OpenAI, to Azure, and to unknown servers for ids of OpenAI's reasoning \
+                     models, and as `max_tokens` otherwise. Default: the provider's.",
         seed: "",
         stop_sequences: "Sent as `stop`. OpenAI accepts 4 at most, its reasoning models none.",
     }

@@ -35,7 +35,7 @@ const UNKNOWN: Host = Host {
 const NEWER: Option<&str> = Some("max_completion_tokens");
 const OLDER: Option<&str> = Some("max_tokens");
 
-/// "Expected a string with maximum length 40", which OpenAI says of `tool_calls[0].id`, also behind others.
+/// "Expected a string with maximum length 40", OpenAI's error about `tool_calls[0].id`, also behind other servers.
 const SHORT: Option<CallIdForm> = Some(CallIdForm::up_to(40));
 
 const fn replaying(domain: &'static str, replay: ReasoningReplay) -> Host {
@@ -58,7 +58,7 @@ const HOSTS: [Host; 11] = [
     replaying("moonshot.ai", ReasoningReplay::Content),
     replaying("moonshot.cn", ReasoningReplay::Content),
     replaying("kimi.com", ReasoningReplay::Content),
-    // It goes back beside tool results (<https://docs.z.ai/guides/capabilities/thinking-mode>).
+    // It is sent back with tool results (<https://docs.z.ai/guides/capabilities/thinking-mode>).
     replaying("z.ai", ReasoningReplay::Content),
     replaying("bigmodel.cn", ReasoningReplay::Content),
     // With signatures and encrypted parts (<https://openrouter.ai/docs/use-cases/reasoning-tokens>).

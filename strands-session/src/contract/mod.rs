@@ -31,7 +31,7 @@ use crate::document_store::{Document, DocumentStore, StoreError, Version, WriteO
 
 /// A violation of the contract of [`DocumentStore`] by an implementation.
 #[derive(thiserror::Error)]
-#[error("the document store violates its contract: {promise}; expected {expected}, found {found}")]
+#[error("the document store violates its contract: {promise}; expected {expected}, observed {observed}")]
 #[non_exhaustive]
 pub struct ContractViolation {
     /// The violated promise.
@@ -39,7 +39,7 @@ pub struct ContractViolation {
     /// The promised outcome.
     pub expected: String,
     /// The actual outcome, or the error.
-    pub found: String,
+    pub observed: String,
 }
 
 strands_core::__debug_with_sources!(ContractViolation);
@@ -131,8 +131,8 @@ fn equal<T: Debug + PartialEq>(promise: &'static str, expected: &T, found: &T) -
     Err(violation(promise, format!("{expected:?}"), format!("{found:?}")))
 }
 
-fn violation(promise: &'static str, expected: impl Into<String>, found: impl Into<String>) -> ContractViolation {
-    ContractViolation { promise, expected: expected.into(), found: found.into() }
+fn violation(promise: &'static str, expected: impl Into<String>, observed: impl Into<String>) -> ContractViolation {
+    ContractViolation { promise, expected: expected.into(), observed: observed.into() }
 }
 
 /// Runs futures concurrently, on several threads if the runtime has them.

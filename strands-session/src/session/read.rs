@@ -25,18 +25,18 @@ const NEWEST: usize = 2;
 struct Wanted {
     from: u64,
     /// In ascending order.
-    also: Vec<u64>,
+    earlier: Vec<u64>,
 }
 
 impl Wanted {
     fn new(range: &MessageRange) -> Self {
-        let mut also = range.also.clone();
-        also.sort_unstable();
-        Self { from: range.from, also }
+        let mut earlier = range.earlier.clone();
+        earlier.sort_unstable();
+        Self { from: range.from, earlier }
     }
 
     fn has(&self, position: u64) -> bool {
-        position >= self.from || self.also.binary_search(&position).is_ok()
+        position >= self.from || self.earlier.binary_search(&position).is_ok()
     }
 }
 
@@ -118,7 +118,7 @@ impl StoredSession {
     fn select(&self, wanted: &Wanted, tail: &Tail, others: Numbered) -> Result<Vec<Arc<Message>>, SessionError> {
         let total = tail.numbers.len() + tail.missing.len();
         let end = u64::try_from(total).unwrap_or(u64::MAX);
-        if let Some(absent) = wanted.also.last().filter(|position| **position >= end) {
+        if let Some(absent) = wanted.earlier.last().filter(|position| **position >= end) {
             let location = self.storage.locate(&self.folder);
             return Err(SessionError::NotFound {
                 what: "a message that the agent's record names",

@@ -83,11 +83,11 @@ impl AgentMemory {
             self.number(wanted, all);
         } else if *wanted != known {
             let missing = |number: &u64| self.messages.binary_search_by_key(number, |(number, _)| *number).is_err();
-            if wanted.from < known.from || wanted.also.iter().any(missing) {
+            if wanted.from < known.from || wanted.earlier.iter().any(missing) {
                 return Err(SessionError::NotFound { what: "a message of the conversation", key: location.to_owned() });
             }
         }
-        let is_wanted = |number: u64| number >= wanted.from || wanted.also.contains(&number);
+        let is_wanted = |number: u64| number >= wanted.from || wanted.earlier.contains(&number);
         let read = self.messages.iter().filter(|(number, _)| is_wanted(*number));
         Ok(read.map(|(_, message)| Arc::clone(message)).collect())
     }
@@ -134,7 +134,7 @@ impl AgentMemory {
         }
         let range = self.range();
         let messages = self.messages.len();
-        self.messages.retain(|(number, _)| *number >= range.from || range.also.contains(number));
+        self.messages.retain(|(number, _)| *number >= range.from || range.earlier.contains(number));
         Ok(is_new || messages != self.messages.len() || before != self.record(&record.agent_id))
     }
 
@@ -176,7 +176,7 @@ impl AgentMemory {
 
     /// Numbers messages like an agent that reads this range.
     fn number(&mut self, range: &MessageRange, messages: Vec<Arc<Message>>) {
-        self.messages = range.also.iter().copied().chain(range.from..).zip(messages).collect();
+        self.messages = range.earlier.iter().copied().chain(range.from..).zip(messages).collect();
         self.next = self.messages.last().map_or(range.from, |(number, _)| (number + 1).max(range.from));
     }
 }

@@ -32,8 +32,8 @@ fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
     });
     let situation = Situation { texts: &texts, name: first_name(turn.system_prompt()), results: results.collect() };
     match planner::next(&situation) {
-        Step::Say(text) => OfflineStep::say(text),
-        Step::Call(text, calls) => OfflineStep::calls(calls).after_saying(text),
+        Step::Say(text) => OfflineStep::respond(text),
+        Step::Call(text, calls) => OfflineStep::calls(calls).with_text(text),
     }
 }
 

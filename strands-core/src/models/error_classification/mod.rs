@@ -16,7 +16,7 @@ const EXAMINED: usize = 8 * 1024;
 
 impl ModelErrorKind {
     /// Returns the kind of an error by its codes and message, for any provider; `None` if they are not conclusive, and only
-    /// the [status](Self::of_status) remains.
+    /// the [status](Self::from_status) remains.
     ///
     /// `codes` are error codes and types, such as `ThrottlingException` or `context_length_exceeded`. Case and separators do
     /// not matter.
@@ -24,13 +24,13 @@ impl ModelErrorKind {
     /// ```
     /// use strands::models::ModelErrorKind;
     ///
-    /// let overflow = ModelErrorKind::of_words(Some(400), &[], "Prompt is too long: 213462 tokens > 200000 maximum");
+    /// let overflow = ModelErrorKind::from_message(Some(400), &[], "Prompt is too long: 213462 tokens > 200000 maximum");
     /// assert_eq!(overflow, Some(ModelErrorKind::ContextOverflow));
-    /// let throttled = ModelErrorKind::of_words(Some(400), &["ThrottlingException"], "Too many tokens, please wait");
+    /// let throttled = ModelErrorKind::from_message(Some(400), &["ThrottlingException"], "Too many tokens, please wait");
     /// assert_eq!(throttled, Some(ModelErrorKind::Throttled));
-    /// assert_eq!(ModelErrorKind::of_words(Some(400), &[], "max_tokens must be at most 8192"), None);
+    /// assert_eq!(ModelErrorKind::from_message(Some(400), &[], "max_tokens must be at most 8192"), None);
     /// ```
-    pub fn of_words(status: Option<u16>, codes: &[&str], message: &str) -> Option<Self> {
+    pub fn from_message(status: Option<u16>, codes: &[&str], message: &str) -> Option<Self> {
         let of_codes: Vec<Self> = codes.iter().filter_map(|code| of_code(code)).collect();
         let has_code = |kind| of_codes.contains(&kind);
         let message = message.get(..message.floor_char_boundary(EXAMINED)).unwrap_or_default().to_lowercase();
@@ -63,12 +63,12 @@ impl ModelErrorKind {
     /// ```
     /// use strands::models::ModelErrorKind;
     ///
-    /// assert_eq!(ModelErrorKind::of_stop_reason("model_context_window_exceeded"), Some(ModelErrorKind::ContextOverflow));
-    /// assert_eq!(ModelErrorKind::of_stop_reason("MALFORMED_FUNCTION_CALL"), Some(ModelErrorKind::MalformedOutput));
-    /// assert_eq!(ModelErrorKind::of_stop_reason("abort"), Some(ModelErrorKind::Transport));
-    /// assert_eq!(ModelErrorKind::of_stop_reason("end_turn"), None);
+    /// assert_eq!(ModelErrorKind::from_stop_reason("model_context_window_exceeded"), Some(ModelErrorKind::ContextOverflow));
+    /// assert_eq!(ModelErrorKind::from_stop_reason("MALFORMED_FUNCTION_CALL"), Some(ModelErrorKind::MalformedOutput));
+    /// assert_eq!(ModelErrorKind::from_stop_reason("abort"), Some(ModelErrorKind::Transport));
+    /// assert_eq!(ModelErrorKind::from_stop_reason("end_turn"), None);
     /// ```
-    pub fn of_stop_reason(reason: &str) -> Option<Self> {
+    pub fn from_stop_reason(reason: &str) -> Option<Self> {
         match normalized(reason).as_str() {
             "modelcontextwindowexceeded" | "inputtoolong" | "prompttoolong" | "errorlimit" => {
                 Some(Self::ContextOverflow)
@@ -230,8 +230,8 @@ mod tests {
             "Number of tokens (9001) exceeded maximum context length (8192).",
             "LLM context window full",
         ] {
-            assert_eq!(ModelErrorKind::of_words(Some(400), &[], message), Some(ContextOverflow), "{message}");
-            assert_eq!(ModelErrorKind::of_words(None, &[], message), Some(ContextOverflow), "{message}");
+            assert_eq!(ModelErrorKind::from_message(Some(400), &[], message), Some(ContextOverflow), "{message}");
+            assert_eq!(ModelErrorKind::from_message(None, &[], message), Some(ContextOverflow), "{message}");
         }
     }
 
@@ -291,7 +291,7 @@ mod tests {
             "Request exceeded the maximum number of input images",
             "",
         ] {
-            assert_eq!(ModelErrorKind::of_words(Some(400), &[], message), None, "{message}");
+            assert_eq!(ModelErrorKind::from_message(Some(400), &[], message), None, "{message}");
         }
     }
 
@@ -336,12 +336,12 @@ mod tests {
                 "Rate limit reached for m on tokens per min (TPM): Limit 10000, Used 9000, Requested 2000.",
             ),
         ] {
-            assert_eq!(ModelErrorKind::of_words(status, &[code], message), Some(Throttled), "{message}");
+            assert_eq!(ModelErrorKind::from_message(status, &[code], message), Some(Throttled), "{message}");
         }
         let too_large = "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 50000.";
-        assert_eq!(ModelErrorKind::of_words(Some(429), &[], too_large), Some(ContextOverflow));
+        assert_eq!(ModelErrorKind::from_message(Some(429), &[], too_large), Some(ContextOverflow));
         // A quota that is not named is not the context window either.
-        assert_eq!(ModelErrorKind::of_words(Some(400), &[], "too many tokens, try again in 20s"), None);
+        assert_eq!(ModelErrorKind::from_message(Some(400), &[], "too many tokens, try again in 20s"), None);
     }
 
     #[test]
@@ -364,17 +364,17 @@ mod tests {
             "Wrong API Key",
             "invalid api_key",
         ] {
-            assert_eq!(ModelErrorKind::of_words(Some(400), &[], message), Some(Authentication), "{message}");
+            assert_eq!(ModelErrorKind::from_message(Some(400), &[], message), Some(Authentication), "{message}");
         }
-        assert_eq!(ModelErrorKind::of_words(Some(500), &[], "invalid api key"), None);
+        assert_eq!(ModelErrorKind::from_message(Some(500), &[], "invalid api key"), None);
     }
 
     #[test]
     fn examines_only_the_beginning_of_a_message() {
         let message = "exceed max_model_len ".repeat(1_000_000);
-        assert_eq!(ModelErrorKind::of_words(Some(400), &[], &message), Some(ContextOverflow));
+        assert_eq!(ModelErrorKind::from_message(Some(400), &[], &message), Some(ContextOverflow));
         let quoted = format!("no such field in {}prompt is too long", "ü".repeat(EXAMINED));
-        assert_eq!(ModelErrorKind::of_words(Some(400), &[], &quoted), None);
+        assert_eq!(ModelErrorKind::from_message(Some(400), &[], &quoted), None);
     }
 
     #[test]
@@ -390,18 +390,18 @@ mod tests {
             ("authentication_error", Authentication),
         ] {
             assert_eq!(
-                ModelErrorKind::of_words(Some(400), &["invalid_request_error", code], "no"),
+                ModelErrorKind::from_message(Some(400), &["invalid_request_error", code], "no"),
                 Some(expected),
                 "{code}"
             );
         }
-        assert_eq!(ModelErrorKind::of_words(Some(413), &[], ""), Some(ContextOverflow));
-        assert_eq!(ModelErrorKind::of_words(None, &["server_error"], ""), Some(Overloaded));
-        assert_eq!(ModelErrorKind::of_words(Some(400), &["server_error"], ""), None);
+        assert_eq!(ModelErrorKind::from_message(Some(413), &[], ""), Some(ContextOverflow));
+        assert_eq!(ModelErrorKind::from_message(None, &["server_error"], ""), Some(Overloaded));
+        assert_eq!(ModelErrorKind::from_message(Some(400), &["server_error"], ""), None);
         let xai = "Incorrect API key provided: xa***ai. You can obtain an API key from the console.";
-        assert_eq!(ModelErrorKind::of_words(Some(400), &[], xai), Some(Authentication));
+        assert_eq!(ModelErrorKind::from_message(Some(400), &[], xai), Some(Authentication));
         let ollama = "error parsing tool call: raw='{\"a\":', err=unexpected end of JSON input";
-        assert_eq!(ModelErrorKind::of_words(Some(500), &[], ollama), Some(MalformedOutput));
+        assert_eq!(ModelErrorKind::from_message(Some(500), &[], ollama), Some(MalformedOutput));
     }
 
     #[test]
@@ -433,7 +433,7 @@ mod tests {
             ("content_filter", None),
             ("tool_calls", None),
         ] {
-            assert_eq!(ModelErrorKind::of_stop_reason(reason), expected, "{reason}");
+            assert_eq!(ModelErrorKind::from_stop_reason(reason), expected, "{reason}");
         }
     }
 }

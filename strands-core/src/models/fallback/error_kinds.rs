@@ -46,7 +46,7 @@ impl FallbackOn {
             .with(ModelErrorKind::Protocol)
     }
 
-    /// Creates an empty set, for a program that decides by [`Fallback::when`](super::Fallback::when) alone.
+    /// Creates an empty set, for a program that decides only by [`Fallback::when`](super::Fallback::when).
     pub const fn empty() -> Self {
         Self { kinds: 0 }
     }

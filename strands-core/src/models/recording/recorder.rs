@@ -27,8 +27,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// # Contents
 ///
 /// A recording holds a summary of each request, all events of the response, and errors with their kind, status, code and
-/// `Retry-After`. An exchange is written in one call when its response ends or is dropped. Each retry of the agent is an
-/// exchange of its own.
+/// `Retry-After`. An exchange is written in one call when its response ends or is dropped. Each retry of the agent is a
+/// separate exchange.
 ///
 /// # Secrets
 ///

@@ -247,7 +247,7 @@ impl TurnBuilder {
     /// # Errors
     ///
     /// Returns [`ModelError::Transport`] if the stream ended before its stop event; the error that the stop reason
-    /// [stands for](ModelErrorKind::of_stop_reason), such as a context overflow; [`ModelError::Protocol`] if the stop reason
+    /// [stands for](ModelErrorKind::from_stop_reason), such as a context overflow; [`ModelError::Protocol`] if the stop reason
     /// is tool use but the response is empty.
     pub fn finish(self) -> Result<Turn, ModelError> {
         let usage = self.usage();
@@ -255,7 +255,7 @@ impl TurnBuilder {
             return Err(ModelError::transport("the stream ended before its stop event"));
         };
         if let StopReason::Other(reason) = &stop_reason
-            && let Some(kind) = ModelErrorKind::of_stop_reason(reason)
+            && let Some(kind) = ModelErrorKind::from_stop_reason(reason)
         {
             return Err(kind.into_error(None, ErrorDetails::new().with_code(reason.as_str())));
         }

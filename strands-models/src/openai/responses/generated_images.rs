@@ -1,4 +1,4 @@
-//! Images that the provider's image tool generates. An item contains the image as base64; here the image is a block of its own
+//! Images that the provider's image tool generates. An item contains the image as base64; here the image is a separate block
 //! after the item, so that programs find it, and requests contain both as one item again.
 
 use base64::Engine as _;

@@ -20,7 +20,7 @@ use strands_core::models::{Model, ModelCapabilities, ModelError, ModelRequest, M
 use self::request::{Body, Shape};
 use self::stream_reader::ResponsesReader;
 use crate::chat_completions::classify;
-use crate::http::Exchange;
+use crate::http::{Deadline, Exchange};
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
@@ -80,29 +80,32 @@ impl Model for OpenAiResponsesModel {
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let body = Body::new(self.model_id(), &self.inner.shape, &request, self.inner.exchange.streaming);
+        let deadline = self.inner.exchange.endpoint.deadline();
         if body.previous.is_none() {
-            return self.ask(&body).await;
+            return self.ask(&body, deadline).await;
         }
-        let answer = match self.ask(&body).await {
+        let response = match self.ask(&body, deadline).await {
             Ok(events) => begun(events).await,
             Err(error) => Err(error),
         };
-        match answer {
+        match response {
             // The provider stores responses for a month, and the conversation may be older. The stored conversation can't be
             // truncated, but the one in the request may be.
             Err(error) if is_forgotten(&error) || matches!(error, ModelError::ContextOverflow { .. }) => {
-                self.ask(&body.whole()).await
+                self.ask(&body.whole(), deadline).await
             }
-            answer => answer,
+            response => response,
         }
     }
 }
 
 impl OpenAiResponsesModel {
-    async fn ask(&self, body: &Body<'_>) -> Result<ModelStream, ModelError> {
+    async fn ask(&self, body: &Body<'_>, deadline: Option<Deadline>) -> Result<ModelStream, ModelError> {
         let Inner { exchange, shape, .. } = &*self.inner;
         let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
-        exchange.ask(body.write()?, |error_response| classify(error_response, |_, _| None), reader).await
+        exchange
+            .ask_until(deadline, body.write()?, |error_response| classify(error_response, |_, _| None), reader)
+            .await
     }
 }
 
@@ -111,9 +114,9 @@ impl OpenAiResponsesModel {
 async fn begun(mut events: ModelStream) -> Result<ModelStream, ModelError> {
     let mut begun = Vec::new();
     while let Some(event) = events.next().await.transpose()? {
-        let is_said = !matches!(event, StreamEvent::MessageStart { .. } | StreamEvent::Metadata { .. });
+        let is_content = !matches!(event, StreamEvent::MessageStart { .. } | StreamEvent::Metadata { .. });
         begun.push(Ok(event));
-        if is_said {
+        if is_content {
             break;
         }
     }

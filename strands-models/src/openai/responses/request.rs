@@ -163,7 +163,7 @@ struct UserMessage<'a> {
     content: Content<'a>,
 }
 
-/// Serializes a user message. Each tool result is an item of its own, before the others.
+/// Serializes a user message. Each tool result is a separate item, before the others.
 fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
     #[derive(Serialize)]
     struct Output<'a> {

@@ -239,7 +239,7 @@ fn unfinished(status: &str, error: Option<Value>) -> ReadError {
             let advice = "the provider responds in the background, which is not supported: omit `background`";
             (ModelErrorKind::InvalidRequest, Some(advice))
         }
-        status => (ModelErrorKind::of_stop_reason(status).unwrap_or(ModelErrorKind::Protocol), None),
+        status => (ModelErrorKind::from_stop_reason(status).unwrap_or(ModelErrorKind::Protocol), None),
     };
     let body = format!("the response has the status `{status}`");
     (ErrorResponse { code: Some(status.to_owned()), body, advice, ..ErrorResponse::default() }, kind).into()

@@ -81,7 +81,7 @@ impl Limits {
         } else {
             ScriptedTurn::text(words(rng, 80))
         };
-        turn.costing(Usage::new(tokens, 5))
+        turn.with_usage(Usage::new(tokens, 5))
     }
 
     fn reject(&self, observations: &Observations) -> ModelError {
