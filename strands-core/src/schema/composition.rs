@@ -169,8 +169,8 @@ impl<'a> Resolver<'a> {
         let before = expanding.len();
         let target = self.followed(branch.clone(), expanding);
         // Don't copy the target if the branch has the same type anyway.
-        let says_less = base.len() == 1 && target.get("type").is_some() && target.get("type") == base.get("type");
-        let both = if says_less { Some(branch.clone()) } else { joined(base.clone(), target).map(Value::Object) };
+        let adds_nothing = base.len() == 1 && target.get("type").is_some() && target.get("type") == base.get("type");
+        let both = if adds_nothing { Some(branch.clone()) } else { joined(base.clone(), target).map(Value::Object) };
         expanding.truncate(before);
         both
     }

@@ -59,8 +59,8 @@ impl ToolError {
     /// ```
     /// use strands::ToolError;
     ///
-    /// let refused = std::io::Error::other("no space left on device");
-    /// let failed = strands::session::SessionError::Storage { action: "write", key: "note".into(), source: refused.into() };
+    /// let full = std::io::Error::other("no space left on device");
+    /// let failed = strands::session::SessionError::Storage { action: "write", key: "note".into(), source: full.into() };
     /// let error = ToolError::from_source(failed);
     /// assert_eq!(error.to_string(), "the session store could not write note: no space left on device");
     /// ```

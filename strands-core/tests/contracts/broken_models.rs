@@ -144,7 +144,7 @@ impl Model for Talkative {
 
 #[tokio::test]
 async fn detects_secrets_in_all_outputs() {
-    let told = |violation: Result<(), ContractViolation>| {
+    let promise_of = |violation: Result<(), ContractViolation>| {
         let violation = violation.unwrap_err();
         assert!(!format!("{violation:?}").contains(KEY), "{violation:?}");
         violation.promise
@@ -161,7 +161,7 @@ async fn detects_secrets_in_all_outputs() {
         },
     ];
     for model in &models {
-        assert_eq!(told(check_model_secret(model, KEY).await), Promise::ModelHidesSecrets);
+        assert_eq!(promise_of(check_model_secret(model, KEY).await), Promise::ModelHidesSecrets);
     }
 }
 

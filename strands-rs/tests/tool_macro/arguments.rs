@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use strands::serde_json::{Value, json};
 use strands::{JsonSchema, Tool, schemars, tool};
 
-use crate::{json, refusal, text};
+use crate::{json, rejection, text};
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 struct Leg {
@@ -45,7 +45,7 @@ async fn reports_all_mistakes_by_name() {
     let wrong =
         json!({"city": 1, "limit": -1, "legs": [{"to": "A", "nights": 1}, {"nights": "two"}], "kind": "x", "x": 0});
     assert_eq!(
-        refusal(Search, wrong).await,
+        rejection(Search, wrong).await,
         "`city`: expected string, got number 1; \
          `limit`: must be at least 0, got -1; \
          `tags`: required; \
@@ -57,7 +57,7 @@ async fn reports_all_mistakes_by_name() {
 #[tokio::test]
 async fn rejects_input_that_is_not_an_object() {
     for input in [json!([]), json!("Oslo"), json!(1), json!(true)] {
-        let text = refusal(Search, input).await;
+        let text = rejection(Search, input).await;
         assert_eq!(text, "the arguments must be a JSON object, such as {\"name\": \"value\"}");
     }
 }
@@ -78,8 +78,8 @@ async fn accepts_several_forms_of_no_arguments() {
 #[tokio::test]
 async fn accepts_whole_numbers_with_a_fraction_of_zero() {
     assert_eq!(text(Ring, json!({"times": 3.0})).await, "Some(3)");
-    assert_eq!(refusal(Ring, json!({"times": 3.5})).await, "`times`: expected integer or null, got number 3.5");
-    assert_eq!(refusal(Ring, json!({"times": 300.0})).await, "`times`: must be at most 255, got 300.0");
+    assert_eq!(rejection(Ring, json!({"times": 3.5})).await, "`times`: expected integer or null, got number 3.5");
+    assert_eq!(rejection(Ring, json!({"times": 300.0})).await, "`times`: must be at most 255, got 300.0");
     let legs = json!({"city": "Oslo", "tags": [], "legs": [{"to": "A", "nights": 2.0}]});
     assert_eq!(text(Search, legs).await, "Oslo 10 [] 1 None");
 }
@@ -87,9 +87,9 @@ async fn accepts_whole_numbers_with_a_fraction_of_zero() {
 #[tokio::test]
 async fn bounds_the_length_of_mistakes() {
     let long = json!({"times": "x".repeat(1_000_000)});
-    assert!(refusal(Ring, long).await.len() < 1_000);
+    assert!(rejection(Ring, long).await.len() < 1_000);
     let many: Value = (0..1_000).map(|n| (format!("argument_{n}"), json!(n))).collect();
-    let text = refusal(Ring, many).await;
+    let text = rejection(Ring, many).await;
     assert!(text.len() < 1_000 && text.contains('…'), "{text}");
 }
 
@@ -113,7 +113,7 @@ async fn enforces_bounds_of_the_schema() {
     assert!(text(Bounded, fits).await.starts_with("-1.5 Some(9) äöü"));
     let beyond = json!({"angle": 2, "digit": 10, "code": "x", "names": ["a", "b", "c"], "map": {}, "airport": "osl"});
     assert_eq!(
-        refusal(Bounded, beyond).await,
+        rejection(Bounded, beyond).await,
         "`angle`: 2 is out of range, expected -1.5 to 1.5; \
          `digit`: 10 is out of range, expected 0 to 9; \
          `code`: has 1 characters, expected 2 to 3; \
@@ -175,13 +175,13 @@ async fn one_type_can_be_the_whole_input() {
     let trip = json!({"from": "Oslo", "legs": [{"to": "A", "nights": 1}]});
     let booked = json!({"from": "Oslo", "legs": [{"to": "A", "nights": 1}], "note": null});
     assert_eq!(json(Book, trip).await, booked);
-    assert_eq!(refusal(Book, json!({})).await, "`from`: required; `legs`: required");
+    assert_eq!(rejection(Book, json!({})).await, "`from`: required; `legs`: required");
     let wrong = json!({"from": "Oslo", "legs": [{"to": 1, "nights": 1}], "x": 1});
     assert_eq!(
-        refusal(Book, wrong).await,
+        rejection(Book, wrong).await,
         "`legs[0].to`: expected string, got number 1; `x`: unknown; expected one of `from`, `legs`, `note`"
     );
-    assert!(refusal(Book, Value::Null).await.contains("required"));
+    assert!(rejection(Book, Value::Null).await.contains("required"));
 }
 
 type Maybe<T> = Option<T>;
@@ -280,7 +280,7 @@ fn forms(
 
 #[tokio::test]
 async fn mistakes_in_enums_name_the_variant_and_the_field() {
-    for (input, told) in [
+    for (input, message) in [
         (json!({"p": {"kind": "cash"}}), "`p.kind` is `cash`: expected one of `card`, `iban`"),
         (json!({"p": {"number": 1}}), "`p.kind`: required; expected one of `card`, `iban`"),
         (json!({"p": {"kind": "card", "number": -1}}), "`p.number`: must be at least 0, got -1 (`p.kind` is `card`)"),
@@ -314,7 +314,7 @@ async fn mistakes_in_enums_name_the_variant_and_the_field() {
             "`list[1].kind` is `cash`: expected one of `card`, `iban`",
         ),
     ] {
-        assert_eq!(refusal(Forms, input.clone()).await, told, "{input}");
+        assert_eq!(rejection(Forms, input.clone()).await, message, "{input}");
     }
 }
 
@@ -323,7 +323,7 @@ async fn accepts_whole_numbers_as_integers_in_all_forms_of_enums() {
     let input = json!({"p": {"kind": "card", "number": 3.0}, "untagged": {"from": 1.0, "to": 2}, "list": [{"kind": "card", "number": 1.0}]});
     assert!(text(Forms, input).await.starts_with("Some(Card { number: 3 })"));
     let mixed = json!({"p": {"kind": "card", "number": 3.0}, "untagged": {"from": 1.0, "to": 2.5}});
-    assert_eq!(refusal(Forms, mixed).await, "`untagged.to`: expected integer, got number 2.5");
+    assert_eq!(rejection(Forms, mixed).await, "`untagged.to`: expected integer, got number 2.5");
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -352,13 +352,14 @@ fn meet(#[args] meeting: Meeting) -> String {
 
 #[tokio::test]
 async fn mistakes_in_dates_describe_the_format() {
-    let told = "`start` is `tomorrow`: expected a date and time with offset (RFC 3339), such as `2026-11-28T10:00:00Z`";
-    assert_eq!(refusal(Meet, json!({"start": "tomorrow", "length": 1})).await, told);
+    let message =
+        "`start` is `tomorrow`: expected a date and time with offset (RFC 3339), such as `2026-11-28T10:00:00Z`";
+    assert_eq!(rejection(Meet, json!({"start": "tomorrow", "length": 1})).await, message);
     // The format is right, but the type rejects the value.
     let offset = json!({"start": "2026-11-28T10:00:00+01:00", "length": 1});
-    assert_eq!(refusal(Meet, offset).await, "premature end of input");
+    assert_eq!(rejection(Meet, offset).await, "premature end of input");
     let length = json!({"start": "2026-11-28T10:00:00Z", "length": 2.5});
-    assert_eq!(refusal(Meet, length).await, "`length`: expected integer, got number 2.5");
+    assert_eq!(rejection(Meet, length).await, "`length`: expected integer, got number 2.5");
     assert_eq!(text(Meet, json!({"start": "2026-11-28T10:00:00Z", "length": 2.0})).await, "2026-11-28T10:00:00Z");
 }
 
@@ -380,13 +381,13 @@ async fn reads_numeric_strings_if_the_tool_opts_in() {
     assert_eq!(text(Lenient, quoted).await, "3 [\"7\"] Some(Card { number: 42 })");
     assert_eq!(text(Lenient, json!({"days": "3.0", "names": []})).await, "3 [] None");
     assert_eq!(text(LenientTrip, json!({"to": "1", "nights": "2"})).await, "1 2");
-    for (input, told) in [
+    for (input, message) in [
         (json!({"days": "8", "names": []}), "`days`: 8 is out of range, expected 1 to 7"),
         (json!({"days": "three", "names": []}), "`days`: expected integer, got string `three`"),
         (json!({"days": "2.5", "names": []}), "`days`: expected integer, got number 2.5"),
         (json!({"days": "", "names": []}), "`days`: expected integer, got string ``"),
     ] {
-        assert_eq!(refusal(Lenient, input).await, told);
+        assert_eq!(rejection(Lenient, input).await, message);
     }
-    assert_eq!(refusal(Ring, json!({"times": "3"})).await, "`times`: expected integer or null, got string `3`");
+    assert_eq!(rejection(Ring, json!({"times": "3"})).await, "`times`: expected integer or null, got string `3`");
 }

@@ -26,7 +26,7 @@ struct Photo {
     image: ImageBlock,
 }
 
-fn picture(byte: u8) -> ImageBlock {
+fn image(byte: u8) -> ImageBlock {
     ImageBlock::new(ImageFormat::Png, vec![byte])
 }
 
@@ -60,46 +60,46 @@ macro_rules! tools_returning {
 }
 
 tools_returning! {
-    one_image -> ImageBlock { picture(1) }
+    one_image -> ImageBlock { image(1) }
     one_video -> VideoBlock { video() }
-    images -> Vec<ImageBlock> { vec![picture(1), picture(2)] }
-    maybe_image -> Option<ImageBlock> { Some(picture(1)) }
-    whole_album -> Album { Some(vec![picture(1), picture(2)]) }
-    checked_album -> Result<Album, ToolError> { Ok(Some(vec![picture(1)])) }
-    pair -> (String, ImageBlock) { ("a cat".to_owned(), picture(1)) }
-    pair_and_more -> (&'static str, ImageBlock, u8, Option<DocumentBlock>) { ("a cat", picture(1), 7, Some(document())) }
-    captions -> Vec<(String, ImageBlock)> { vec![("a".into(), picture(1)), ("b".into(), picture(2))] }
-    two_images -> [ImageBlock; 2] { [picture(1), picture(2)] }
-    boxed -> Box<ImageBlock> { Box::new(picture(1)) }
-    shared -> Arc<ImageBlock> { Arc::new(picture(1)) }
-    by_name -> BTreeMap<String, ImageBlock> { BTreeMap::from([("a".to_owned(), picture(1))]) }
-    results -> Vec<Result<ImageBlock, ToolError>> { vec![Ok(picture(1))] }
-    facts_first -> (Facts, ImageBlock) { (Facts { pages: 3 }, picture(1)) }
-    facts_last -> Result<(Vec<ImageBlock>, Facts), std::fmt::Error> { Ok((vec![picture(1)], Facts { pages: 3 })) }
-    facts_and_two -> (Facts, ImageBlock, ImageBlock) { (Facts { pages: 3 }, picture(1), picture(2)) }
-    text_facts_image -> (String, Facts, ImageBlock) { ("a".to_owned(), Facts { pages: 3 }, picture(1)) }
+    images -> Vec<ImageBlock> { vec![image(1), image(2)] }
+    maybe_image -> Option<ImageBlock> { Some(image(1)) }
+    whole_album -> Album { Some(vec![image(1), image(2)]) }
+    checked_album -> Result<Album, ToolError> { Ok(Some(vec![image(1)])) }
+    pair -> (String, ImageBlock) { ("a cat".to_owned(), image(1)) }
+    pair_and_more -> (&'static str, ImageBlock, u8, Option<DocumentBlock>) { ("a cat", image(1), 7, Some(document())) }
+    captions -> Vec<(String, ImageBlock)> { vec![("a".into(), image(1)), ("b".into(), image(2))] }
+    two_images -> [ImageBlock; 2] { [image(1), image(2)] }
+    boxed -> Box<ImageBlock> { Box::new(image(1)) }
+    shared -> Arc<ImageBlock> { Arc::new(image(1)) }
+    by_name -> BTreeMap<String, ImageBlock> { BTreeMap::from([("a".to_owned(), image(1))]) }
+    results -> Vec<Result<ImageBlock, ToolError>> { vec![Ok(image(1))] }
+    facts_first -> (Facts, ImageBlock) { (Facts { pages: 3 }, image(1)) }
+    facts_last -> Result<(Vec<ImageBlock>, Facts), std::fmt::Error> { Ok((vec![image(1)], Facts { pages: 3 })) }
+    facts_and_two -> (Facts, ImageBlock, ImageBlock) { (Facts { pages: 3 }, image(1), image(2)) }
+    text_facts_image -> (String, Facts, ImageBlock) { ("a".to_owned(), Facts { pages: 3 }, image(1)) }
     facts_document_video -> (Facts, DocumentBlock, VideoBlock) { (Facts { pages: 3 }, document(), video()) }
     facts_and_address -> (Facts, Facts, ImageBlock) { (Facts { pages: 3 }, Facts { pages: 4 }, address()) }
     no_blocks -> [Value; 2] { [json!({"format": "png", "source": "file"}), undecodable()] }
     listed_undecodable -> (Value, LinkedList<Value>) { (json!(1), LinkedList::from([undecodable()])) }
-    maybe_facts -> Option<(Facts, ImageBlock)> { Some((Facts { pages: 3 }, picture(1))) }
-    listed_facts -> Vec<(Facts, ImageBlock)> { vec![(Facts { pages: 3 }, picture(1)), (Facts { pages: 4 }, picture(2))] }
-    deep_facts -> ((Facts, ImageBlock), ImageBlock) { ((Facts { pages: 3 }, picture(1)), picture(2)) }
-    shared_list -> Arc<[ImageBlock]> { vec![picture(1), picture(2)].into() }
-    linked -> LinkedList<ImageBlock> { LinkedList::from([picture(1)]) }
-    by_static_name -> HashMap<&'static str, ImageBlock> { HashMap::from([("a", picture(1))]) }
-    by_number -> BTreeMap<u8, ImageBlock> { BTreeMap::from([(7, picture(1))]) }
+    maybe_facts -> Option<(Facts, ImageBlock)> { Some((Facts { pages: 3 }, image(1))) }
+    listed_facts -> Vec<(Facts, ImageBlock)> { vec![(Facts { pages: 3 }, image(1)), (Facts { pages: 4 }, image(2))] }
+    deep_facts -> ((Facts, ImageBlock), ImageBlock) { ((Facts { pages: 3 }, image(1)), image(2)) }
+    shared_list -> Arc<[ImageBlock]> { vec![image(1), image(2)].into() }
+    linked -> LinkedList<ImageBlock> { LinkedList::from([image(1)]) }
+    by_static_name -> HashMap<&'static str, ImageBlock> { HashMap::from([("a", image(1))]) }
+    by_number -> BTreeMap<u8, ImageBlock> { BTreeMap::from([(7, image(1))]) }
     numbered -> BTreeMap<u8, &'static str> { BTreeMap::from([(7, "a")]) }
     by_switch -> BTreeMap<bool, u8> { BTreeMap::from([(true, 1)]) }
     by_pair -> BTreeMap<(u8, u8), u8> { BTreeMap::from([((1, 2), 1)]) }
-    described -> Photo { Photo { image: picture(1) } }
-    pieces -> Option<Vec<ToolResultContent>> { Some(vec!["a".into(), picture(1).into(), video().into()]) }
-    blocks -> Vec<ContentBlock> { vec!["a".into(), picture(1).into(), document().into(), video().into()] }
+    described -> Photo { Photo { image: image(1) } }
+    pieces -> Option<Vec<ToolResultContent>> { Some(vec!["a".into(), image(1).into(), video().into()]) }
+    blocks -> Vec<ContentBlock> { vec!["a".into(), image(1).into(), document().into(), video().into()] }
     outputs -> (ToolOutput, ToolOutput) { (ToolOutput::text("a"), ToolOutput::error("b")) }
     no_image -> Option<ImageBlock> { None }
     no_images -> Vec<ImageBlock> { Vec::new() }
     no_album -> Result<Album, String> { Ok(None) }
-    failed_result -> Vec<Result<ImageBlock, String>> { vec![Ok(picture(1)), Err("no film".to_owned())] }
+    failed_result -> Vec<Result<ImageBlock, String>> { vec![Ok(image(1)), Err("no film".to_owned())] }
     sound -> Vec<AudioBlock> { vec![AudioBlock::new(AudioFormat::Mp3, vec![1])] }
     texts -> Vec<String> { vec!["a".to_owned(), "b".to_owned()] }
     maybe_text -> Option<&'static str> { Some("a") }
@@ -114,7 +114,7 @@ tools_returning! {
 /// Returns the types of the content blocks of a result.
 async fn kinds(tool: impl Tool) -> String {
     let output = call(tool, json!({})).await.unwrap();
-    let kind = |piece: &ToolResultContent| match piece {
+    let kind = |block: &ToolResultContent| match block {
         ToolResultContent::Text(_) => 'T',
         ToolResultContent::Json(_) => 'J',
         ToolResultContent::Image(_) => 'I',
@@ -163,7 +163,7 @@ async fn content_in_tuples_with_data_remains_content() {
     assert_eq!(json(NoBlocks, json!({})).await[1], undecodable());
     assert_eq!(kinds(ListedUndecodable).await, "J");
     let output = call(FactsAndTwo, json!({})).await.unwrap();
-    assert_eq!(output.content()[2], picture(2).into());
+    assert_eq!(output.content()[2], image(2).into());
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ struct Chart;
 
 impl IntoToolOutput for Chart {
     fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
-        picture(1).into_tool_output()
+        image(1).into_tool_output()
     }
 }
 

@@ -48,13 +48,13 @@ async fn the_model_can_correct_its_mistakes() {
     assert_eq!(response.text(), "Booked.");
 
     let asked = model.requests();
-    let told = |request: usize| {
+    let tool_result = |request: usize| {
         let result = asked[request].messages.last().unwrap().tool_results().next().unwrap();
         (result.is_error(), result.content.clone())
     };
     let mistakes = "`nights`: 31 is out of range, expected 1 to 30; unknown `city`; expected `nights`";
-    let (is_error, content) = told(1);
+    let (is_error, content) = tool_result(1);
     assert!(is_error);
     assert!(matches!(&content[..], [ToolResultContent::Text(text)] if text.contains(mistakes)), "{content:?}");
-    assert_eq!(told(2), (false, vec![ToolResultContent::Text("ada pays 300".into())]));
+    assert_eq!(tool_result(2), (false, vec![ToolResultContent::Text("ada pays 300".into())]));
 }

@@ -31,8 +31,8 @@ async fn call(tool: impl Tool, input: Value) -> Result<ToolOutput, ToolError> {
 }
 
 /// Returns the text of a call's error.
-async fn refusal(tool: impl Tool, input: Value) -> String {
-    let error = call(tool, input).await.expect_err("the call is refused");
+async fn rejection(tool: impl Tool, input: Value) -> String {
+    let error = call(tool, input).await.expect_err("the call fails");
     assert!(error.is_invalid_input(), "{error} is not about the input");
     error.to_string()
 }

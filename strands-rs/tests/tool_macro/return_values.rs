@@ -80,7 +80,7 @@ fn output() -> ToolOutput {
 
 /// Returns content blocks.
 #[tool]
-fn pieces() -> Vec<ToolResultContent> {
+fn blocks() -> Vec<ToolResultContent> {
     vec![ToolResultContent::Text("a".into()), ToolResultContent::Json(json!(1))]
 }
 
@@ -96,7 +96,7 @@ impl IntoToolOutput for Both {
 
 /// Returns a value with two conversions.
 #[tool]
-fn says_both() -> Both {
+fn both_conversions() -> Both {
     Both
 }
 
@@ -111,10 +111,10 @@ async fn converts_any_sensible_return_value() {
     assert_eq!(json(OpaqueResult, json!({})).await, json!(12));
     assert_eq!(json(Maybe, json!({})).await, Value::Null);
     assert_eq!(text(NeverFails, json!({})).await, "fine");
-    assert_eq!(text(SaysBoth, json!({})).await, "explicit");
+    assert_eq!(text(BothConversions, json!({})).await, "explicit");
     let bad_news = call(Output, json!({})).await.unwrap();
     assert_eq!(bad_news.status(), &ToolResultStatus::Error);
-    assert_eq!(call(Pieces, json!({})).await.unwrap().content().len(), 2);
+    assert_eq!(call(Blocks, json!({})).await.unwrap().content().len(), 2);
 }
 
 #[derive(Debug)]

@@ -16,8 +16,8 @@ const UNSUPPORTED: [(&str, &str); 8] = [
     ("disallow", "use `not`"),
     ("divisibleBy", "use `multipleOf`"),
     ("extends", "use `allOf`"),
-    ("formatMaximum", "use `pattern`, or let the tool refuse the value"),
-    ("formatMinimum", "use `pattern`, or let the tool refuse the value"),
+    ("formatMaximum", "use `pattern`, or let the tool reject the value"),
+    ("formatMinimum", "use `pattern`, or let the tool reject the value"),
     ("propertyDependencies", "use `if` and `then`, or `oneOf`"),
     ("typeof", "use `type`"),
 ];

@@ -204,8 +204,8 @@ impl<'s> Walk<'s> {
             Rule::AllOf(parts) => self.all_fit(parts, value, at, evaluated),
             Rule::AnyOf(alternatives) => self.any_fits(alternatives, value, at, evaluated),
             Rule::OneOf(alternatives) => self.one_fits(alternatives, value, at, evaluated),
-            Rule::Not(refused) => {
-                let fits = !self.probe(*refused, value, at, None);
+            Rule::Not(excluded) => {
+                let fits = !self.probe(*excluded, value, at, None);
                 fits || self.mistake(at, || "matches the schema in `not`, which is not allowed".to_owned())
             }
             Rule::If { condition, then, otherwise } => {

@@ -256,14 +256,14 @@ fn tag_of<'s>(candidates: &[&Alternative<'s>], fields: &Map<String, Value>) -> O
     if let Some(tag) = common.iter().copied().find(is_required).or(common.first().copied()) {
         return Some(tag);
     }
-    let tells = |(name, values): &&(&'s str, &Value)| {
+    let distinguishes = |(name, values): &&(&'s str, &Value)| {
         candidates.iter().any(|alternative| alternative.tag(name).is_some_and(|allowed| allowed.contains(values)))
     };
     let mut tags = candidates
         .iter()
         .flat_map(|alternative| &alternative.tags)
         .filter_map(|(name, _)| Some((*name, fields.get(*name)?)));
-    tags.by_ref().find(|tag| tells(&tag)).map(|(name, _)| name)
+    tags.by_ref().find(|tag| distinguishes(&tag)).map(|(name, _)| name)
 }
 
 fn all_values(candidates: &[&Alternative<'_>], tag: &str) -> Vec<String> {
