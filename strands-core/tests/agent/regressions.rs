@@ -719,7 +719,8 @@ impl ConversationManager for Remembers {
 
 #[tokio::test]
 async fn deep_conversation_manager_state_can_be_read_back() {
-    let mut agent = template(&ScriptedModel::responding("x"), []).conversation_manager(Remembers).build().await.unwrap();
+    let mut agent =
+        template(&ScriptedModel::responding("x"), []).conversation_manager(Remembers).build().await.unwrap();
     let _ = agent.prompt("go").await;
     let json = serde_json::to_string(&agent.snapshot().unwrap()).unwrap();
     serde_json::from_str::<Snapshot>(&json).unwrap();
