@@ -1,8 +1,7 @@
 //! Loopback servers for the tests of strands-rs, so that a provider is tested over a real socket without a network.
 //!
 //! - [`Server`] serves a script of [`Response`]s over HTTP/1.1 and records every [`Request`]; a [`Response`] defines
-//! down
-//!   to the byte how its body is sent: split, cut, stalled, held at a [`Gate`], or not HTTP at all.
+//!   down to the byte how its body is sent: split, cut, stalled, held at a [`Gate`], or not HTTP at all.
 //! - [`ports`] are addresses that fail before HTTP begins: refused, unanswered, silent, untrusted TLS.
 //! - [`recording`] reads real exchanges from the folder that `STRANDS_SHARED` names.
 //! - [`eventstream`], [`converse`] and [`bedrock`] build and read Amazon's binary stream without the AWS SDK, so that what

@@ -1,4 +1,12 @@
 //! A `cfg` on the function applies to all generated items, at any position.
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::panic,
+    reason = "the code of a test program is odd on purpose"
+)]
 #![deny(warnings)]
 
 use strands::{Toolset, tool, toolset};

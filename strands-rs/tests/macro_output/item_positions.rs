@@ -1,4 +1,12 @@
 //! Tools can be defined wherever functions can.
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::panic,
+    reason = "the code of a test program is odd on purpose"
+)]
 #![deny(warnings)]
 
 use strands::{Tool, Toolset, tool, toolset};

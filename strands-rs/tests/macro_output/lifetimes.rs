@@ -1,4 +1,12 @@
 //! Lifetime parameters in arguments and return types.
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::panic,
+    reason = "the code of a test program is odd on purpose"
+)]
 #![deny(warnings)]
 
 use std::borrow::Cow;

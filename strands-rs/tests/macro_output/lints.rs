@@ -1,4 +1,12 @@
 //! Generated code passes lints that users may deny.
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::panic,
+    reason = "the code of a test program is odd on purpose"
+)]
 #![deny(warnings)]
 #![deny(
     absolute_paths_not_starting_with_crate,

@@ -1,4 +1,12 @@
 //! Names in user code that generated code might use too.
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::panic,
+    reason = "the code of a test program is odd on purpose"
+)]
 #![allow(dead_code, non_camel_case_types)]
 
 use strands::{Tool, ToolContext, tool, toolset};

@@ -1,4 +1,12 @@
 //! Generated code does not depend on the prelude.
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::panic,
+    reason = "the code of a test program is odd on purpose"
+)]
 #![no_implicit_prelude]
 
 use ::strands::{ToolContext, tool, toolset};

@@ -1,4 +1,12 @@
 //! A program needs no other dependency: derives use serde and schemars through `strands`.
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::panic,
+    reason = "the code of a test program is odd on purpose"
+)]
 
 use strands::{Deserialize, JsonSchema, Serialize, Tool, tool};
 
