@@ -46,6 +46,9 @@ TERMS = [
     (r"hears? of|heard of|is heard|were heard|was heard", "receives, is notified"),
 ]
 
+# Identifiers of the same words, in all code: tests, too.
+IDENTIFIERS = re.compile(r"\b(thoughts|sounds?|pictures?|heals?|healed|mend|mends|lend|lends|lent|manieth)\b", re.I)
+
 # Places where a word of the list is right: path prefix, word, reason.
 EXCEPTIONS = [
     (".ci/words.py", "", "the list"),
@@ -104,6 +107,7 @@ def texts(path, source):
         if (at := line.find("// ")) >= 0 and '"' not in line[:at]:
             yield number, line[at + 3 :], "comment"
             line = line[:at]
+        yield number, re.sub(r'"(?:[^"\\]|\\.)*"', '""', line), "identifiers"
         if in_tests:
             yield number, line, "test"
         else:
@@ -132,6 +136,11 @@ def main():
             if kind == "test":
                 if found := TEST_NAME.search(text):
                     names.append((folder, f"{where}: {found[1]}"))
+                continue
+            if kind == "identifiers":
+                for found in IDENTIFIERS.finditer(text):
+                    if not any(found[0].lower() == good.lower() or not good for good in allowed):
+                        terms.append((folder, f"{where}: identifier `{found[0]}`: {text.strip()}"))
                 continue
             if kind == "code":
                 continue

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use strands_core::async_trait;
 use strands_core::models::{Model, ModelRequest, StopReason};
 use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
-use strands_testkit::provider::{ask, events, kind, text, thoughts, turn};
+use strands_testkit::provider::{ask, events, kind, reasoning_text, text, turn};
 use tokio::runtime::{Builder, Runtime};
 
 /// Returns the URL of the server. Fails if there is none, because this file only runs if named.
@@ -195,8 +195,8 @@ async fn reads_limits_reasoning_and_cut_responses(model: &dyn Model, surface: Su
     let (received, error) = events(model, ModelRequest::new(&ask("think hard"))).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(text(&received), "Forty-two.");
-    let thought = if surface.without_reasoning { "" } else { "First I consider the question. Then I answer." };
-    assert_eq!(thoughts(&received), thought);
+    let reasoning = if surface.without_reasoning { "" } else { "First I consider the question. Then I answer." };
+    assert_eq!(reasoning_text(&received), reasoning);
 
     // The connection closes in the middle.
     let (received, error) = events(model, ModelRequest::new(&ask("cut me off"))).await;

@@ -78,7 +78,7 @@ impl S3Server {
     }
 
     /// Removes the interceptor.
-    pub fn heal(&self) {
+    pub fn recover(&self) {
         lock(&self.state).interceptor = None;
     }
 }

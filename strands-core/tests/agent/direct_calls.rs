@@ -115,7 +115,7 @@ async fn a_program_can_call_the_tools_of_an_agent() {
     assert!(agent.messages().is_empty(), "a direct call is not part of the conversation");
 }
 
-mod lent {
+mod values {
     use strands_core::tool;
 
     pub(super) struct User(pub(super) &'static str);
@@ -129,12 +129,12 @@ mod lent {
 
 #[tokio::test]
 async fn injected_values_are_checked_before_a_direct_call() {
-    let runner = ToolRunner::new(tools![lent::Whoami]).unwrap();
+    let runner = ToolRunner::new(tools![values::Whoami]).unwrap();
     let error = runner.call("whoami", json!({})).await.unwrap_err();
     assert!(matches!(&error, AgentError::MissingInjectedValue { tool, .. } if tool == "whoami"), "{error:?}");
-    let alice = runner.clone().inject(lent::User("alice"));
+    let alice = runner.clone().inject(values::User("alice"));
     assert_eq!(text_of(&result(alice.call("whoami", json!({})).await.unwrap())), "alice");
-    let bob = alice.call("whoami", json!({})).inject(lent::User("bob"));
+    let bob = alice.call("whoami", json!({})).inject(values::User("bob"));
     assert_eq!(text_of(&result(bob.await.unwrap())), "bob");
 }
 

@@ -72,7 +72,8 @@ pub(crate) fn sent(body: &Value) -> Sent {
         if message["role"] == "tool" {
             sent.results.push(sent_result(&message["tool_call_id"], &message["content"]));
         }
-        sent.kept.extend(text(&message["reasoning_content"]).filter(|thoughts| !thoughts.is_empty()).map(Value::from));
+        sent.kept
+            .extend(text(&message["reasoning_content"]).filter(|reasoning| !reasoning.is_empty()).map(Value::from));
     }
     sent
 }

@@ -100,7 +100,7 @@ tools_returning! {
     no_images -> Vec<ImageBlock> { Vec::new() }
     no_album -> Result<Album, String> { Ok(None) }
     failed_result -> Vec<Result<ImageBlock, String>> { vec![Ok(image(1)), Err("no film".to_owned())] }
-    sound -> Vec<AudioBlock> { vec![AudioBlock::new(AudioFormat::Mp3, vec![1])] }
+    audio -> Vec<AudioBlock> { vec![AudioBlock::new(AudioFormat::Mp3, vec![1])] }
     texts -> Vec<String> { vec!["a".to_owned(), "b".to_owned()] }
     maybe_text -> Option<&'static str> { Some("a") }
     numbers -> (u8, f64, bool, char) { (1, 1.5, true, 'x') }
@@ -186,7 +186,7 @@ async fn missing_content_is_null_and_unsupported_content_an_error() {
         assert_eq!(value, json!(null));
     }
     assert_eq!(call(FailedResult, json!({})).await.unwrap_err().to_string(), "no film");
-    assert!(call(Sound, json!({})).await.unwrap_err().to_string().contains("audio"));
+    assert!(call(Audio, json!({})).await.unwrap_err().to_string().contains("audio"));
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn reports_no_conflict_after_a_lost_response() {
     let mut record = AgentRecord::new("main");
     record.state.insert("k".to_owned(), json!(1));
     session.save(&record).await.unwrap();
-    server.heal();
+    server.recover();
     session.write(&MessageBatch::append([Message::user("third")])).await.unwrap();
     let found = open(s3(&server, "s").await.store(), "s", "main").await;
     assert_eq!(found.record.unwrap().state["k"], json!(1));
@@ -204,7 +204,7 @@ async fn reports_a_rejected_request_without_credentials() {
             assert!(!format!("{error:?}{text}").contains(SECRET), "{text}");
         }
         // No message is lost, and the session continues when the store responds again.
-        server.heal();
+        server.recover();
         assert_eq!(server.keys(), keys);
         append_all(&mut *session, 2..3).await;
         assert_eq!(texts(manager.store(), "s", "main").await, ["message 0", "message 1", "message 2"]);

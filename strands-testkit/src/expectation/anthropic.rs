@@ -103,15 +103,15 @@ fn take(expected: &mut Expectation, mut block: Value) {
             expected.goes_on(Kind::Call);
         }
         "thinking" => {
-            expected.thoughts += &string(&block["thinking"]);
-            expected.goes_on(Kind::Thoughts);
+            expected.reasoning += &string(&block["thinking"]);
+            expected.goes_on(Kind::Reasoning);
             expected.kept.push(block);
         }
         "redacted_thinking" => {
             // In recordings, encrypted data is replaced by other text.
             let data = string(&block["data"]);
             let encrypted = STANDARD.decode(&data).is_ok_and(|bytes| STANDARD.encode(bytes) == data);
-            expected.goes_on(if encrypted { Kind::Thoughts } else { Kind::Provider });
+            expected.goes_on(if encrypted { Kind::Reasoning } else { Kind::Provider });
             expected.kept.push(block);
         }
         _ => {
@@ -172,9 +172,9 @@ mod tests {
             "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n",
         );
         let expected = of_stream(stream);
-        assert_eq!((expected.text.as_str(), expected.thoughts.as_str()), ("It is so.", "hm"));
+        assert_eq!((expected.text.as_str(), expected.reasoning.as_str()), ("It is so.", "hm"));
         assert_eq!(expected.kept, [json!({"type": "thinking", "thinking": "hm", "signature": "s"})]);
-        assert_eq!(expected.order, Some(vec![Kind::Thoughts, Kind::Text]));
+        assert_eq!(expected.order, Some(vec![Kind::Reasoning, Kind::Text]));
         let usage = expected.usage.unwrap();
         assert_eq!((usage.input, usage.output, usage.total), (3, 9, 12));
         let cut = of_stream(&stream[..stream.len() - 3]);

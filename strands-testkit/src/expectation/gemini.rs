@@ -94,8 +94,8 @@ fn take(expected: &mut Expectation, part: &Value, mut text_goes_on: bool) -> boo
     };
     if part["thought"] == true {
         if signed || !text.is_empty() {
-            expected.goes_on(Kind::Thoughts);
-            expected.thoughts.push_str(text);
+            expected.goes_on(Kind::Reasoning);
+            expected.reasoning.push_str(text);
             return false;
         }
         return text_goes_on;
@@ -161,8 +161,8 @@ mod tests {
         assert_eq!((cut.text.as_str(), cut.calls.len(), cut.stop_reason), ("It is sunny.", 0, None));
         stream += "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n";
         let whole = of_stream(&stream);
-        assert_eq!((whole.thoughts.as_str(), whole.stop_reason), ("hm", Some("tool_use")));
-        assert_eq!(whole.order, Some(vec![Kind::Thoughts, Kind::Text, Kind::Provider, Kind::Call, Kind::Provider]));
+        assert_eq!((whole.reasoning.as_str(), whole.stop_reason), ("hm", Some("tool_use")));
+        assert_eq!(whole.order, Some(vec![Kind::Reasoning, Kind::Text, Kind::Provider, Kind::Call, Kind::Provider]));
         let kept = [
             json!({"text": "", "thought": false, "thoughtSignature": "s1"}),
             json!({"functionCall": "f", "thoughtSignature": "s2"}),

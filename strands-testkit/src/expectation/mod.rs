@@ -16,7 +16,7 @@ pub struct Expectation {
     /// All text, refusals included, in order.
     pub text: String,
     /// All readable reasoning, in order, with an empty line between the parts of a summary.
-    pub thoughts: String,
+    pub reasoning: String,
     /// The tool calls, in order.
     pub calls: Vec<Call>,
     /// The kinds of the blocks, in order. Adjacent blocks of one kind (other than calls) are merged, and empty ones left
@@ -38,7 +38,7 @@ pub enum Kind {
     /// Text, with citations or without.
     Text,
     /// Reasoning, readable or encrypted.
-    Thoughts,
+    Reasoning,
     /// A tool call.
     Call,
     /// Content that only this provider understands.

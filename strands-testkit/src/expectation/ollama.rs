@@ -31,19 +31,19 @@ pub fn of_lines(answer: &str) -> Expectation {
         };
         take(&mut expected, &document);
     }
-    if !expected.thoughts.is_empty() {
-        expected.kept.push(Value::String(expected.thoughts.clone()));
+    if !expected.reasoning.is_empty() {
+        expected.kept.push(Value::String(expected.reasoning.clone()));
     }
     expected
 }
 
 fn take(expected: &mut Expectation, document: &Value) {
     let message = &document["message"];
-    for (name, kind) in [("thinking", Kind::Thoughts), ("content", Kind::Text)] {
+    for (name, kind) in [("thinking", Kind::Reasoning), ("content", Kind::Text)] {
         let words = message[name].as_str().unwrap_or_default();
         if !words.is_empty() {
             expected.goes_on(kind);
-            let said = if kind == Kind::Text { &mut expected.text } else { &mut expected.thoughts };
+            let said = if kind == Kind::Text { &mut expected.text } else { &mut expected.reasoning };
             said.push_str(words);
         }
     }
@@ -89,8 +89,8 @@ mod tests {
             "{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\",\"eval_count\":2,\"model\":\"m\"}\n",
         );
         let expected = of_lines(stream);
-        assert_eq!((expected.text.as_str(), expected.thoughts.as_str()), ("It is sunny.", "hm"));
-        assert_eq!(expected.order, Some(vec![Kind::Thoughts, Kind::Text, Kind::Call]));
+        assert_eq!((expected.text.as_str(), expected.reasoning.as_str()), ("It is sunny.", "hm"));
+        assert_eq!(expected.order, Some(vec![Kind::Reasoning, Kind::Text, Kind::Call]));
         assert_eq!(expected.stop_reason, Some("tool_use"));
         let usage = Usage { output: 2, total: 2, raw: json!({"eval_count": 2}), ..Usage::default() };
         assert_eq!(expected.usage, Some(usage));

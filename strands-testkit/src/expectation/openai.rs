@@ -82,14 +82,14 @@ fn chat_words(expected: &mut Expectation, said: &Value) -> bool {
             Some("text") => expected.text += &string(&part["text"]),
             Some("thinking") => {
                 for piece in array(&part["thinking"]) {
-                    expected.thoughts += &string(&piece["text"]);
+                    expected.reasoning += &string(&piece["text"]);
                 }
             }
             _ => {}
         }
     }
     expected.text += said["refusal"].as_str().unwrap_or_default();
-    expected.thoughts += said["reasoning_content"].as_str().or(said["reasoning"].as_str()).unwrap_or_default();
+    expected.reasoning += said["reasoning_content"].as_str().or(said["reasoning"].as_str()).unwrap_or_default();
     for piece in array(&said["reasoning_details"]) {
         let known = expected.kept.iter_mut().find(|known| {
             known["index"] == piece["index"] && known["type"] == piece["type"] && piece["index"].is_u64()
@@ -131,7 +131,7 @@ pub fn of_response(response: &Value) -> Expectation {
             }
             Some("reasoning") => {
                 let parts = array(&item["summary"]).filter_map(|part| part["text"].as_str());
-                expected.thoughts += &parts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
+                expected.reasoning += &parts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
                 if item["encrypted_content"].is_string() {
                     expected.kept.push(item.clone());
                 }
@@ -168,8 +168,8 @@ fn usage(raw: &Value) -> Option<Usage> {
     let (cache_read, cache_write) = (detail("cached_tokens"), detail("cache_write_tokens"));
     let total = raw["total_tokens"].as_u64().unwrap_or(input + output);
     // Mistral counts audio separately from the other input.
-    let sounds = detail("audio_tokens");
-    let input = if total == input + output + sounds { input + sounds } else { input };
+    let audio = detail("audio_tokens");
+    let input = if total == input + output + audio { input + audio } else { input };
     let input = input - cache_read - cache_write;
     Some(Usage { input, output, total, cache_read, cache_write, raw: raw.clone() })
 }

@@ -78,7 +78,7 @@ pub async fn completes_a_tool_turn_over_a_failing_server(provider: &dyn Recorded
     let name = provider.name();
     assert_eq!(retries, 3, "{name}");
     let expected = provider.meaning(&stream);
-    assert!(reasoning.starts_with(&expected.thoughts), "{name}: {reasoning}");
+    assert!(reasoning.starts_with(&expected.reasoning), "{name}: {reasoning}");
     let response = response.unwrap();
     assert_eq!(response.text(), "fine.", "{name}");
     assert_eq!(response.stop_reason, StopReason::EndTurn, "{name}");

@@ -83,7 +83,7 @@ pub fn text(events: &[StreamEvent]) -> String {
 }
 
 /// Returns the reasoning in these events.
-pub fn thoughts(events: &[StreamEvent]) -> String {
+pub fn reasoning_text(events: &[StreamEvent]) -> String {
     let texts = events.iter().filter_map(|event| match event {
         StreamEvent::ContentBlockDelta { delta: BlockDelta::ReasoningContent(ReasoningDelta::Text(text)), .. } => {
             Some(text.as_str())
@@ -121,7 +121,7 @@ pub fn order_of(message: &Message) -> Vec<Kind> {
     let mut order = Expectation::default();
     for block in &message.content {
         order.goes_on(match block {
-            ContentBlock::Reasoning(_) => Kind::Thoughts,
+            ContentBlock::Reasoning(_) => Kind::Reasoning,
             ContentBlock::ToolUse(_) => Kind::Call,
             ContentBlock::Provider(_) => Kind::Provider,
             _ => Kind::Text,

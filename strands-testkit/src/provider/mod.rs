@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 pub use conversation::{
-    answer, ask, calls_in, events, kind, order_of, reported_usage, text, thoughts, together, turn, weather_tools,
+    answer, ask, calls_in, events, kind, order_of, reasoning_text, reported_usage, text, together, turn, weather_tools,
 };
 pub use recorded::{Recorded, Sent, SentCall, SentResult};
 use serde_json::Value;

@@ -14,7 +14,7 @@ use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultS
 use strands_core::models::{Model, ModelRequest, StreamEvent};
 use strands_core::{Agent, Limits, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 
-use super::{Provider, ask, calls_in, events, kind, order_of, reported_usage, text, thoughts, together};
+use super::{Provider, ask, calls_in, events, kind, order_of, reasoning_text, reported_usage, text, together};
 use crate::expectation::{Arguments, Call, ErrorBody, Expectation};
 use crate::fault::Splits;
 use crate::recording::{Exchange, Recording, recordings};
@@ -145,7 +145,7 @@ pub async fn reads_recorded_responses(provider: &dyn Recorded) {
 /// Compares the events of a response with the expected content.
 fn check(name: &str, events: &[StreamEvent], expected: &Expectation) {
     assert_eq!(text(events), expected.text, "{name}");
-    assert_eq!(thoughts(events), expected.thoughts, "{name}");
+    assert_eq!(reasoning_text(events), expected.reasoning, "{name}");
     let calls = calls_in(events);
     assert_eq!(calls.len(), expected.calls.len(), "{name}: {calls:?} instead of {:?}", expected.calls);
     for ((tool, id, arguments), call) in calls.iter().zip(&expected.calls) {

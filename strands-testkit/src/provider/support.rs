@@ -64,7 +64,7 @@ async fn tried(provider: &dyn Provider) -> [bool; COLUMNS.len()] {
     let deltas = |is: fn(&BlockDelta) -> bool| {
         said.iter().filter(|event| matches!(event, StreamEvent::ContentBlockDelta { delta, .. } if is(delta))).count()
     };
-    let thoughts = deltas(|delta| matches!(delta, BlockDelta::ReasoningContent(ReasoningDelta::Text(_))));
+    let reasoning = deltas(|delta| matches!(delta, BlockDelta::ReasoningContent(ReasoningDelta::Text(_))));
     let arguments = deltas(|delta| matches!(delta, BlockDelta::ToolUse(_)));
     let can = model.capabilities();
 
@@ -79,19 +79,19 @@ async fn tried(provider: &dyn Provider) -> [bool; COLUMNS.len()] {
     let asked = |block: ContentBlock| vec![Message::new(Role::User, [ContentBlock::text("Look."), block])];
     let images = is_sent(provider, asked(image().into())).await;
     let documents = is_sent(provider, asked(document.into())).await;
-    let sound = AudioBlock::new(AudioFormat::Wav, Bytes::from_static(MEDIUM));
-    let sound = is_sent(provider, asked(sound.into())).await;
+    let audio = AudioBlock::new(AudioFormat::Wav, Bytes::from_static(MEDIUM));
+    let audio = is_sent(provider, asked(audio.into())).await;
     let video = VideoBlock::new(VideoFormat::Mp4, Bytes::from_static(MEDIUM));
     let video = is_sent(provider, asked(video.into())).await;
     let images_from_tools = is_sent(provider, from_tool.into()).await;
     [
-        thoughts > 0,
+        reasoning > 0,
         arguments > 1,
         can.tool_choice,
         can.structured_output,
         images,
         documents,
-        sound,
+        audio,
         video,
         images_from_tools,
     ]

@@ -170,8 +170,8 @@ async fn adds_placeholder_signatures_to_unsigned_calls() {
         let calls = parts.iter().filter(|part| part.get("functionCall").is_some());
         let signatures: Vec<_> = calls.map(|call| call.get("thoughtSignature").and_then(Value::as_str)).collect();
         assert_eq!(signatures, expected, "{model_id} {signature:?} {provider:?}");
-        let thoughts = parts.iter().filter(|part| part.get("thought").is_some()).count();
-        assert_eq!(thoughts, usize::from(provider != Some("anthropic")), "thoughts of another's stay behind");
+        let reasoning = parts.iter().filter(|part| part.get("thought").is_some()).count();
+        assert_eq!(reasoning, usize::from(provider != Some("anthropic")), "reasoning of another provider is not sent");
     }
 }
 

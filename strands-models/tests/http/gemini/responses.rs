@@ -54,10 +54,10 @@ async fn keeps_signed_reasoning_separate() {
         said("42"),
     ])
     .await;
-    let thoughts = [("let me", None), (" see", Some("s1")), ("", Some("s2")), ("so", None)];
-    let thoughts = thoughts
+    let reasoning = [("let me", None), (" see", Some("s1")), ("", Some("s2")), ("so", None)];
+    let reasoning = reasoning
         .map(|(text, signature)| ContentBlock::Reasoning(ReasoningContent::text(text, signature.map(str::to_owned))));
-    assert_eq!(turn.message.content[..4], thoughts);
+    assert_eq!(turn.message.content[..4], reasoning);
     assert_eq!(turn.message.content[4..], [ContentBlock::text("42")]);
 }
 

@@ -34,7 +34,7 @@ impl Recorded for LlamaCpp {
     }
 
     fn wanted_back(&self, _: &str, _: &Exchange, expected: &Expectation) -> Vec<Value> {
-        if expected.thoughts.is_empty() { Vec::new() } else { vec![json!(expected.thoughts)] }
+        if expected.reasoning.is_empty() { Vec::new() } else { vec![json!(expected.reasoning)] }
     }
 
     /// Requests that can never succeed are rejected with status 500 too.

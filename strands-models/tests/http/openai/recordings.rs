@@ -78,7 +78,7 @@ impl Recorded for Api {
         match (self, folder) {
             (Self::Responses, _) => expected.kept.iter().map(kept_item).collect(),
             (Self::Chat, "openrouter") => expected.kept.clone(),
-            (Self::Chat, "deepseek") if !expected.thoughts.is_empty() => vec![json!(expected.thoughts)],
+            (Self::Chat, "deepseek") if !expected.reasoning.is_empty() => vec![json!(expected.reasoning)],
             (Self::Chat, _) => Vec::new(),
         }
     }

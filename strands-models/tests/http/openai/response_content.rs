@@ -269,9 +269,9 @@ fn check_items(turn: &Turn) {
     else {
         panic!("{:?}", turn.message);
     };
-    let thoughts = reasoning.reasoning_text.as_ref().unwrap();
-    assert_eq!(thoughts.text, "first\n\nsecond");
-    assert!(thoughts.signature.as_deref().unwrap().contains("xyz"));
+    let reasoning_text = reasoning.reasoning_text.as_ref().unwrap();
+    assert_eq!(reasoning_text.text, "first\n\nsecond");
+    assert!(reasoning_text.signature.as_deref().unwrap().contains("xyz"));
     assert_eq!((&search.provider[..], &search.content), ("127.0.0.1/responses", &items()[1]));
     assert_eq!(said.text, "It is sunny.");
     assert_eq!(calls(turn), [("f", "a", json!({"x": 1}))]);
