@@ -8,7 +8,8 @@ use strands_core::models::{ErrorDetails, ModelError, StopReason, StreamEvent};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, AgentEvent, Prompt, RetryPolicy};
 
-use crate::support::{agent, assert_whole, flaw, kinds, listen, naming, template};
+use crate::support::{agent, assert_whole, kinds, listen, naming, template};
+use crate::valid_history::flaw;
 
 fn cut() -> ModelError {
     ModelError::transport("connection reset")

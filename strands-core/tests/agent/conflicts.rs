@@ -10,7 +10,8 @@ use strands_core::message::Message;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError};
 
-use crate::support::{Log, flaw, naming, poll_once, template};
+use crate::support::{Log, naming, poll_once, template};
+use crate::valid_history::flaw;
 
 fn texts(sessions: &InMemorySessionManager) -> Vec<String> {
     sessions.messages("default").iter().map(|message| message.text()).collect()

@@ -16,7 +16,8 @@ use strands_core::{
 };
 
 use crate::properties::{paused, polled, shape};
-use crate::support::{FnTool, flaw, template, tool};
+use crate::support::{FnTool, template, tool};
+use crate::valid_history::flaw;
 
 fn scenarios() -> u64 {
     let count = std::env::var("STRANDS_STORIES").ok().and_then(|count| count.parse().ok());

@@ -13,7 +13,8 @@ use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, ToolOutput};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{agent, assert_whole, flaw, naming, newest_results, template, tool};
+use crate::support::{agent, assert_whole, naming, newest_results, template, tool};
+use crate::valid_history::flaw;
 
 fn two_cycles() -> ScriptedModel {
     ScriptedModel::new([

@@ -15,7 +15,8 @@ use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentBuilder, AgentError};
 
 use crate::hooks::EventLog;
-use crate::support::{Log, flaw, naming, newest_results, template};
+use crate::support::{Log, naming, newest_results, template};
+use crate::valid_history::flaw;
 
 /// A hook that fails or panics at the `nth` call of one event.
 struct Fails {

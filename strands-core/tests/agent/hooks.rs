@@ -15,7 +15,8 @@ use strands_core::session::SessionError;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentEvent, Limits, Prompt, Tool, ToolError, ToolOutput};
 
-use crate::support::{Log, agent, assert_whole, flaw, kinds, listen, naming, newest_results, template, tool};
+use crate::support::{Log, agent, assert_whole, kinds, listen, naming, newest_results, template, tool};
+use crate::valid_history::flaw;
 
 /// Records the events that it receives.
 pub(crate) struct EventLog(pub(crate) &'static str, pub(crate) Log);

@@ -9,7 +9,8 @@ use strands_core::{
     Agent, AgentError, AgentEvent, AgentResponse, Interrupt, InterruptResponse, Limits, Prompt, ToolOutput, ToolPolicy,
 };
 
-use crate::support::{FnTool, Log, agent, assert_whole, flaw, kinds, listen, naming, newest_results, template, tool};
+use crate::support::{FnTool, Log, agent, assert_whole, kinds, listen, naming, newest_results, template, tool};
+use crate::valid_history::flaw;
 
 /// Interrupts before it acts, and returns the response of the human.
 fn asking(name: &'static str, log: &Log) -> FnTool {

@@ -17,7 +17,8 @@ use strands_core::{
 };
 use tokio::time::Instant;
 
-use crate::support::{FnTool, Log, flaw, naming, template, tool};
+use crate::support::{FnTool, Log, naming, template, tool};
+use crate::valid_history::flaw;
 
 /// Entries that the engine has recorded. It survives crashes.
 #[derive(Default)]

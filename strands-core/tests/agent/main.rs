@@ -60,3 +60,4 @@ mod suspended_output;
 mod tool_arguments;
 mod tool_lists;
 mod usage;
+mod valid_history;

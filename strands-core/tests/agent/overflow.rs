@@ -13,7 +13,8 @@ use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, AgentEvent, Limits, ToolOutput};
 
-use crate::support::{agent, assert_whole, flaw, kinds, listen, template, tool};
+use crate::support::{agent, assert_whole, kinds, listen, template, tool};
+use crate::valid_history::flaw;
 
 fn overflow() -> ScriptedTurn {
     ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() })

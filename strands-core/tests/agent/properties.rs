@@ -18,7 +18,8 @@ use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentEvent, AgentResponse, Limits, Prompt, ToolError, ToolOutput, ToolPolicy};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{FnTool, flaw, template, tool};
+use crate::support::{FnTool, template, tool};
+use crate::valid_history::flaw;
 
 /// A turn of a random model.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use strands_core::Agent;
 use strands_core::message::Message;
 use strands_core::testing::ScriptedModel;
 
-use crate::support::flaw;
+use crate::valid_history::flaw;
 
 /// Returns the folder, or `None` after printing that the test is skipped.
 fn shared() -> Option<PathBuf> {

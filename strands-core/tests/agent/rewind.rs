@@ -6,7 +6,8 @@ use strands_core::message::Message;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, ToolPolicy};
 
-use crate::support::{flaw, naming, template};
+use crate::support::{naming, template};
+use crate::valid_history::flaw;
 
 fn texts(agent: &Agent) -> Vec<String> {
     agent.messages().iter().map(|message| message.text()).collect()

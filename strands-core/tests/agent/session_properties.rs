@@ -10,7 +10,8 @@ use strands_core::conversation::SlidingWindowConversationManager;
 use strands_core::testing::InMemorySessionManager;
 
 use crate::properties::{Reply, Scenario, invoke, model, paused, reply_to, scenario, shape, tools};
-use crate::support::{flaw, template};
+use crate::support::template;
+use crate::valid_history::flaw;
 
 /// A session with slow writes, which wait before and after they are done.
 fn slow_sessions() -> InMemorySessionManager {

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::drops::Hangs;
-use crate::support::{flaw, naming, template};
+use crate::support::{naming, template};
+use crate::valid_history::flaw;
 
 const MOST: Duration = Duration::from_millis(50);
 const AFTER: Duration = Duration::from_secs(1);

@@ -11,7 +11,8 @@ use strands_core::models::{
 use strands_core::testing::{RecordedRequest, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentEvent, Limits, Prompt, ToolOutput};
 
-use crate::support::{agent, assert_whole, flaw, naming, newest_results, tool};
+use crate::support::{agent, assert_whole, naming, newest_results, tool};
+use crate::valid_history::flaw;
 
 /// A journey.
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]

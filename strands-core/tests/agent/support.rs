@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use strands_core::message::{Message, Role, ToolResult, ToolResultContent};
+use strands_core::message::{Message, ToolResult, ToolResultContent};
 use strands_core::testing::ScriptedModel;
 use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, Tool, ToolAnnotations, ToolContext,
@@ -155,32 +155,12 @@ pub(crate) fn newest_results(messages: &[Arc<Message>]) -> Vec<(bool, String)> {
         .collect()
 }
 
-/// Returns the first reason for which a history is invalid input. With `asking`, calls in the last message are pending.
-pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
-    for (at, message) in messages.iter().enumerate() {
-        let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
-        if message.role != expected {
-            return Some(format!("message {at} is of {:?}", message.role));
-        }
-        if message.role == Role::User && message.content.is_empty() {
-            return Some(format!("message {at} is empty"));
-        }
-        let calls = at.checked_sub(1).map(|before| &messages[before]);
-        let calls: Vec<_> =
-            calls.iter().flat_map(|message| message.tool_uses()).map(|call| &call.tool_use_id).collect();
-        let results: Vec<_> = message.tool_results().map(|result| &result.tool_use_id).collect();
-        if calls != results {
-            return Some(format!("message {at} has results of {results:?}, the calls are {calls:?}"));
-        }
-        let open = at + 1 == messages.len() && message.tool_uses().next().is_some();
-        if open != (asking && at + 1 == messages.len()) {
-            return Some(format!("message {at}: open calls {open}, interrupted {asking}"));
-        }
-    }
-    None
-}
-
 /// Fails unless the history is valid input, and stays valid with the next prompt.
 pub(crate) async fn assert_whole(agent: &mut Agent) {
-    assert_eq!(flaw(agent.messages(), !agent.interrupts().is_empty()), None, "{:#?}", agent.messages());
+    assert_eq!(
+        crate::valid_history::flaw(agent.messages(), !agent.interrupts().is_empty()),
+        None,
+        "{:#?}",
+        agent.messages()
+    );
 }

@@ -11,7 +11,8 @@ use strands_core::{
     Agent, AgentBuilder, AgentError, InterruptResponse, Limits, Prompt, Repair, ToolAnnotations, ToolOutput, ToolPolicy,
 };
 
-use crate::support::{FnTool, Log, flaw, naming, newest_results, poll_once, template, tool};
+use crate::support::{FnTool, Log, naming, newest_results, poll_once, template, tool};
+use crate::valid_history::flaw;
 
 fn sessions() -> InMemorySessionManager {
     InMemorySessionManager::new("s")

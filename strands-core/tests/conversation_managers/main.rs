@@ -9,3 +9,5 @@ mod python;
 mod store;
 mod summaries;
 mod support;
+#[path = "../agent/valid_history.rs"]
+mod valid_history;

@@ -4,7 +4,8 @@ use strands_core::conversation::{SlidingWindowConversationManager, SummarizingCo
 use strands_core::message::Message;
 
 use crate::store::Store;
-use crate::support::{Planned, Step, ToolResponse, flaw, say, texts};
+use crate::support::{Planned, Step, ToolResponse, say, texts};
+use crate::valid_history::flaw;
 
 const LEFT_OUT: &str = "[Earlier messages left out.]";
 
@@ -42,7 +43,7 @@ async fn pinning_a_prompt_with_results_pins_their_calls() {
         agent.prompt(format!("q{n}")).await.unwrap();
     }
     assert_eq!(texts(agent.messages()), [LEFT_OUT, "", "never forget", LEFT_OUT, "q2", "a2"]);
-    assert_eq!(flaw(agent.messages()), None);
+    assert_eq!(flaw(agent.messages(), false), None);
     assert_eq!(build().await.unwrap().messages(), agent.messages());
 }
 

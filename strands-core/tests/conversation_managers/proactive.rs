@@ -12,7 +12,8 @@ use strands_core::metrics::Usage;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, StreamExt};
 
-use crate::support::{Planned, Step, ToolResponse, flaw, say, texts};
+use crate::support::{Planned, Step, ToolResponse, say, texts};
+use crate::valid_history::flaw;
 
 async fn events(agent: &mut Agent, prompt: &str) -> Vec<AgentEvent> {
     agent.prompt(prompt).stream().map(Result::unwrap).collect().await
@@ -35,7 +36,7 @@ async fn never_exceeds_the_context_window() {
     for n in 0..200 {
         model.set_plan([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
         reduced += reductions(events(&mut agent, &format!("question {n}")).await).len();
-        assert_eq!(flaw(agent.messages()), None);
+        assert_eq!(flaw(agent.messages(), false), None);
     }
     // No call failed, and not every call followed a reduction, so prompt caches stay valid in between.
     assert_eq!(model.requests().len(), 200);
@@ -82,7 +83,7 @@ async fn summarizes_before_an_overflow_and_counts_the_usage() {
     for n in 0..60 {
         model.set_plan([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
         agent.prompt(format!("question {n}")).await.unwrap();
-        assert_eq!(flaw(agent.messages()), None);
+        assert_eq!(flaw(agent.messages(), false), None);
     }
     let summaries = model.summarized();
     assert!((2..30).contains(&summaries.len()), "{}", summaries.len());

@@ -11,7 +11,8 @@ use strands_core::message::{ContentBlock, Message};
 use strands_core::{Agent, AgentBuilder};
 
 use crate::store::Store;
-use crate::support::{Planned, Step, ToolResponse, flaw};
+use crate::support::{Planned, Step, ToolResponse};
+use crate::valid_history::flaw;
 
 #[derive(Clone, Debug)]
 struct Turn {
@@ -143,7 +144,7 @@ async fn same_everywhere(manager: &Manager, turns: &[Turn]) -> Result<(), TestCa
     let mut pinned: Vec<&str> = Vec::new();
     for turn in turns {
         let succeeded = say(&mut agent, &running, turn).await;
-        prop_assert_eq!(flaw(agent.messages()), None);
+        prop_assert_eq!(flaw(agent.messages(), false), None);
         if succeeded && turn.pinned {
             pinned.push(&turn.prompt);
         }
@@ -160,7 +161,7 @@ async fn same_everywhere(manager: &Manager, turns: &[Turn]) -> Result<(), TestCa
         prop_assert_eq!(normalized(again.messages()), normalized(agent.messages()));
     }
     for request in running.requests() {
-        prop_assert_eq!(flaw(&request.messages), None);
+        prop_assert_eq!(flaw(&request.messages, false), None);
     }
     let first = running_store.messages().into_iter().take(manager.pin_first as usize);
     for message in first {

@@ -6,7 +6,8 @@ use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 
 use crate::store::Store;
-use crate::support::{Planned, Step, ToolResponse, flaw, say, texts};
+use crate::support::{Planned, Step, ToolResponse, say, texts};
+use crate::valid_history::flaw;
 
 fn overflow() -> ScriptedTurn {
     ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() })
@@ -42,7 +43,7 @@ async fn summarizes_the_oldest_messages_and_replaces_the_summary_by_the_next() {
 
     model.set_plan([Step::Overflow, say("a4")]);
     agent.prompt("q4").await.unwrap();
-    assert_eq!(flaw(agent.messages()), None);
+    assert_eq!(flaw(agent.messages(), false), None);
     let texts = texts(agent.messages());
     assert_eq!(texts[0], "SECOND");
     assert!(!texts.contains(&"FIRST".to_owned()));
@@ -126,7 +127,7 @@ async fn truncates_results_if_the_summary_request_overflows() {
     agent.prompt("and?").await.unwrap();
     let requests: Vec<_> = writer.requests().iter().map(|request| request.messages[0].text().len()).collect();
     assert!(requests.len() == 2 && requests[0] > 10_000 && requests[1] < 3_000, "{requests:?}");
-    assert_eq!(flaw(agent.messages()), None);
+    assert_eq!(flaw(agent.messages(), false), None);
 }
 
 #[tokio::test]

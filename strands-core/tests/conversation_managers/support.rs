@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use strands_core::message::{
-    DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, Message, Role, SystemBlock, ToolResultContent,
+    DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, Message, SystemBlock, ToolResultContent,
 };
 use strands_core::metrics::Usage;
 use strands_core::models::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
@@ -146,28 +146,6 @@ impl Tool for Look {
             _ => ToolOutput::new((0..size).map(|n| format!("part {n} of the result"))),
         })
     }
-}
-
-/// Returns a description of the first violation that makes messages invalid input for a model.
-pub(crate) fn flaw(messages: &[Arc<Message>]) -> Option<String> {
-    for (at, message) in messages.iter().enumerate() {
-        let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
-        if message.role != expected {
-            return Some(format!("message {at} is of {:?}", message.role));
-        }
-        if message.role == Role::User && message.content.is_empty() {
-            return Some(format!("message {at} is empty"));
-        }
-        let calls = at.checked_sub(1).map(|before| &messages[before]);
-        let calls: Vec<_> =
-            calls.iter().flat_map(|message| message.tool_uses()).map(|call| &call.tool_use_id).collect();
-        let results: Vec<_> = message.tool_results().map(|result| &result.tool_use_id).collect();
-        if calls != results {
-            return Some(format!("message {at} has results {results:?} for calls {calls:?}"));
-        }
-    }
-    let open = messages.last().is_some_and(|last| last.tool_uses().next().is_some());
-    open.then(|| "the last calls are open".to_owned())
 }
 
 pub(crate) fn texts(messages: &[Arc<Message>]) -> Vec<String> {
