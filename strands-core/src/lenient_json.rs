@@ -22,10 +22,10 @@ const ESCAPE: usize = 6;
 ///
 /// Returns an error if the JSON is invalid otherwise, or does not match the type.
 pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(json).or_else(|error| match String::from_utf8_lossy(json) {
-        Cow::Borrowed(text) => repaired(text, error),
+    match String::from_utf8_lossy(json) {
+        Cow::Borrowed(text) => from_str(text),
         Cow::Owned(text) => serde_json::from_str(&replace_lone_surrogates(&text)),
-    })
+    }
 }
 
 /// Deserializes JSON text, with U+FFFD in place of unpaired surrogates.

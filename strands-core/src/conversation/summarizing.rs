@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::context_threshold::{all_tokens, share_of};
@@ -330,7 +329,7 @@ impl ConversationManager for SummarizingConversationManager {
         let Some(summary) = conversation.state_value(SUMMARY).filter(|summary| !summary.is_null()) else {
             return Ok(());
         };
-        let summary = Message::deserialize(summary)?;
+        let summary: Message = serde_json::from_value(summary.clone())?;
         // In the state of Python Strands, no message is before the summary.
         let after = conversation.state_value(SUMMARY_BEFORE).and_then(Value::as_u64);
         let is_after = |at: &usize| conversation.number(*at) >= after;

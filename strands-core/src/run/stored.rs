@@ -1,7 +1,7 @@
 //! Stored form of a run: JSON with a version.
 
 use serde::de::Error as _;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Run;
@@ -9,11 +9,11 @@ use super::Run;
 /// Version of the format, the only one that can be read.
 const VERSION: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
-struct StoredRun<R> {
+#[derive(Serialize)]
+struct StoredRun<'a> {
     version: u32,
     #[serde(flatten)]
-    run: R,
+    run: &'a Run,
 }
 
 pub(crate) fn save(run: &Run) -> Result<Value, serde_json::Error> {
@@ -28,5 +28,5 @@ pub(crate) fn restore(stored: Value) -> Result<Run, serde_json::Error> {
             "unsupported run {found}: this release reads version {VERSION}"
         )));
     }
-    serde_json::from_value::<StoredRun<Run>>(stored).map(|stored| stored.run)
+    serde_json::from_value(stored)
 }

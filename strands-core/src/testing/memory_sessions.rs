@@ -279,7 +279,9 @@ impl Session for MemorySession {
 
 /// Returns a copy of a value through JSON, as a store has it.
 fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> Result<T, SessionError> {
-    let written = serde_json::to_string(value).and_then(|json| serde_json::from_str(&json));
+    let json = serde_json::to_string(value).and_then(|json| serde_json::from_str(&json));
+    // Like all JSON that is read elsewhere: types are compiled for reading from values, and not from text as well.
+    let written = json.and_then(serde_json::from_value);
     written.map_err(|source| SessionError::Storage {
         action: "write",
         key: "the session in memory".to_owned(),

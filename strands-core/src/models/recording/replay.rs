@@ -149,7 +149,8 @@ impl FromStr for Replay {
         }
         let header = serde_json::from_value(first).map_err(not_a_recording)?;
         let exchanges = lines.map(|(at, line)| {
-            lenient_json::from_str(line).map_err(|source| ReplayError::Malformed { line: at + 1, source })
+            let exchange = lenient_json::from_str(line).and_then(serde_json::from_value);
+            exchange.map_err(|source| ReplayError::Malformed { line: at + 1, source })
         });
         let mut exchanges: Vec<Exchange> = exchanges.collect::<Result<_, _>>()?;
         // Concurrent exchanges are written in the order in which they end.

@@ -291,24 +291,27 @@ impl<'s> Walk<'s> {
             Purpose::Check => return false,
             // Only the number of mistakes counts.
             Purpose::NumericStrings => String::new(),
-            Purpose::Report => {
-                let place = match at.dotted() {
-                    path if path.is_empty() => String::new(),
-                    path if at.is_name() => format!("the name of `{path}`"),
-                    path => format!("`{path}`"),
-                };
-                let place = match value.map(quoting::quoted) {
-                    Some(value) if place.is_empty() => format!("{value}: "),
-                    Some(value) => format!("{place} is {value}: "),
-                    None if place.is_empty() => String::new(),
-                    None => format!("{place}: "),
-                };
-                let note = self.notes.last().map(|note| format!(" ({note})")).unwrap_or_default();
-                format!("{}{note}", quoting::truncated(&format!("{place}{}", text()), MAX_CHARS))
-            }
+            Purpose::Report => self.described(at, value, &text()),
         };
         self.mistakes.push(Mistake { text, numeric_string: None });
         false
+    }
+
+    /// Returns the message of a mistake with its place, value and note.
+    fn described(&self, at: &Path<'_>, value: Option<&Value>, text: &str) -> String {
+        let place = match at.dotted() {
+            path if path.is_empty() => String::new(),
+            path if at.is_name() => format!("the name of `{path}`"),
+            path => format!("`{path}`"),
+        };
+        let place = match value.map(quoting::quoted) {
+            Some(value) if place.is_empty() => format!("{value}: "),
+            Some(value) => format!("{place} is {value}: "),
+            None if place.is_empty() => String::new(),
+            None => format!("{place}: "),
+        };
+        let note = self.notes.last().map(|note| format!(" ({note})")).unwrap_or_default();
+        format!("{}{note}", quoting::truncated(&format!("{place}{text}"), MAX_CHARS))
     }
 
     fn wrong_type(&mut self, types: Types, node: &Node, value: &Value, at: &Path<'_>) -> bool {
