@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::{Agent, Plugin};
@@ -304,6 +305,15 @@ impl AgentBuilder {
     /// Returns [`BuildError`] if there is no model, if the tools conflict, if a tool provider can't list its tools, if a tool
     /// requires a value that was not injected, if the session can't be read, or if the Tokio runtime has no timers.
     pub async fn build(self) -> Result<Agent, BuildError> {
+        self.boxed_build().await
+    }
+
+    /// Hides the type of the future, which each program would compile again otherwise.
+    pub(super) fn boxed_build(self) -> BoxFuture<'static, Result<Agent, BuildError>> {
+        Box::pin(self.checked_build())
+    }
+
+    async fn checked_build(self) -> Result<Agent, BuildError> {
         let model = self.model.ok_or(BuildError::MissingModel)?;
         if let Some(name) = duplicate(&self.plugins) {
             return Err(BuildError::DuplicatePlugin { name: name.clone() });

@@ -251,11 +251,7 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let emitter = Emitter::silent();
-        match self.agent {
-            AgentHolder::Borrowed(agent) => Box::pin(typed(Driver::invoke(&mut agent.work, emitter, self.request))),
-            owned => Box::pin(typed(run(owned, emitter, self.request))),
-        }
+        Box::pin(typed(run(self.agent, Emitter::silent(), self.request)))
     }
 }
 
@@ -290,6 +286,8 @@ fn typed<T: DeserializeOwned>(
 
 /// Returns the future of an invocation. For a borrowed agent it is the driver's own, since each layer in between would be
 /// polled for each event.
+///
+/// This function is not generic, and its result names no future of the loop: else each program would compile the loop again.
 fn run<'a>(
     agent: AgentHolder<'a>,
     emitter: Emitter,

@@ -125,7 +125,7 @@ impl Promptable for AgentBuilder {
     fn stream(&self, request: PromptRequest) -> PromptStream {
         let limits = request.limits.unwrap_or(self.limits);
         // Boxed to save stack, since nested prompts are polled on one stack.
-        let building = Box::pin(self.clone().build());
+        let building = self.clone().boxed_build();
         events(async move {
             let agent = {
                 let ended = Box::pin(stop_requested(&request.cancellation, limits.time(), nesting::current()));
