@@ -3,13 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::future::IntoFuture;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::future::BoxFuture;
 use futures_core::{FusedStream, Stream};
-use futures_util::FutureExt;
+use futures_util::TryFutureExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -36,8 +35,11 @@ use crate::tool::{ToolContext, Toolset};
 pub struct Invocation<'a, T = Value> {
     agent: AgentHolder<'a>,
     request: Request<'a>,
-    output: PhantomData<fn() -> T>,
+    read_output: ReadOutput<T>,
 }
+
+/// Reads a validated output as its type. Without a type, `Some`.
+type ReadOutput<T> = fn(Value) -> Option<T>;
 
 /// The agent of an invocation.
 enum AgentHolder<'a> {
@@ -68,24 +70,24 @@ impl AgentHolder<'_> {
 impl<'a> Invocation<'a> {
     pub(super) fn new(agent: &'a mut Agent, prompt: Prompt) -> Self {
         let request = request(agent, prompt);
-        Self { agent: AgentHolder::Borrowed(agent), request, output: PhantomData }
+        Self { agent: AgentHolder::Borrowed(agent), request, read_output: Some }
     }
 
     pub(super) fn owning(agent: Agent, prompt: Prompt) -> Self {
         let request = request(&agent, prompt);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, read_output: Some }
     }
 
     /// Creates an invocation that owns the agent, from a request.
     pub(super) fn requested(agent: Agent, prompt_request: PromptRequest) -> Self {
         let request = requested(&agent, prompt_request);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, read_output: Some }
     }
 
     /// Creates an invocation that returns a shared agent when it ends.
     pub(super) fn taking(taken: TakenAgent, prompt_request: PromptRequest) -> Option<Self> {
         let request = requested(taken.agent.as_ref()?, prompt_request);
-        Some(Self { agent: AgentHolder::Taken(taken), request, output: PhantomData })
+        Some(Self { agent: AgentHolder::Taken(taken), request, read_output: Some })
     }
 
     /// Requests structured output, which the response has in [`AgentResponse::output`].
@@ -119,7 +121,11 @@ impl<'a> Invocation<'a> {
     #[doc(alias = "structured_output", alias = "prompt_typed", alias = "extractor", alias = "response_format")]
     pub fn output<T: StructuredOutput>(mut self) -> Invocation<'a, T> {
         self.request.output = Some(OutputType::of::<T>());
-        Invocation { agent: self.agent, request: self.request, output: PhantomData }
+        Invocation {
+            agent: self.agent,
+            request: self.request,
+            read_output: |output| serde_json::from_value(output).ok(),
+        }
     }
 }
 
@@ -242,7 +248,7 @@ impl<'a, T> Invocation<'a, T> {
     pub fn stream(self) -> AgentStream<'a, T> {
         let cell = EventCell::default();
         let run = run(self.agent, Emitter::new(cell.clone()), self.request);
-        AgentStream { run: Some(run), cell, output: PhantomData }
+        AgentStream { run: Some(run), cell, read_output: self.read_output }
     }
 }
 
@@ -251,7 +257,8 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(typed(run(self.agent, Emitter::silent(), self.request)))
+        let read_output = self.read_output;
+        Box::pin(run(self.agent, Emitter::silent(), self.request).map_ok(move |response| response.typed(read_output)))
     }
 }
 
@@ -275,13 +282,6 @@ fn requested<'a>(agent: &Agent, prompt_request: PromptRequest) -> Request<'a> {
     let mut request = request(agent, prompt);
     request.injected.add_for_invocation(injected);
     Request { responses: resume, limits, cancellation, ..request }
-}
-
-/// Converts the output of the response to its type.
-fn typed<T: DeserializeOwned>(
-    run: impl Future<Output = Result<AgentResponse, AgentError>>,
-) -> impl Future<Output = Result<AgentResponse<T>, AgentError>> {
-    run.map(|response| response.map(AgentResponse::typed))
 }
 
 /// Returns the future of an invocation. For a borrowed agent it is the driver's own, since each layer in between would be
@@ -317,7 +317,7 @@ impl<T> fmt::Debug for Invocation<'_, T> {
 pub struct AgentStream<'a, T = Value> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
     cell: EventCell,
-    output: PhantomData<fn() -> T>,
+    read_output: ReadOutput<T>,
 }
 
 /// Converts an event to the type of output. Without a type the event is unchanged, and is not moved.
@@ -335,7 +335,9 @@ impl<T: DeserializeOwned + 'static> Stream for AgentStream<'_, T> {
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
         if let Poll::Ready(ended) = run.as_mut().poll(cx) {
             self.run = None;
-            let result = |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed()) };
+            let read_output = self.read_output;
+            let result =
+                |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed(read_output)) };
             return Poll::Ready(Some(ended.map(result)));
         }
         match retyped(self.cell.take()) {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -88,14 +87,14 @@ impl AgentResponse {
     }
 
     /// Converts the output to the requested type. The loop has validated it.
-    pub(crate) fn typed<T: DeserializeOwned>(self) -> AgentResponse<T> {
+    pub(crate) fn typed<T>(self, read: fn(Value) -> Option<T>) -> AgentResponse<T> {
         AgentResponse {
             message: self.message,
             stop_reason: self.stop_reason,
             usage: self.usage,
             turns: self.turns,
             interrupts: self.interrupts,
-            output: self.output.and_then(|output| serde_json::from_value(output).ok()),
+            output: self.output.and_then(read),
             metrics: self.metrics,
         }
     }

@@ -1,7 +1,7 @@
 //! Stored form of a run: JSON with a version.
 
-use serde::de::Error as _;
 use serde::Serialize;
+use serde::de::Error as _;
 use serde_json::Value;
 
 use super::Run;

@@ -28,29 +28,48 @@ pub(crate) fn read_as<T, V: Borrow<Validator>>(
     decode: impl Fn(&Value) -> Result<T, serde_json::Error>,
     validator: impl FnOnce() -> Option<V>,
 ) -> Result<T, String> {
-    let mut error = match decode_numbers(value, &decode) {
+    let error = match decode_numbers(value, &decode) {
         Ok(decoded) => return Ok(decoded),
         Err(error) => error,
     };
-    let mut explanation = None;
-    if let Some(validator) = validator() {
-        let validator = validator.borrow();
-        let mut named = if name.is_empty() { Cow::Borrowed(value) } else { Cow::Owned(json!({name: value})) };
-        if numeric_strings && let Some(changed) = validator.with_numbers(&named) {
-            let value = if name.is_empty() { Some(&changed) } else { changed.get(name) };
-            match value.map(|value| decode_numbers(value, &decode)) {
-                Some(Ok(decoded)) => return Ok(decoded),
-                Some(Err(other)) => error = other,
-                None => {}
-            }
-            named = Cow::Owned(changed);
+    let validator = validator();
+    let mut rejected = Rejected::new(value, name, validator.as_ref().map(Borrow::borrow), error);
+    if numeric_strings && let Some(changed) = rejected.with_numbers() {
+        match decode_numbers(changed, &decode) {
+            Ok(decoded) => return Ok(decoded),
+            Err(error) => rejected.error = error,
         }
-        explanation = validator.explain(&named);
     }
-    Err(explanation.unwrap_or_else(|| {
-        let error = quoting::truncated(&error.to_string(), MAX_CHARS);
-        if name.is_empty() { error } else { format!("`{name}`: {error}") }
-    }))
+    Err(rejected.explanation())
+}
+
+/// A value that a type rejects. It is not generic, so that programs don't compile it for each type of argument.
+struct Rejected<'a> {
+    name: &'a str,
+    error: serde_json::Error,
+    /// The schema, and the value as it describes it.
+    schema: Option<(&'a Validator, Cow<'a, Value>)>,
+}
+
+impl<'a> Rejected<'a> {
+    fn new(value: &'a Value, name: &'a str, validator: Option<&'a Validator>, error: serde_json::Error) -> Self {
+        let named = || if name.is_empty() { Cow::Borrowed(value) } else { Cow::Owned(json!({name: value})) };
+        Self { name, error, schema: validator.map(|validator| (validator, named())) }
+    }
+
+    /// Reads strings as numbers where the schema allows it, and returns the changed value, if any.
+    fn with_numbers(&mut self) -> Option<&Value> {
+        let (validator, named) = self.schema.as_mut()?;
+        *named = Cow::Owned(validator.with_numbers(named)?);
+        if self.name.is_empty() { Some(named) } else { named.get(self.name) }
+    }
+
+    fn explanation(self) -> String {
+        self.schema.and_then(|(validator, named)| validator.explain(&named)).unwrap_or_else(|| {
+            let error = quoting::truncated(&self.error.to_string(), MAX_CHARS);
+            if self.name.is_empty() { error } else { format!("`{}`: {error}", self.name) }
+        })
+    }
 }
 
 /// Decodes a value, with whole numbers as integers if the type requires it.

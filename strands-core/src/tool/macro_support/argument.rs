@@ -64,20 +64,21 @@ impl<T> Argument<T> {
             let decoded = (self.decode)(value)?;
             Ok((decoded, self.checks.iter().flatten().find_map(|check| check.mistake(value))))
         };
-        let (decoded, mistake) = read_as(value, self.name, numeric_strings, decode, || self.validator())?;
+        let (decoded, mistake) =
+            read_as(value, self.name, numeric_strings, decode, || validator(self.name, self.schema))?;
         match mistake {
             Some(mistake) => Err(format!("`{}`: {}", self.name, quoting::truncated(&mistake, MAX_MESSAGE_CHARS))),
             None => Ok(decoded),
         }
     }
+}
 
-    /// Compiles the schema of an object with this argument.
-    fn validator(&self) -> Option<Validator> {
-        let mut generator = generator();
-        let property = (self.schema)(&mut generator).to_value();
-        let definitions = generator.take_definitions(true);
-        Validator::new(&json!({"properties": {self.name: property}, "$defs": definitions})).ok()
-    }
+/// Compiles the schema of an object with this argument.
+fn validator(name: &str, schema: fn(&mut SchemaGenerator) -> Schema) -> Option<Validator> {
+    let mut generator = generator();
+    let property = schema(&mut generator).to_value();
+    let definitions = generator.take_definitions(true);
+    Validator::new(&json!({"properties": {name: property}, "$defs": definitions})).ok()
 }
 
 /// The whole input as one type: `#[args]`.
