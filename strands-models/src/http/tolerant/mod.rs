@@ -222,12 +222,17 @@ pub(crate) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<V
 
 /// Returns the items of an object in place of a list.
 fn items<T: DeserializeOwned>(fields: Map<String, Value>) -> serde_json::Result<Vec<T>> {
-    if fields.keys().all(|name| whole_text(name).is_some()) {
-        let mut numbered: Vec<_> = fields.into_iter().collect();
-        numbered.sort_by_key(|(name, _)| whole_text(name));
-        return numbered.into_iter().map(|(_, item)| serde_json::from_value(item)).collect();
+    values_in_order(fields).into_iter().map(serde_json::from_value).collect()
+}
+
+/// Returns the fields in the order of their numbers. An object whose names are not all numbers is the only value itself.
+fn values_in_order(fields: Map<String, Value>) -> Vec<Value> {
+    if !fields.keys().all(|name| whole_text(name).is_some()) {
+        return vec![Value::Object(fields)];
     }
-    Ok(vec![serde_json::from_value(Value::Object(fields))?])
+    let mut numbered: Vec<_> = fields.into_iter().collect();
+    numbered.sort_by_key(|(name, _)| whole_text(name));
+    numbered.into_iter().map(|(_, value)| value).collect()
 }
 
 #[cfg(test)]

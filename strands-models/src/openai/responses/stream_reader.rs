@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
 use sse_stream::Sse;
 use strands_core::message::Citation;
@@ -250,7 +250,8 @@ fn error_response(error: &Value) -> ReadError {
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
-    serde_json::from_slice(json).map_err(malformed)
+    // As text, since the types that all readers share would be compiled again for bytes.
+    str::from_utf8(json).map_err(serde_json::Error::custom).and_then(serde_json::from_str).map_err(malformed)
 }
 
 pub(super) fn malformed(error: serde_json::Error) -> ModelError {
