@@ -10,7 +10,7 @@ use super::{AgentEvent, EventFields, EventJson};
 /// deserialization. These are separate types, since the JSON of `AgentEvent` itself also supports unknown types.
 ///
 /// `EventFields` has no `tag`: with one, serde copies the fields to a buffer of its own, and each type in an event is compiled
-/// once more for reading from there, which was a sixth of the code of this crate.
+/// once more for reading from there. That would be a sixth of this crate's code.
 macro_rules! event_with_json {
     ($(#[$meta:meta])* pub enum AgentEvent<$t:ident = $default:ty> $variants:tt) => {
         $(#[$meta])*

@@ -38,7 +38,7 @@ impl<'de> Deserializer<'de> for TypeName<'_> {
     }
 }
 
-/// Whether a name is known, as the error of the deserialization.
+/// Result of the lookup: an error of the deserialization, since nothing is read.
 #[derive(Debug)]
 enum Answer {
     Known,

@@ -2,7 +2,7 @@
 
 use futures_core::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::nesting;
 use crate::tool::{ToolError, ToolOutput};
@@ -32,12 +32,22 @@ pub async fn on_blocking_pool(
     call: impl FnOnce() -> Result<ToolOutput, ToolError> + Send + 'static,
 ) -> Result<ToolOutput, ToolError> {
     let Ok(runtime) = Handle::try_current() else { return call() };
+    let mut task = spawned(&runtime, Box::new(call));
+    let ended = (&mut task.0).await;
+    output(ended)
+}
+
+/// Spawns a boxed call, so that programs don't compile a task of Tokio for each of their tools.
+fn spawned(runtime: &Handle, call: Box<dyn FnOnce() -> Result<ToolOutput, ToolError> + Send>) -> AbortOnDrop {
     let mut budget = nesting::current();
-    let mut task = AbortOnDrop(runtime.spawn_blocking(move || {
+    AbortOnDrop(runtime.spawn_blocking(move || {
         let _entered = nesting::enter(&mut budget);
         call()
-    }));
-    match (&mut task.0).await {
+    }))
+}
+
+fn output(ended: Result<Result<ToolOutput, ToolError>, JoinError>) -> Result<ToolOutput, ToolError> {
+    match ended {
         Ok(output) => output,
         Err(error) => match error.try_into_panic() {
             // Treat a panic like that of an async tool.
