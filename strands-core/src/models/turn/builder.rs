@@ -9,7 +9,9 @@ use super::partial_block::{OpenKind, PartialBlock, json_size, media_size};
 use super::stop_reason::reconcile;
 use crate::depth;
 use crate::message::{CallIds, Citation, ContentBlock, Message, MessageMetadata, Role, random_call_id};
-use crate::models::{BlockDelta, ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
+use crate::models::{
+    BlockDelta, ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
+};
 use crate::usage::{ModelMetrics, Usage};
 
 /// Builder for a [`Turn`] from its [`StreamEvent`]s.
@@ -81,10 +83,7 @@ impl TurnBuilder {
             StreamEvent::MessageStart { provider, .. } => self.provider = provider.as_deref().map(str::to_owned),
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
-                    self.grow(size_of::<PartialBlock>() + start.name.len() + start.tool_use_id.len())?;
-                    let mut start = start.clone();
-                    self.make_unique(&mut start.tool_use_id);
-                    self.begin(*content_block_index, PartialBlock::ToolUse { start, input: String::new() });
+                    self.begin_call(*content_block_index, start.clone())?;
                 }
             }
             StreamEvent::ContentBlockDelta { content_block_index, delta } => self.delta(*content_block_index, delta)?,
@@ -110,10 +109,26 @@ impl TurnBuilder {
         Ok(())
     }
 
+    /// Begins a tool call.
+    pub(crate) fn begin_call(&mut self, index: usize, mut start: ToolUseStart) -> Result<(), ModelError> {
+        self.grow(size_of::<PartialBlock>() + start.name.len() + start.tool_use_id.len())?;
+        self.make_unique(&mut start.tool_use_id);
+        self.begin(index, PartialBlock::ToolUse { start, input: String::new() });
+        Ok(())
+    }
+
     /// Generates a missing id and makes a repeated one unique, so that each call has its own result.
     fn make_unique(&mut self, id: &mut String) {
         if id.is_empty() {
             *id = random_call_id();
+        }
+        if self.call_ids.is_empty() {
+            // Most responses have one call, whose id is not compared with others of the response.
+            match self.newest_call_id().map(str::to_owned) {
+                Some(first) => _ = self.call_ids.take(&first, None),
+                None if self.earlier_call_ids.as_deref().is_none_or(|earlier| !earlier.has(id)) => return,
+                None => {}
+            }
         }
         if let Some(unique) = self.call_ids.take(id, self.earlier_call_ids.as_deref()) {
             *id = unique;
@@ -130,17 +145,7 @@ impl TurnBuilder {
 
     fn delta(&mut self, index: usize, delta: &BlockDelta) -> Result<(), ModelError> {
         match delta {
-            BlockDelta::Text(chunk) => {
-                self.grow(chunk.len())?;
-                // The common case: another delta of the newest block.
-                if let Some((last, PartialBlock::Text { text, .. })) = self.blocks.last_mut()
-                    && *last == index
-                {
-                    text.push_str(chunk);
-                } else if let PartialBlock::Text { text, .. } = self.block(index, OpenKind::Text) {
-                    text.push_str(chunk);
-                }
-            }
+            BlockDelta::Text(chunk) => self.push_text(index, chunk)?,
             BlockDelta::Citation(citation) => {
                 let quoted: usize = citation.source_content.iter().map(|part| part.text.len()).sum();
                 self.grow(size_of::<Citation>() + quoted + citation.title.as_ref().map_or(0, String::len))?;
@@ -188,6 +193,20 @@ impl TurnBuilder {
                 };
                 input.push_str(&chunk.input);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds text to a block.
+    pub(crate) fn push_text(&mut self, index: usize, chunk: &str) -> Result<(), ModelError> {
+        self.grow(chunk.len())?;
+        // The common case: another delta of the newest block.
+        if let Some((last, PartialBlock::Text { text, .. })) = self.blocks.last_mut()
+            && *last == index
+        {
+            text.push_str(chunk);
+        } else if let PartialBlock::Text { text, .. } = self.block(index, OpenKind::Text) {
+            text.push_str(chunk);
         }
         Ok(())
     }
@@ -259,7 +278,9 @@ impl TurnBuilder {
         {
             return Err(kind.into_error(None, ErrorDetails::new().with_code(reason.as_str())));
         }
-        let mut content: Vec<ContentBlock> = self.blocks.into_iter().filter_map(|(_, block)| block.finish()).collect();
+        // With its exact capacity, since the message stays in memory.
+        let mut content: Vec<ContentBlock> = Vec::with_capacity(self.blocks.len());
+        content.extend(self.blocks.into_iter().filter_map(|(_, block)| block.finish()));
         // Before the stop reason is reconciled: a tool call that a guardrail removed must not run.
         if let Some(replacement) = self.redact_assistant {
             content = vec![ContentBlock::text(replacement)];
