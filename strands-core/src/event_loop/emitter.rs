@@ -222,3 +222,42 @@ impl Future for Emitting<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::stream;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::models::{StreamEvent, TurnBuilder};
+
+    #[tokio::test]
+    async fn the_driver_is_not_polled_for_each_event_of_a_response() {
+        let mut listener = Listener::default();
+        let emitter = listener.emitter();
+        let events = stream::iter((0..10).map(|_| Ok(StreamEvent::text(0, "word "))));
+        let reader = StreamReader::new(Box::pin(events), TurnBuilder::new(1_000), Instant::now(), true, None);
+        let mut stop = StopSignal::default();
+        let mut reading = Box::pin(emitter.read(Box::new(reader), &mut stop));
+        let polls = AtomicUsize::new(0);
+        let mut driver: BoxFuture<'_, StreamEnd> = Box::pin(poll_fn(|cx| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            reading.as_mut().poll(cx).map(|(_, end)| end)
+        }));
+        let mut received = 0;
+        let end = loop {
+            match poll_fn(|cx| listener.poll_event(driver.as_mut(), cx)).await {
+                Ok(_) => received += 1,
+                Err(end) => break end,
+            }
+        };
+        assert!(matches!(end, StreamEnd::Complete));
+        assert_eq!(
+            (received, polls.load(Ordering::Relaxed)),
+            (10, 2),
+            "the driver lends the reader, and takes it back"
+        );
+    }
+}

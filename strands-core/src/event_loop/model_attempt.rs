@@ -90,12 +90,13 @@ impl Driver<'_> {
             reason = stop.stopped() => Err(StreamEnd::Stopped(reason)),
             opened = (*self.work.model).stream(request) => opened.map_err(StreamEnd::Failed),
         };
-        let turn = TurnBuilder::new(config.max_response_bytes);
+        let mut turn = TurnBuilder::new(config.max_response_bytes);
         let outcome = match opened {
             Ok(events) => {
-                let turn = turn.after(self.work.history.call_ids());
-                let reader = StreamReader::new(events, turn, !self.emitter.is_silent(), began);
-                let reader = Box::new(reader.with_output(self.output.partial(choice.is_some())));
+                turn.set_earlier_calls(self.work.history.call_ids());
+                let is_listening = !self.emitter.is_silent();
+                let output = self.output.partial(choice.is_some()).filter(|_| is_listening);
+                let reader = Box::new(StreamReader::new(events, turn, began, is_listening, output));
                 let (reader, ended) = self.emitter.read(reader, stop).await;
                 let StreamReader { turn, first_content, .. } = *reader;
                 attempt_outcome(ended, turn, began, first_content)

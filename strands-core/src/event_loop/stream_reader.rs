@@ -47,24 +47,24 @@ pub(super) enum StreamEnd {
 }
 
 impl StreamReader {
-    pub(super) fn new(events: ModelStream, turn: TurnBuilder, is_listening: bool, began: Instant) -> Self {
+    pub(super) fn new(
+        events: ModelStream,
+        turn: TurnBuilder,
+        began: Instant,
+        is_listening: bool,
+        output: Option<PartialOutput>,
+    ) -> Self {
         Self {
             events,
             turn,
             is_listening,
             calls: Vec::new(),
-            output: None,
+            output: output.map(Box::new),
             partial: None,
             began,
             first_content: None,
             since_pending: 0,
         }
-    }
-
-    /// Reads partial outputs as well, for the listener.
-    pub(super) fn with_output(mut self, output: Option<PartialOutput>) -> Self {
-        self.output = output.filter(|_| self.is_listening).map(Box::new);
-        self
     }
 
     /// Reads to the next event for the listener, or to the end.

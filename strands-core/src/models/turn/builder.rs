@@ -26,12 +26,12 @@ pub struct TurnBuilder {
     /// First unused index. A block at it or beyond is new, without a search.
     unused: usize,
     stop_reason: Option<StopReason>,
-    response_fields: Option<Value>,
+    response_fields: Option<Box<Value>>,
     usage: Usage,
     /// Usage of models of a fallback that failed before this one.
     failed_usage: Usage,
     metrics: ModelMetrics,
-    trace: Option<Value>,
+    trace: Option<Box<Value>>,
     provider: Option<String>,
     provider_usage: Option<Value>,
     redact_user: Option<String>,
@@ -64,9 +64,8 @@ impl TurnBuilder {
     }
 
     /// Sets the ids of earlier tool calls, which calls of this response must not repeat.
-    pub(crate) fn after(mut self, call_ids: &Arc<CallIds>) -> Self {
+    pub(crate) fn set_earlier_calls(&mut self, call_ids: &Arc<CallIds>) {
         self.earlier_call_ids = Some(Arc::clone(call_ids));
-        self
     }
 
     /// Adds an event.
@@ -89,12 +88,12 @@ impl TurnBuilder {
             StreamEvent::ContentBlockDelta { content_block_index, delta } => self.delta(*content_block_index, delta)?,
             StreamEvent::MessageStop { stop_reason, additional_model_response_fields } => {
                 self.stop_reason = Some(stop_reason.clone());
-                self.response_fields = additional_model_response_fields.as_deref().cloned();
+                self.response_fields.clone_from(additional_model_response_fields);
             }
             StreamEvent::Metadata { usage, metrics, trace, provider_usage } => {
                 self.usage = *usage;
                 self.metrics = *metrics;
-                self.trace = trace.as_deref().cloned();
+                self.trace.clone_from(trace);
                 self.provider_usage = provider_usage.as_deref().filter(|usage| depth::check(usage).is_ok()).cloned();
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
@@ -299,8 +298,8 @@ impl TurnBuilder {
             stop_reason,
             usage,
             metrics: self.metrics,
-            trace: self.trace,
-            response_fields: self.response_fields,
+            trace: self.trace.map(|trace| *trace),
+            response_fields: self.response_fields.map(|fields| *fields),
             redact_user: self.redact_user,
         })
     }
