@@ -1,7 +1,7 @@
 //! Delivery of events from the driver to the listener, one at a time, through a cell that both share within one task. The
 //! driver waits until the listener has taken an event, so events never queue up.
 //!
-//! While a response streams, the driver lends its reader to the listener's end, which polls it directly: the layers of the
+//! While a response streams, the driver hands its reader to the listener's end, which polls it directly: the layers of the
 //! driver are not polled for each event.
 
 use std::future::poll_fn;
@@ -26,9 +26,9 @@ enum Slot {
     /// The event to deliver next.
     Event(AgentEvent),
     /// A reader for the listener's end to poll.
-    Lent(Reading),
+    Reading(Reading),
     /// The reader after its end.
-    Returned(Reading, StreamEnd),
+    Ended(Reading, StreamEnd),
 }
 
 /// A reader, with the stop signal that ends it.
@@ -79,7 +79,7 @@ impl Listener {
                     Ok(event) => return Poll::Ready(Ok(event)),
                     Err(end) => {
                         if let Some(reading) = self.reading.take() {
-                            self.cell.put(Slot::Returned(reading, end));
+                            self.cell.put(Slot::Ended(reading, end));
                         }
                     }
                 }
@@ -89,8 +89,8 @@ impl Listener {
             }
             match self.cell.take() {
                 Slot::Event(event) => return Poll::Ready(Ok(event)),
-                Slot::Lent(reading) => self.reading = Some(reading),
-                Slot::Empty | Slot::Returned(..) => return Poll::Pending,
+                Slot::Reading(reading) => self.reading = Some(reading),
+                Slot::Empty | Slot::Ended(..) => return Poll::Pending,
             }
         }
     }
@@ -168,9 +168,9 @@ impl Emitter {
             return (reader, end);
         };
         // Dropping the invocation drops both ends, so the stop signal is not needed elsewhere until it returns.
-        cell.put(Slot::Lent(Reading { reader, stop: std::mem::take(stop) }));
+        cell.put(Slot::Reading(Reading { reader, stop: std::mem::take(stop) }));
         let (reading, end) = poll_fn(|_| match cell.take() {
-            Slot::Returned(reading, end) => Poll::Ready((reading, end)),
+            Slot::Ended(reading, end) => Poll::Ready((reading, end)),
             other => {
                 cell.put(other);
                 Poll::Pending
@@ -181,7 +181,7 @@ impl Emitter {
         (reading.reader, end)
     }
 
-    /// Polls a reader that is not lent: there is no listener, or a journal polls the driver.
+    /// Polls a reader that stays with the driver: there is no listener, or a journal polls the driver.
     fn poll_read(&self, reader: &mut StreamReader, stop: &mut StopSignal, cx: &mut Context<'_>) -> Poll<StreamEnd> {
         if self.is_full() {
             cx.waker().wake_by_ref();
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(
             (received, polls.load(Ordering::Relaxed)),
             (10, 2),
-            "the driver lends the reader, and takes it back"
+            "once to hand over the reader, and once to take it back"
         );
     }
 }
