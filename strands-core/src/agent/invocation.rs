@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::future::BoxFuture;
 use futures_core::{FusedStream, Stream};
@@ -18,7 +18,7 @@ use super::output::StructuredOutput;
 use super::shared::TakenAgent;
 
 use crate::event::{AgentEvent, AgentResponse};
-use crate::event_loop::{Driver, Emitter, EventCell, OutputType, Request, ToolSelection};
+use crate::event_loop::{Driver, Emitter, Listener, OutputType, Request, ToolSelection};
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -34,7 +34,8 @@ use crate::tool::{ToolContext, Toolset};
 #[must_use = "an invocation does nothing until it is awaited or streamed"]
 pub struct Invocation<'a, T = Value> {
     agent: AgentHolder<'a>,
-    request: Request<'a>,
+    /// Boxed, since options move the invocation, and since its future is held for as long as it runs.
+    request: Box<Request<'a>>,
     read_output: ReadOutput<T>,
 }
 
@@ -190,7 +191,7 @@ impl<'a, T> Invocation<'a, T> {
     /// Ends the invocation with [`StopReason::Cancelled`](crate::models::StopReason::Cancelled) when `token` is
     /// cancelled. This takes effect at once, during model calls and tool calls as well.
     pub fn cancel_with(mut self, token: CancellationToken) -> Self {
-        self.request.cancellation = token;
+        self.request.cancellation = Some(token);
         self
     }
 
@@ -246,9 +247,9 @@ impl<'a, T> Invocation<'a, T> {
     /// ```
     #[doc(alias = "stream_prompt", alias = "stream_async")]
     pub fn stream(self) -> AgentStream<'a, T> {
-        let cell = EventCell::default();
-        let run = run(self.agent, Emitter::new(cell.clone()), self.request);
-        AgentStream { run: Some(run), cell, read_output: self.read_output }
+        let listener = Listener::default();
+        let run = run(self.agent, listener.emitter(), self.request);
+        AgentStream { listener, run: Some(run), read_output: self.read_output }
     }
 }
 
@@ -262,26 +263,27 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
     }
 }
 
-fn request<'a>(agent: &Agent, prompt: Prompt) -> Request<'a> {
-    Request {
+fn request<'a>(agent: &Agent, prompt: Prompt) -> Box<Request<'a>> {
+    Box::new(Request {
         prompt,
         responses: Vec::new(),
         injected: agent.work.config.injected.clone(),
         limits: None,
-        cancellation: CancellationToken::new(),
+        cancellation: None,
         output: None,
         journal: None,
         tools: ToolSelection::default(),
         system: None,
         parent: None,
-    }
+    })
 }
 
-fn requested<'a>(agent: &Agent, prompt_request: PromptRequest) -> Request<'a> {
+fn requested<'a>(agent: &Agent, prompt_request: PromptRequest) -> Box<Request<'a>> {
     let PromptRequest { prompt, resume, limits, cancellation, injected } = prompt_request;
     let mut request = request(agent, prompt);
     request.injected.add_for_invocation(injected);
-    Request { responses: resume, limits, cancellation, ..request }
+    (request.responses, request.limits, request.cancellation) = (resume, limits, Some(cancellation));
+    request
 }
 
 /// Returns the future of an invocation. For a borrowed agent it is the driver's own, since each layer in between would be
@@ -291,8 +293,8 @@ fn requested<'a>(agent: &Agent, prompt_request: PromptRequest) -> Request<'a> {
 fn run<'a>(
     agent: AgentHolder<'a>,
     emitter: Emitter,
-    request: Request<'a>,
-) -> BoxFuture<'a, Result<AgentResponse, AgentError>> {
+    request: Box<Request<'a>>,
+) -> BoxFuture<'a, Result<Box<AgentResponse>, AgentError>> {
     let mut agent = match agent {
         AgentHolder::Borrowed(agent) => return Box::pin(Driver::invoke(&mut agent.work, emitter, request)),
         owned => owned,
@@ -315,8 +317,9 @@ impl<T> fmt::Debug for Invocation<'_, T> {
 /// `T` is the type requested with [`Invocation::output`].
 #[must_use = "a stream does nothing until it is polled"]
 pub struct AgentStream<'a, T = Value> {
-    run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
-    cell: EventCell,
+    /// Before the driver, so that a model's stream is dropped before the driver repairs the history.
+    listener: Listener,
+    run: Option<BoxFuture<'a, Result<Box<AgentResponse>, AgentError>>>,
     read_output: ReadOutput<T>,
 }
 
@@ -332,17 +335,20 @@ impl<T: DeserializeOwned + 'static> Stream for AgentStream<'_, T> {
     type Item = Result<AgentEvent<T>, AgentError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(run) = &mut self.run else { return Poll::Ready(None) };
-        if let Poll::Ready(ended) = run.as_mut().poll(cx) {
-            self.run = None;
-            let read_output = self.read_output;
-            let result =
-                |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed(read_output)) };
-            return Poll::Ready(Some(ended.map(result)));
-        }
-        match retyped(self.cell.take()) {
-            Some(event) => Poll::Ready(Some(Ok(event))),
-            None => Poll::Pending,
+        let this = &mut *self;
+        let Some(run) = &mut this.run else { return Poll::Ready(None) };
+        match ready!(this.listener.poll_event(run.as_mut(), cx)) {
+            Ok(event) => match retyped(Some(event)) {
+                Some(event) => Poll::Ready(Some(Ok(event))),
+                None => Poll::Pending,
+            },
+            Err(ended) => {
+                this.run = None;
+                let read_output = this.read_output;
+                let result =
+                    |response: Box<AgentResponse>| AgentEvent::Result { response: Box::new(response.typed(read_output)) };
+                Poll::Ready(Some(ended.map(result)))
+            }
         }
     }
 }

@@ -128,7 +128,8 @@ impl Promptable for AgentBuilder {
         let building = self.clone().boxed_build();
         events(async move {
             let agent = {
-                let ended = Box::pin(stop_requested(&request.cancellation, limits.time(), nesting::current()));
+                let ended =
+                    Box::pin(stop_requested(Some(request.cancellation.clone()), limits.time(), nesting::current()));
                 match select(ended, building).await {
                     Either::Left((reason, _)) => return Ok(Start::Stopped(reason)),
                     Either::Right((agent, _)) => agent?,

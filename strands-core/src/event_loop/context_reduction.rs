@@ -14,7 +14,7 @@ use crate::outcome::AgentError;
 impl Driver<'_> {
     /// Lets the conversation manager reduce the conversation before a model call. Returns the reason if the invocation is
     /// stopped meanwhile.
-    pub(super) async fn prepare_conversation(&mut self, stop: &mut StopSignal<'_>) -> Option<StopReason> {
+    pub(super) async fn prepare_conversation(&mut self, stop: &mut StopSignal) -> Option<StopReason> {
         let manager = Arc::clone(&self.work.config.conversation);
         let mut conversation = self.conversation().revertible();
         let prepared = stop.race_unrecorded(manager.prepare(&mut conversation)).await;
@@ -40,7 +40,7 @@ impl Driver<'_> {
         &mut self,
         overflow: ModelError,
         tried: &mut Vec<String>,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<Result<ModelError, StopReason>, AgentError> {
         let manager = Arc::clone(&self.work.config.conversation);
         let before = self.work.history.size();

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-
 use super::effects::Effects;
-use super::emitter::Emitter;
+use super::emitter::{Emitter, Emitting};
 use super::model_outcome::{ModelOutcome, PartialResponse};
-use super::preparation::{InvocationInput, Request, ToolSelection, stop_requested};
+use super::preparation::{InvocationInput, Request, ToolSelection};
 use super::retry_cause::RetryCause;
 use super::stop_signal::StopSignal;
 use super::structured_output::StructuredOutput;
@@ -75,18 +73,17 @@ impl Drop for Driver<'_> {
 
 impl<'a> Driver<'a> {
     /// Drives an invocation to its end.
+    ///
+    /// Its future is held for as long as a response streams, so that rare phases are boxed, and large values as well.
     pub(crate) async fn invoke(
         work: &'a mut WorkingSet,
         emitter: Emitter,
-        request: Request<'a>,
-    ) -> Result<AgentResponse, AgentError> {
-        let (mut driver, input) = Driver::prepare(work, emitter, request)?;
-        let InvocationInput { mut prompt, mut responses, output, cancellation, time_left, parent } = input;
-        let reason = std::pin::pin!(stop_requested(&cancellation, time_left, parent).fuse());
-        let budget = Arc::clone(&driver.context.scope().budget);
-        let mut stop = StopSignal::new(&cancellation, reason, driver.effects.journal.is_some(), budget);
+        request: Box<Request<'a>>,
+    ) -> Result<Box<AgentResponse>, AgentError> {
+        let (mut driver, InvocationInput { mut prompt, mut responses, output }, mut stop) =
+            Driver::prepare(work, emitter, request)?;
         if output.is_some() || driver.work.suspended {
-            driver.prepare_output(output).await?;
+            Box::pin(driver.prepare_output(output)).await?;
             driver.use_tools(driver.tools.clone())?;
         }
         driver.metrics().begin_invocation();
@@ -96,7 +93,7 @@ impl<'a> Driver<'a> {
         loop {
             let is_new = responses.is_empty();
             let mut retry_prompt = None;
-            let ended =
+            let mut ended =
                 match driver.start_round(prompt, std::mem::take(&mut responses), &mut retry_prompt, &mut stop).await {
                     Ok(Some(denied)) => Ok(denied),
                     Ok(None) => driver.cycles(&mut stop).await,
@@ -105,7 +102,7 @@ impl<'a> Driver<'a> {
             if ended.is_err() {
                 driver.previous = driver.work.run.clone().map(Box::new);
             }
-            let mut ended = driver.finish(ended, &mut stop).await;
+            ended = driver.finish(ended, &mut stop).await;
             if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, retry_prompt)
                 && is_new
                 && conflicts < driver.work.config.conflict_retries
@@ -113,7 +110,7 @@ impl<'a> Driver<'a> {
             {
                 conflicts += 1;
                 driver.announce_retry(conflicts, Duration::ZERO, RetryCause::Conflict(conflict), true).await;
-                match stop.race_unrecorded(driver.work.reopen()).await {
+                match Box::pin(stop.race_unrecorded(driver.work.reopen())).await {
                     Ok(Ok(())) => {
                         driver.last_response = None;
                         prompt = Prompt { messages };
@@ -123,10 +120,11 @@ impl<'a> Driver<'a> {
                     Err(_) => {}
                 }
             }
-            if !std::mem::take(&mut driver.has_called_hooks) {
+            if !std::mem::take(&mut driver.has_called_hooks) || driver.work.config.hooks().is_empty() {
                 return ended;
             }
-            let (ended, resume) = driver.after_invocation(ended, &mut stop).await;
+            let resume;
+            (ended, resume) = Box::pin(driver.after_invocation(ended, &mut stop)).await;
             match (ended, resume) {
                 (Ok(response), Some(next)) if resumes < MAX_RESUMES && may_continue(&response.stop_reason) => {
                     resumes += 1;
@@ -147,7 +145,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Emits the first event, which identifies the invocation.
-    async fn announce_start(&self) {
+    fn announce_start(&self) -> Emitting<'_> {
         let scope = self.context.scope();
         let start = || AgentEvent::Start {
             version: AgentEvent::JSON_VERSION,
@@ -156,7 +154,7 @@ impl<'a> Driver<'a> {
             agent_name: scope.agent.name.as_str().into(),
             session_id: scope.agent.session_id.as_deref().map(Into::into),
         };
-        self.emitter.emit(start).await;
+        self.emitter.emit(start)
     }
 
     /// Returns true if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.
@@ -167,7 +165,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Runs cycles until the invocation ends.
-    async fn cycles(&mut self, stop: &mut StopSignal<'_>) -> Result<AgentResponse, AgentError> {
+    async fn cycles(&mut self, stop: &mut StopSignal) -> Result<Box<AgentResponse>, AgentError> {
         enum Next {
             Model(Option<ToolChoice>),
             Tools,
@@ -175,7 +173,7 @@ impl<'a> Driver<'a> {
         }
         loop {
             if self.work.tools.are_outdated() && self.work.run.as_ref().is_some_and(Run::is_calling_model) {
-                self.refresh_tools(stop).await?;
+                Box::pin(self.refresh_tools(stop)).await?;
             }
             let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
             if let Some(spent) = self.context.scope().budget.shared_spent() {
@@ -191,7 +189,7 @@ impl<'a> Driver<'a> {
             match next {
                 // Without a journal, a timer stops the invocation.
                 Next::Model(_) | Next::Tools if self.effects.journal.is_some() && self.is_out_of_time() => {
-                    self.end_stopped(PartialResponse::empty(), StopReason::LimitDuration, stop).await?;
+                    Box::pin(self.end_stopped(PartialResponse::empty(), StopReason::LimitDuration, stop)).await?;
                 }
                 Next::Model(choice) => {
                     let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
@@ -204,15 +202,16 @@ impl<'a> Driver<'a> {
                     self.update_context();
                     self.begin_cycle();
                     self.emitter.emit(|| AgentEvent::CycleStart { cycle }).await;
-                    let outcome = self.call_model(choice.as_ref(), stop).await?;
-                    match outcome {
+                    match self.call_model(choice.as_ref(), stop).await? {
                         ModelOutcome::Completed(turn) => self.take_response(turn, choice.is_some(), stop).await?,
-                        ModelOutcome::Stopped { reason, partial } => self.end_stopped(partial, reason, stop).await?,
+                        ModelOutcome::Stopped { reason, partial } => {
+                            Box::pin(self.end_stopped(*partial, reason, stop)).await?;
+                        }
                     }
                 }
                 Next::Tools => {
                     if self.run_tools(stop).await? == StopReason::Interrupt {
-                        return Ok(self.interrupted(StopReason::Interrupt).await);
+                        return Ok(Box::pin(self.interrupted(StopReason::Interrupt)).await);
                     }
                 }
                 Next::Done(stop_reason) => {
@@ -236,7 +235,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Suspends the invocation until it is resumed with responses.
-    pub(super) async fn interrupted(&mut self, stop_reason: StopReason) -> AgentResponse {
+    pub(super) async fn interrupted(&mut self, stop_reason: StopReason) -> Box<AgentResponse> {
         self.end_cycle();
         self.update_spent();
         self.work.suspended = true;
@@ -248,7 +247,7 @@ impl<'a> Driver<'a> {
         response
     }
 
-    pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> AgentResponse {
+    pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> Box<AgentResponse> {
         diagnostics::ended(self.context.scope(), &stop_reason);
         let Spent { turns, usage } = self.context.scope().budget.spent();
         self.work.response_is_cut = cuts_responses(&stop_reason);
@@ -257,7 +256,7 @@ impl<'a> Driver<'a> {
         if !self.work.config.hooks().is_empty() {
             self.previous = run.map(Box::new);
         }
-        AgentResponse {
+        Box::new(AgentResponse {
             message: self.last_response.clone().unwrap_or_else(|| Arc::new(Message::new(Role::Assistant, [""; 0]))),
             stop_reason,
             usage,
@@ -265,7 +264,7 @@ impl<'a> Driver<'a> {
             interrupts: Vec::new(),
             output,
             metrics: Arc::clone(&self.work.metrics),
-        }
+        })
     }
 
     pub(super) fn metrics(&mut self) -> &mut EventLoopMetrics {

@@ -27,8 +27,8 @@ pub(super) struct FinishedCall {
 pub(super) enum CallOutcome {
     Result(ToolResult),
     /// The structured output, and the tool result for the model.
-    Output(Value, ToolResult),
+    Output(Box<(Value, ToolResult)>),
     /// The validation error of a structured output, and the tool result for the model.
-    InvalidOutput(String, ToolResult),
+    InvalidOutput(Box<(String, ToolResult)>),
     Interrupts(Vec<Interrupt>),
 }

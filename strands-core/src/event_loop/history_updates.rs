@@ -22,9 +22,9 @@ impl Driver<'_> {
     /// Adds the model's response to the history and to the state machine.
     pub(super) async fn take_response(
         &mut self,
-        turn: Turn,
+        turn: Box<Turn>,
         forced: bool,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<(), AgentError> {
         // No await before the state machine is updated: a dropped invocation must not separate a call from its result.
         let (new, next) = self.add_response(turn, forced);
@@ -41,8 +41,8 @@ impl Driver<'_> {
     }
 
     /// Adds a response to the history. Returns the new messages, and the prompt that follows.
-    fn add_response(&mut self, turn: Turn, forced: bool) -> (Vec<Arc<Message>>, FollowUp) {
-        let Turn { mut message, stop_reason, usage, redact_user, .. } = turn;
+    fn add_response(&mut self, turn: Box<Turn>, forced: bool) -> (Vec<Arc<Message>>, FollowUp) {
+        let Turn { mut message, stop_reason, usage, redact_user, .. } = *turn;
         if let Some(replacement) = &redact_user {
             self.work.history.redact_prompt(replacement);
         }
@@ -72,7 +72,7 @@ impl Driver<'_> {
     }
 
     /// Ends the invocation with a message that is not from the model.
-    pub(super) async fn end_with(&mut self, message: Message, stop: &mut StopSignal<'_>) -> Result<(), AgentError> {
+    pub(super) async fn end_with(&mut self, message: Message, stop: &mut StopSignal) -> Result<(), AgentError> {
         if let Some(run) = &mut self.work.run {
             run.end(StopReason::EndTurn, INTERRUPTED);
         }
@@ -84,7 +84,7 @@ impl Driver<'_> {
         &mut self,
         partial: PartialResponse,
         reason: StopReason,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> impl Future<Output = Result<(), AgentError>> {
         let PartialResponse { message, usage, redact_user } = partial;
         if let Some(replacement) = &redact_user {
@@ -108,7 +108,7 @@ impl Driver<'_> {
         &mut self,
         mut new: Vec<Arc<Message>>,
         mut message: Message,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> impl Future<Output = Result<(), AgentError>> {
         self.effects.track(&mut message);
         let message = self.work.history.push(message);
@@ -121,7 +121,7 @@ impl Driver<'_> {
     pub(super) async fn announce_all(
         &mut self,
         messages: &[Arc<Message>],
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<(), AgentError> {
         for message in messages {
             self.announce(message, stop).await?;
@@ -130,11 +130,7 @@ impl Driver<'_> {
     }
 
     /// Saves a message to the session, then announces it.
-    pub(super) async fn announce(
-        &mut self,
-        message: &Arc<Message>,
-        stop: &mut StopSignal<'_>,
-    ) -> Result<(), AgentError> {
+    pub(super) async fn announce(&mut self, message: &Arc<Message>, stop: &mut StopSignal) -> Result<(), AgentError> {
         self.save_messages(stop).await?;
         self.emitter.emit(|| AgentEvent::Message { message: Arc::clone(message) }).await;
         self.update_context();
@@ -148,11 +144,11 @@ impl Driver<'_> {
     }
 
     /// Writes unsaved messages to the session. After a stop they may stay unsaved; then the next invocation writes them.
-    pub(super) async fn save_messages(&mut self, stop: &mut StopSignal<'_>) -> Result<(), AgentError> {
+    pub(super) async fn save_messages(&mut self, stop: &mut StopSignal) -> Result<(), AgentError> {
         if self.work.session.is_none() {
             return Ok(());
         }
-        match stop.race_unrecorded(self.work.save_messages()).await {
+        match Box::pin(stop.race_unrecorded(self.work.save_messages())).await {
             Ok(saved) => self.has_saved |= saved?,
             Err(_) => self.has_saved = true,
         }

@@ -17,9 +17,9 @@ impl Driver<'_> {
     /// Makes the history valid, applies the conversation manager, and saves to the session.
     pub(super) async fn finish(
         &mut self,
-        ended: Result<AgentResponse, AgentError>,
-        stop: &mut StopSignal<'_>,
-    ) -> Result<AgentResponse, AgentError> {
+        ended: Result<Box<AgentResponse>, AgentError>,
+        stop: &mut StopSignal,
+    ) -> Result<Box<AgentResponse>, AgentError> {
         self.end_cycle();
         let results = self.work.settle();
         // The durable engine makes another attempt, which has the real results.
@@ -28,7 +28,7 @@ impl Driver<'_> {
         }
         if let Some(results) = results {
             // The first failure is the one to report.
-            let _ = self.announce(&results, stop).await;
+            let _ = Box::pin(self.announce(&results, stop)).await;
         }
         if matches!(ended, Err(AgentError::Session(_))) {
             return ended;
@@ -49,13 +49,13 @@ impl Driver<'_> {
     /// Saves to the session. An earlier error takes precedence over a failure to save.
     async fn save(
         &mut self,
-        ended: Result<AgentResponse, AgentError>,
-        stop: &mut StopSignal<'_>,
-    ) -> Result<AgentResponse, AgentError> {
+        ended: Result<Box<AgentResponse>, AgentError>,
+        stop: &mut StopSignal,
+    ) -> Result<Box<AgentResponse>, AgentError> {
         if self.work.session.is_none() {
             return ended;
         }
-        match stop.race_unrecorded(self.work.save_invocation()).await {
+        match Box::pin(stop.race_unrecorded(self.work.save_invocation())).await {
             Ok(saved) => ended.and_then(|response| saved.map(|()| response)),
             Err(_) => ended,
         }
@@ -64,12 +64,12 @@ impl Driver<'_> {
     /// Calls `after_invocation` hooks. An earlier error takes precedence over a hook's.
     pub(super) async fn after_invocation(
         &mut self,
-        ended: Result<AgentResponse, AgentError>,
-        stop: &mut StopSignal<'_>,
-    ) -> (Result<AgentResponse, AgentError>, Option<Prompt>) {
+        ended: Result<Box<AgentResponse>, AgentError>,
+        stop: &mut StopSignal,
+    ) -> (Result<Box<AgentResponse>, AgentError>, Option<Prompt>) {
         let mut failure = None;
         self.update_context();
-        let mut event = AfterInvocation { context: &self.context, outcome: ended.as_ref(), resume: None };
+        let mut event = AfterInvocation { context: &self.context, outcome: ended.as_deref(), resume: None };
         for hook in self.work.config.hooks().iter().rev() {
             if let Ok(Err(error)) = stop.race_unrecorded(hook.after_invocation(&mut event)).await {
                 failure.get_or_insert_with(|| AgentError::in_hook("after_invocation")(error));

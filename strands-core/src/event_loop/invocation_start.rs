@@ -20,16 +20,16 @@ impl Driver<'_> {
         prompt: Prompt,
         responses: Vec<InterruptResponse>,
         retry_prompt: &mut Option<Vec<Message>>,
-        stop: &mut StopSignal<'_>,
-    ) -> Result<Option<AgentResponse>, AgentError> {
+        stop: &mut StopSignal,
+    ) -> Result<Option<Box<AgentResponse>>, AgentError> {
         if self.work.rewinding.is_some() {
-            match stop.race_unrecorded(self.work.complete_rewind()).await {
+            match Box::pin(stop.race_unrecorded(self.work.complete_rewind())).await {
                 Ok(completed) => drop(completed?),
                 Err(reason) => return Ok(Some(self.response(reason, None))),
             }
         }
         if self.work.tools.are_outdated() {
-            self.refresh_tools(stop).await?;
+            Box::pin(self.refresh_tools(stop)).await?;
         }
         self.work.check_injected_values(&self.tools, &self.context.scope().injected)?;
         if self.work.suspended {
@@ -41,7 +41,7 @@ impl Driver<'_> {
         }
         // Messages of an earlier invocation that was dropped or stopped.
         if self.work.session.is_some()
-            && let Ok(saved) = stop.race(self.work.save_messages()).await
+            && let Ok(saved) = Box::pin(stop.race(self.work.save_messages())).await
         {
             saved?;
         }
@@ -65,13 +65,13 @@ impl Driver<'_> {
         }
         let Some(last) = self.work.history.messages().last() else { return Err(AgentError::EmptyConversation) };
         if let Some(reason) = denied {
-            return self.denied(reason, stop).await.map(Some);
+            return Box::pin(self.denied(reason, stop)).await.map(Some);
         }
         // A conversation that ends with open calls continues with them.
         if last.role == Role::Assistant && last.tool_uses().next().is_some() {
             self.work.run = self.work.run.take().map(|run| run.with_open_calls(last));
             let messages = self.work.history.commit_prompt();
-            self.announce_all(&messages, stop).await?;
+            Box::pin(self.announce_all(&messages, stop)).await?;
         }
         Ok(None)
     }
@@ -93,7 +93,7 @@ impl Driver<'_> {
     async fn before_invocation(
         &mut self,
         prompt: &mut Vec<Message>,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<Option<String>, AgentError> {
         if std::mem::replace(&mut self.has_called_hooks, true) {
             return Ok(self.denial.clone());
@@ -110,7 +110,7 @@ impl Driver<'_> {
     }
 
     /// Ends the invocation with the reason that a hook gave, before any model call.
-    async fn denied(&mut self, reason: String, stop: &mut StopSignal<'_>) -> Result<AgentResponse, AgentError> {
+    async fn denied(&mut self, reason: String, stop: &mut StopSignal) -> Result<Box<AgentResponse>, AgentError> {
         let mut new = self.work.history.commit_prompt();
         let run = self.work.run.take();
         new.extend(run.clone().and_then(|run| self.work.end_run(run, &reason)));
@@ -123,8 +123,8 @@ impl Driver<'_> {
         &mut self,
         prompt: Prompt,
         responses: Vec<InterruptResponse>,
-        stop: &mut StopSignal<'_>,
-    ) -> Result<Option<AgentResponse>, AgentError> {
+        stop: &mut StopSignal,
+    ) -> Result<Option<Box<AgentResponse>>, AgentError> {
         let pending = self.work.interrupts();
         if !pending.is_empty() && (!prompt.messages.is_empty() || responses.is_empty()) {
             return Err(AgentError::Interrupted {
@@ -166,7 +166,7 @@ impl Driver<'_> {
 
     /// Records that this worker continues with the calls, before it makes any of them. Of two workers with the same response,
     /// one gets a conflict here.
-    async fn claim(&mut self, stop: &mut StopSignal<'_>) -> Result<Option<AgentResponse>, AgentError> {
+    async fn claim(&mut self, stop: &mut StopSignal) -> Result<Option<Box<AgentResponse>>, AgentError> {
         self.work.suspended = false;
         let claimed = stop.race_unrecorded(self.work.save_record()).await;
         if let Ok(Ok(())) = claimed {

@@ -89,10 +89,12 @@ pub(super) fn of_attempt(attempt: Attempt) -> Value {
     let Attempt { outcome, retry, delay, capabilities, hook_failure, nested, .. } = attempt;
     let outcome = match outcome {
         AttemptOutcome::Denied(turn) => RecordedModelOutcome::Denied(turn.message),
-        AttemptOutcome::Completed(Turn { message, stop_reason, usage, metrics, redact_user, .. }) => {
+        AttemptOutcome::Completed(turn) => {
+            let Turn { message, stop_reason, usage, metrics, redact_user, .. } = *turn;
             RecordedModelOutcome::Completed { message, stop_reason, usage, metrics, redact_user }
         }
-        AttemptOutcome::Stopped { reason, partial: PartialResponse { message, usage, redact_user } } => {
+        AttemptOutcome::Stopped { reason, partial } => {
+            let PartialResponse { message, usage, redact_user } = *partial;
             RecordedModelOutcome::Stopped { reason, message, usage, redact_user }
         }
         AttemptOutcome::Failed { error, streamed, usage } => {
@@ -108,12 +110,13 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempt, Journal
     let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
     let RecordedAttempt { outcome, retry, delay, capabilities, hook_failure, nested } = record;
     let outcome = match outcome {
-        RecordedModelOutcome::Denied(message) => AttemptOutcome::Denied(Turn::synthetic(message)),
+        RecordedModelOutcome::Denied(message) => AttemptOutcome::Denied(Box::new(Turn::synthetic(message))),
         RecordedModelOutcome::Completed { message, stop_reason, usage, metrics, redact_user } => {
-            AttemptOutcome::Completed(Turn { stop_reason, usage, metrics, redact_user, ..Turn::synthetic(message) })
+            let turn = Turn { stop_reason, usage, metrics, redact_user, ..Turn::synthetic(message) };
+            AttemptOutcome::Completed(Box::new(turn))
         }
         RecordedModelOutcome::Stopped { reason, message, usage, redact_user } => {
-            AttemptOutcome::Stopped { reason, partial: PartialResponse { message, usage, redact_user } }
+            AttemptOutcome::Stopped { reason, partial: Box::new(PartialResponse { message, usage, redact_user }) }
         }
         RecordedModelOutcome::Failed { error, streamed, usage } => {
             AttemptOutcome::Failed { error: error.into_error(), streamed, usage }
@@ -184,8 +187,14 @@ pub(super) fn of_call(
         Ok(FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested }) => {
             let outcome = match outcome {
                 CallOutcome::Result(result) => RecordedCallOutcome::Result(result),
-                CallOutcome::Output(value, result) => RecordedCallOutcome::Output { value, result },
-                CallOutcome::InvalidOutput(error, result) => RecordedCallOutcome::InvalidOutput { error, result },
+                CallOutcome::Output(output) => {
+                    let (value, result) = *output;
+                    RecordedCallOutcome::Output { value, result }
+                }
+                CallOutcome::InvalidOutput(output) => {
+                    let (error, result) = *output;
+                    RecordedCallOutcome::InvalidOutput { error, result }
+                }
                 CallOutcome::Interrupts(interrupts) => RecordedCallOutcome::Interrupts(interrupts),
             };
             let state = state.map(AgentState::to_json);
@@ -216,8 +225,8 @@ pub(super) fn into_call(
     }
     let outcome = match outcome {
         RecordedCallOutcome::Result(result) => CallOutcome::Result(result),
-        RecordedCallOutcome::Output { value, result } => CallOutcome::Output(value, result),
-        RecordedCallOutcome::InvalidOutput { error, result } => CallOutcome::InvalidOutput(error, result),
+        RecordedCallOutcome::Output { value, result } => CallOutcome::Output(Box::new((value, result))),
+        RecordedCallOutcome::InvalidOutput { error, result } => CallOutcome::InvalidOutput(Box::new((error, result))),
         RecordedCallOutcome::Interrupts(interrupts) => CallOutcome::Interrupts(interrupts),
     };
     let hook_failure = hook_failure.map(|failure| Box::new(failure.into_error()));

@@ -30,6 +30,7 @@ mod tool_refresh;
 mod turn_calls;
 
 pub(crate) use driver::Driver;
-pub(crate) use emitter::{Emitter, EventCell};
+pub(crate) use emitter::{Emitter, Listener};
 pub(crate) use output_type::OutputType;
-pub(crate) use preparation::{Request, ToolSelection, stop_requested};
+pub(crate) use preparation::{Request, ToolSelection};
+pub(crate) use stop_signal::stop_requested;

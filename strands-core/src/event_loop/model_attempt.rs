@@ -35,7 +35,7 @@ impl Driver<'_> {
         choice: Option<&ToolChoice>,
         (call, attempt): (u32, u32),
         delay_inputs: DelayInputs,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<Attempt, JournalError> {
         let name = format!("model/{call}/{attempt}");
         let budget = &self.context.scope().budget;
@@ -62,13 +62,13 @@ impl Driver<'_> {
         &self,
         choice: Option<&ToolChoice>,
         delay_inputs: DelayInputs,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Attempt {
         match self.before_model_call(stop).await {
             Ok(None) => {}
             Ok(Some(denied)) => return Attempt::new(AttemptOutcome::Denied(denied)),
             Err(failure) => {
-                let empty = Turn::synthetic(Message::new(Role::Assistant, [""; 0]));
+                let empty = Box::new(Turn::synthetic(Message::new(Role::Assistant, [""; 0])));
                 return Attempt {
                     hook_failure: Some(Box::new(failure)),
                     ..Attempt::new(AttemptOutcome::Denied(empty))
@@ -85,18 +85,20 @@ impl Driver<'_> {
             serialized: Some(&self.work.serialized),
         };
         let began = Instant::now();
-        let turn = TurnBuilder::new(config.max_response_bytes).after(self.work.history.call_ids());
         let opened = tokio::select! {
             biased;
             reason = stop.stopped() => Err(StreamEnd::Stopped(reason)),
-            opened = self.work.model.stream(request) => opened.map_err(StreamEnd::Failed),
+            opened = (*self.work.model).stream(request) => opened.map_err(StreamEnd::Failed),
         };
+        let mut turn = TurnBuilder::new(config.max_response_bytes);
         let outcome = match opened {
             Ok(events) => {
-                let output = self.output.partial(choice.is_some()).filter(|_| !self.emitter.is_silent());
-                let mut reader = StreamReader::new(events, turn, &self.emitter, began, output);
-                let ended = reader.read(stop).await;
-                let StreamReader { turn, first_content, .. } = reader;
+                turn.set_earlier_calls(self.work.history.call_ids());
+                let is_listening = !self.emitter.is_silent();
+                let output = self.output.partial(choice.is_some()).filter(|_| is_listening);
+                let reader = Box::new(StreamReader::new(events, turn, began, is_listening, output));
+                let (reader, ended) = self.emitter.read(reader, stop).await;
+                let StreamReader { turn, first_content, .. } = *reader;
                 attempt_outcome(ended, turn, began, first_content)
             }
             Err(ended) => attempt_outcome(ended, turn, began, None),
@@ -115,7 +117,7 @@ impl Driver<'_> {
         attempt
     }
 
-    async fn before_model_call(&self, stop: &mut StopSignal<'_>) -> Result<Option<Turn>, AgentError> {
+    async fn before_model_call(&self, stop: &mut StopSignal) -> Result<Option<Box<Turn>>, AgentError> {
         if self.work.config.hooks().is_empty() {
             return Ok(None);
         }
@@ -126,10 +128,10 @@ impl Driver<'_> {
                 result.map_err(AgentError::in_hook("before_model_call"))?;
             }
         }
-        Ok(event.deny.map(|reason| Turn::synthetic(Message::assistant(reason))))
+        Ok(event.deny.map(|reason| Box::new(Turn::synthetic(Message::assistant(reason)))))
     }
 
-    async fn after_model_call(&self, outcome: &AttemptOutcome, stop: &mut StopSignal<'_>) -> Result<bool, AgentError> {
+    async fn after_model_call(&self, outcome: &AttemptOutcome, stop: &mut StopSignal) -> Result<bool, AgentError> {
         let outcome = match outcome {
             AttemptOutcome::Completed(turn) | AttemptOutcome::Denied(turn) => Ok((&turn.message, &turn.stop_reason)),
             AttemptOutcome::Stopped { reason, partial } => Ok((&partial.message, reason)),
@@ -167,7 +169,8 @@ fn attempt_outcome(
     let streamed = turn.has_content();
     let usage = turn.usage();
     match turn.finish() {
-        Ok(mut turn) => {
+        Ok(turn) => {
+            let mut turn = Box::new(turn);
             turn.set_timings(began.elapsed(), first_content);
             AttemptOutcome::Completed(turn)
         }
@@ -178,7 +181,7 @@ fn attempt_outcome(
 fn stopped(reason: StopReason, turn: TurnBuilder) -> AttemptOutcome {
     let redact_user = turn.redact_user().map(str::to_owned);
     let (message, usage) = turn.into_partial();
-    AttemptOutcome::Stopped { reason, partial: PartialResponse { message, usage, redact_user } }
+    AttemptOutcome::Stopped { reason, partial: Box::new(PartialResponse { message, usage, redact_user }) }
 }
 
 fn failed(error: ModelError, turn: TurnBuilder) -> AttemptOutcome {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::driver::Driver;
+use super::emitter::Emitting;
 use super::model_attempt::DelayInputs;
 use super::model_outcome::{Attempt, AttemptOutcome, ModelOutcome};
 use super::retry_cause::RetryCause;
@@ -21,7 +22,7 @@ impl Driver<'_> {
     pub(super) async fn call_model(
         &mut self,
         choice: Option<&ToolChoice>,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<ModelOutcome, AgentError> {
         let call = self.work.run.as_mut().map(Run::next_model_call).unwrap_or_default();
         let began = self.cycle_began.unwrap_or_else(|| self.effects.now());
@@ -37,7 +38,7 @@ impl Driver<'_> {
             let delay_inputs = DelayInputs { failures, began, jitter: self.effects.jitter() };
             let attempt = match self.effects.journal {
                 None => self.attempt(choice, delay_inputs, stop).await,
-                Some(journal) => self.attempt_with_journal(journal, choice, name, delay_inputs, stop).await?,
+                Some(journal) => Box::pin(self.attempt_with_journal(journal, choice, name, delay_inputs, stop)).await?,
             };
             self.is_replay = attempt.is_replay;
             let Attempt { outcome, retry, delay, capabilities, hook_failure, .. } = attempt;
@@ -71,7 +72,7 @@ impl Driver<'_> {
                 continue;
             }
             if let ModelError::ContextOverflow { .. } = error {
-                let error = match self.reduce_context(error, &mut tried, stop).await? {
+                let error = match Box::pin(self.reduce_context(error, &mut tried, stop)).await? {
                     Ok(overflow) => overflow,
                     Err(reason) => return Ok(ModelOutcome::stopped(reason)),
                 };
@@ -85,7 +86,7 @@ impl Driver<'_> {
                 return Err(AgentError::Model { attempts, source });
             };
             self.announce_retry(attempts, delay, RetryCause::Model(&error), streamed).await;
-            if let Some(reason) = self.wait(name, delay, stop).await? {
+            if let Some(reason) = Box::pin(self.wait(name, delay, stop)).await? {
                 return Ok(ModelOutcome::stopped(reason));
             }
         }
@@ -97,7 +98,7 @@ impl Driver<'_> {
         &self,
         (call, attempt): (u32, u32),
         delay: Duration,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<Option<StopReason>, JournalError> {
         if self.effects.journal.is_some() {
             return self.effects.sleep(&format!("wait/{call}/{attempt}"), delay).await.map(|()| None);
@@ -116,14 +117,14 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) async fn announce_retry(
+    pub(super) fn announce_retry(
         &self,
         attempt: u32,
         delay: Duration,
         cause: RetryCause<'_>,
         discards_output: bool,
-    ) {
+    ) -> Emitting<'_> {
         diagnostics::retry(self.context.scope(), attempt, delay, cause.kind(), discards_output);
-        self.emitter.emit(|| AgentEvent::Retry { attempt, delay, error: cause.text(), discards_output }).await;
+        self.emitter.emit(|| AgentEvent::Retry { attempt, delay, error: cause.text(), discards_output })
     }
 }

@@ -10,11 +10,11 @@ use crate::outcome::AgentError;
 
 /// Outcome of a model call.
 pub(super) enum ModelOutcome {
-    Completed(Turn),
+    Completed(Box<Turn>),
     /// The invocation was stopped; this is the partial response.
     Stopped {
         reason: StopReason,
-        partial: PartialResponse,
+        partial: Box<PartialResponse>,
     },
 }
 
@@ -33,18 +33,18 @@ impl PartialResponse {
 
 impl ModelOutcome {
     pub(super) fn stopped(reason: StopReason) -> Self {
-        Self::Stopped { reason, partial: PartialResponse::empty() }
+        Self::Stopped { reason, partial: Box::new(PartialResponse::empty()) }
     }
 }
 
 /// Outcome of one attempt.
 pub(super) enum AttemptOutcome {
     /// A hook denied the call and supplied the response.
-    Denied(Turn),
-    Completed(Turn),
+    Denied(Box<Turn>),
+    Completed(Box<Turn>),
     Stopped {
         reason: StopReason,
-        partial: PartialResponse,
+        partial: Box<PartialResponse>,
     },
     Failed {
         error: ModelError,

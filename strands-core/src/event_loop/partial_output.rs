@@ -9,8 +9,8 @@ use crate::models::{BlockDelta, StreamEvent};
 /// Reader of the structured output in the events of one response.
 ///
 /// It reports values of one source only, since those of another would not continue them.
-pub(super) struct PartialOutput<'a> {
-    kind: &'a OutputType,
+pub(super) struct PartialOutput {
+    kind: OutputType,
     wrapping: Wrapping,
     /// True if the text of the response may be the output.
     is_text: bool,
@@ -28,8 +28,8 @@ enum Source {
     Exhausted,
 }
 
-impl<'a> PartialOutput<'a> {
-    pub(super) fn new(kind: &'a OutputType, is_text: bool) -> Self {
+impl PartialOutput {
+    pub(super) fn new(kind: OutputType, is_text: bool) -> Self {
         let wrapping = match kind.key() {
             None => Wrapping::None,
             Some(_) if kind.is_ambiguous() => Wrapping::Ambiguous,

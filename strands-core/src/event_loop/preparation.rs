@@ -1,7 +1,6 @@
-//! Preparation of an invocation: the request, the checks before any work, and the conditions that stop it.
+//! Preparation of an invocation: the request, and the checks before any work.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +9,7 @@ use super::driver::Driver;
 use super::effects::Effects;
 use super::emitter::Emitter;
 use super::output_type::OutputType;
+use super::stop_signal::StopSignal;
 use super::structured_output::StructuredOutput;
 use crate::hook::HookContext;
 use crate::injected::InjectedValues;
@@ -17,7 +17,6 @@ use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::message::SystemBlock;
-use crate::models::StopReason;
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
@@ -33,7 +32,8 @@ pub(crate) struct Request<'a> {
     pub(crate) injected: InjectedValues,
     /// `None` for those of the agent, or of the resumed invocation.
     pub(crate) limits: Option<Limits>,
-    pub(crate) cancellation: CancellationToken,
+    /// `None` if the caller can't cancel the invocation.
+    pub(crate) cancellation: Option<CancellationToken>,
     pub(crate) output: Option<OutputType>,
     pub(crate) journal: Option<&'a dyn Journal>,
     pub(crate) tools: ToolSelection,
@@ -48,10 +48,6 @@ pub(super) struct InvocationInput {
     pub(super) prompt: Prompt,
     pub(super) responses: Vec<InterruptResponse>,
     pub(super) output: Option<OutputType>,
-    pub(super) cancellation: CancellationToken,
-    pub(super) time_left: Option<Duration>,
-    /// Budget of the outer invocation.
-    pub(super) parent: Option<Arc<Budget>>,
 }
 
 /// Difference between the tools of an invocation and those of its agent.
@@ -76,10 +72,10 @@ impl<'a> Driver<'a> {
     pub(super) fn prepare(
         work: &'a mut WorkingSet,
         mut emitter: Emitter,
-        request: Request<'a>,
-    ) -> Result<(Self, InvocationInput), AgentError> {
+        request: Box<Request<'a>>,
+    ) -> Result<(Self, InvocationInput, StopSignal), AgentError> {
         let Request { prompt, responses, injected, limits, cancellation, output, journal, mut tools, system, parent } =
-            request;
+            *request;
         // An earlier invocation that was leaked instead of dropped has not cleaned up.
         work.settle();
         let parent = parent.or_else(nesting::current);
@@ -96,6 +92,8 @@ impl<'a> Driver<'a> {
         let time_left = effective_limits.time().map(|time| time.saturating_sub(elapsed));
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
         let budget = Budget::new(parent.clone(), effective_limits, cancellation.clone(), deadline, spent);
+        let budget = Arc::new(budget);
+        let stop = StopSignal::new(cancellation, time_left, parent, journal.is_some(), Arc::clone(&budget));
         // Hidden tools and the system prompt of the resumed invocation stay in effect.
         let (hidden, stored_system) = run.map(Run::options).unwrap_or_default();
         tools.hidden.extend(hidden);
@@ -103,7 +101,7 @@ impl<'a> Driver<'a> {
         let cycle = run.map(Run::cycle).unwrap_or_default();
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
-        let scope = Scope::new(names, work.state.clone(), injected, Arc::new(budget), invocation_id);
+        let scope = Scope::new(names, work.state.clone(), injected, budget, invocation_id);
         let selected = tools.apply(work.tools())?;
         let driver = Driver {
             emitter,
@@ -132,40 +130,6 @@ impl<'a> Driver<'a> {
             work,
         };
         driver.work.tools.forget_failure();
-        Ok((driver, InvocationInput { prompt, responses, output, cancellation, time_left, parent }))
-    }
-}
-
-/// Waits until an invocation, or an outer one, is cancelled or has no time left.
-pub(crate) async fn stop_requested(
-    cancellation: &CancellationToken,
-    time: Option<Duration>,
-    parent: Option<Arc<Budget>>,
-) -> StopReason {
-    if time.is_none() && parent.is_none() {
-        cancellation.cancelled().await;
-        return StopReason::Cancelled;
-    }
-    let outer = parent.as_ref().and_then(|parent| parent.deadline());
-    let outer = outer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    let time = time.into_iter().chain(outer).min();
-    let out_of_time = async {
-        match time {
-            Some(time) => tokio::time::sleep(time).await,
-            None => std::future::pending().await,
-        }
-    };
-    let parent_ended = async {
-        match &parent {
-            Some(parent) => parent.ended().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        () = cancellation.cancelled() => StopReason::Cancelled,
-        // Before the end of an outer invocation, which may have run out of time as well.
-        () = out_of_time => StopReason::LimitDuration,
-        () = parent_ended => StopReason::Cancelled,
+        Ok((driver, InvocationInput { prompt, responses, output }, stop))
     }
 }

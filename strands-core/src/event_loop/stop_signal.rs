@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::models::StopReason;
@@ -18,9 +19,11 @@ use crate::nesting::{self, Budget};
 const GRACE: Duration = Duration::from_millis(25);
 
 /// Stop signal of an invocation, and the grace period after it.
-pub(super) struct StopSignal<'s> {
-    cancellation: &'s CancellationToken,
-    reason: Pin<&'s mut (dyn Future<Output = StopReason> + Send)>,
+#[derive(Default)]
+pub(crate) struct StopSignal {
+    cancellation: Option<CancellationToken>,
+    /// Resolves to the reason of the stop. `None` if nothing can stop the invocation.
+    reason: Option<BoxFuture<'static, StopReason>>,
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
     /// True if a journal records the effects. Work that it does not record must not depend on the moment of a stop.
     is_journaled: bool,
@@ -28,20 +31,27 @@ pub(super) struct StopSignal<'s> {
     budget: Option<Arc<Budget>>,
 }
 
-impl<'s> StopSignal<'s> {
+impl StopSignal {
+    /// Creates the stop signal of an invocation with this time left, nested in the invocation of `parent`.
     pub(super) fn new(
-        cancellation: &'s CancellationToken,
-        reason: Pin<&'s mut (dyn Future<Output = StopReason> + Send)>,
+        cancellation: Option<CancellationToken>,
+        time_left: Option<Duration>,
+        parent: Option<Arc<Budget>>,
         is_journaled: bool,
         budget: Arc<Budget>,
     ) -> Self {
+        let can_stop = cancellation.is_some() || time_left.is_some() || parent.is_some();
+        let reason: Option<BoxFuture<'static, StopReason>> = match can_stop {
+            true => Some(Box::pin(stop_requested(cancellation.clone(), time_left, parent))),
+            false => None,
+        };
         Self { cancellation, reason, fired: None, is_journaled, budget: Some(budget) }
     }
 
     /// Returns true once the invocation is cancelled. Much cheaper than polling; the caller must still poll before it
     /// waits.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancellation.is_cancelled()
+        self.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Returns `Ready` once the invocation is stopped, and on every later call.
@@ -49,7 +59,8 @@ impl<'s> StopSignal<'s> {
         if let Some((reason, _)) = &self.fired {
             return Poll::Ready(reason.clone());
         }
-        let reason = std::task::ready!(self.reason.as_mut().poll(cx));
+        let Some(reason) = &mut self.reason else { return Poll::Pending };
+        let reason = std::task::ready!(reason.as_mut().poll(cx));
         self.fired = Some((reason.clone(), Box::pin(tokio::time::sleep(GRACE))));
         Poll::Ready(reason)
     }
@@ -61,13 +72,13 @@ impl<'s> StopSignal<'s> {
 
     /// Runs work that has to end soon after a stop, such as a hook or a session write. Work that is ready at once always
     /// completes. Resolves to the reason of the stop if the work was dropped.
-    pub(super) fn race<F: Future>(&mut self, work: F) -> Race<'_, 's, F> {
+    pub(super) fn race<F: Future>(&mut self, work: F) -> Race<'_, F> {
         Race { stop: self, work, runs_to_completion: false }
     }
 
     /// Like [`race`](Self::race), for work that a journal does not record. With a journal the work runs to completion, since
     /// cancellation is up to the durable engine.
-    pub(super) fn race_unrecorded<F: Future>(&mut self, work: F) -> Race<'_, 's, F> {
+    pub(super) fn race_unrecorded<F: Future>(&mut self, work: F) -> Race<'_, F> {
         let runs_to_completion = self.is_journaled;
         Race { stop: self, work, runs_to_completion }
     }
@@ -77,15 +88,15 @@ pin_project! {
     #[project = RaceProjection]
     /// Work that races with a stop. It is a type rather than an async function, which would store the future twice: as its
     /// argument and in its state.
-    pub(super) struct Race<'r, 's, F> {
-        stop: &'r mut StopSignal<'s>,
+    pub(super) struct Race<'r, F> {
+        stop: &'r mut StopSignal,
         #[pin]
         work: F,
         runs_to_completion: bool,
     }
 }
 
-impl<F: Future> Future for Race<'_, '_, F> {
+impl<F: Future> Future for Race<'_, F> {
     type Output = Result<F::Output, StopReason>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -102,5 +113,41 @@ impl<F: Future> Future for Race<'_, '_, F> {
             Some((reason, grace)) => grace.as_mut().poll(cx).map(|()| Err(reason.clone())),
             None => Poll::Pending,
         }
+    }
+}
+
+/// Waits until an invocation, or an outer one, is cancelled or has no time left.
+pub(crate) async fn stop_requested(
+    cancellation: Option<CancellationToken>,
+    time: Option<Duration>,
+    parent: Option<Arc<Budget>>,
+) -> StopReason {
+    let cancelled = async {
+        match cancellation {
+            Some(cancellation) => cancellation.cancelled_owned().await,
+            None => std::future::pending().await,
+        }
+    };
+    let outer = parent.as_ref().and_then(|parent| parent.deadline());
+    let outer = outer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let time = time.into_iter().chain(outer).min();
+    let out_of_time = async {
+        match time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    let parent_ended = async {
+        match &parent {
+            Some(parent) => parent.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = cancelled => StopReason::Cancelled,
+        // Before the end of an outer invocation, which may have run out of time as well.
+        () = out_of_time => StopReason::LimitDuration,
+        () = parent_ended => StopReason::Cancelled,
     }
 }

@@ -1,7 +1,6 @@
 //! Reader of a model's response stream. It runs once for each chunk, so it is a single poll function rather than a future
 //! per event.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,31 +8,32 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::emitter::Emitter;
 use super::partial_output::PartialOutput;
 use super::stop_signal::StopSignal;
 use crate::event::AgentEvent;
-use crate::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder};
+use crate::models::{
+    BlockDelta, BlockStart, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder,
+};
 
 /// Number of events to read before the task yields to others, such as timers. Without this limit, a fast stream would
 /// block the thread.
 const EVENTS_PER_YIELD: u32 = 128;
 
 /// Reader of one response stream.
-pub(super) struct StreamReader<'a> {
+pub(super) struct StreamReader {
     events: ModelStream,
-    emitter: &'a Emitter,
     pub(super) turn: TurnBuilder,
+    /// True if there is a listener.
+    is_listening: bool,
     /// Ids of the tool calls announced to the listener, by the index of their block.
     calls: Vec<(usize, Arc<str>)>,
     /// Reader of the structured output, if one was requested and there is a listener.
-    output: Option<PartialOutput<'a>>,
+    output: Option<Box<PartialOutput>>,
     /// A partial value to deliver after the event that it was read from.
     partial: Option<Value>,
     began: Instant,
     pub(super) first_content: Option<Duration>,
     since_pending: u32,
-    is_journaled: bool,
 }
 
 /// Reason for the end of a stream.
@@ -46,87 +46,94 @@ pub(super) enum StreamEnd {
     Failed(ModelError),
 }
 
-impl<'a> StreamReader<'a> {
+impl StreamReader {
     pub(super) fn new(
         events: ModelStream,
         turn: TurnBuilder,
-        emitter: &'a Emitter,
         began: Instant,
-        output: Option<PartialOutput<'a>>,
+        is_listening: bool,
+        output: Option<PartialOutput>,
     ) -> Self {
         Self {
             events,
-            emitter,
             turn,
+            is_listening,
             calls: Vec::new(),
-            output,
+            output: output.map(Box::new),
             partial: None,
             began,
             first_content: None,
             since_pending: 0,
-            is_journaled: emitter.is_journaled(),
         }
     }
 
-    /// Reads to the end and delivers each chunk to the listener.
-    pub(super) async fn read(&mut self, stop: &mut StopSignal<'_>) -> StreamEnd {
-        poll_fn(|cx| self.poll_read(stop, cx)).await
-    }
-
-    fn poll_read(&mut self, stop: &mut StopSignal<'_>, cx: &mut Context<'_>) -> Poll<StreamEnd> {
-        if self.is_journaled && self.emitter.is_full() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+    /// Reads to the next event for the listener, or to the end.
+    pub(super) fn poll_event(
+        &mut self,
+        stop: &mut StopSignal,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<AgentEvent, StreamEnd>> {
         if self.output.is_some()
             && let Some(value) = self.partial.take()
         {
-            return self.deliver(AgentEvent::PartialOutput { value }, cx);
+            return Poll::Ready(Ok(AgentEvent::PartialOutput { value }));
         }
         loop {
             if stop.is_cancelled() {
-                return Poll::Ready(StreamEnd::Stopped(StopReason::Cancelled));
+                return Poll::Ready(Err(StreamEnd::Stopped(StopReason::Cancelled)));
             }
             if self.since_pending == EVENTS_PER_YIELD {
                 self.since_pending = 0;
                 cx.waker().wake_by_ref();
-                return stop.poll_stop(cx).map(StreamEnd::Stopped);
+                return stop.poll_stop(cx).map(|reason| Err(StreamEnd::Stopped(reason)));
             }
             match self.events.as_mut().poll_next(cx) {
+                // Most events are text. Without other work, it moves from one event to the other.
+                Poll::Ready(Some(Ok(StreamEvent::ContentBlockDelta {
+                    content_block_index,
+                    delta: BlockDelta::Text(text),
+                }))) if self.output.is_none() => {
+                    self.since_pending += 1;
+                    if let Err(error) = self.turn.push_text(content_block_index, &text) {
+                        return Poll::Ready(Err(StreamEnd::Failed(error)));
+                    }
+                    self.note_first_content();
+                    // An empty delta only opens the block.
+                    if self.is_listening && !text.is_empty() {
+                        return Poll::Ready(Ok(AgentEvent::TextDelta { text }));
+                    }
+                }
                 Poll::Ready(Some(Ok(event))) => {
                     self.since_pending += 1;
                     match self.process(event) {
-                        Ok(Some(event)) => return self.deliver(event, cx),
+                        Ok(Some(event)) => return Poll::Ready(Ok(event)),
                         Ok(None) => {}
-                        Err(error) => return Poll::Ready(StreamEnd::Failed(error)),
+                        Err(error) => return Poll::Ready(Err(StreamEnd::Failed(error))),
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(StreamEnd::Failed(error)),
-                Poll::Ready(None) => return Poll::Ready(StreamEnd::Complete),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(StreamEnd::Failed(error))),
+                Poll::Ready(None) => return Poll::Ready(Err(StreamEnd::Complete)),
                 Poll::Pending => {
                     self.since_pending = 0;
-                    return stop.poll_stop(cx).map(StreamEnd::Stopped);
+                    return stop.poll_stop(cx).map(|reason| Err(StreamEnd::Stopped(reason)));
                 }
             }
         }
-    }
-
-    /// Delivers an event to the listener, which takes it and polls again.
-    fn deliver(&self, event: AgentEvent, cx: &mut Context<'_>) -> Poll<StreamEnd> {
-        self.emitter.put(event);
-        if self.is_journaled {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
     }
 
     /// Adds an event to the turn. Returns the event for the listener, if any.
     fn process(&mut self, event: StreamEvent) -> Result<Option<AgentEvent>, ModelError> {
-        self.turn.push(&event)?;
-        if self.first_content.is_none() && self.turn.has_content() {
-            self.first_content = Some(self.began.elapsed());
+        if !self.is_listening
+            && let StreamEvent::ContentBlockStart { content_block_index, start: BlockStart { tool_use: Some(start) } } =
+                event
+        {
+            self.turn.begin_call(content_block_index, start)?;
+            self.note_first_content();
+            return Ok(None);
         }
-        if self.emitter.is_silent() {
+        self.turn.push(&event)?;
+        self.note_first_content();
+        if !self.is_listening {
             return Ok(None);
         }
         if let Some(output) = &mut self.output {
@@ -134,6 +141,13 @@ impl<'a> StreamReader<'a> {
             self.partial = output.process(&event);
         }
         Ok(self.listener_event(event))
+    }
+
+    #[inline]
+    fn note_first_content(&mut self) {
+        if self.first_content.is_none() && self.turn.has_content() {
+            self.first_content = Some(self.began.elapsed());
+        }
     }
 
     fn listener_event(&mut self, event: StreamEvent) -> Option<AgentEvent> {

@@ -15,7 +15,7 @@ use crate::{depth, lenient_json};
 pub(super) struct StructuredOutput {
     pub(super) kind: Option<OutputType>,
     /// Schema for the provider, in native mode.
-    native: Option<OutputSchema>,
+    native: Option<Box<OutputSchema>>,
     /// The agent's tools with the output's tool.
     specs: ToolSpecs,
     /// True if the provider can't force the call of that tool.
@@ -27,6 +27,7 @@ pub(super) struct StructuredOutput {
 
 impl StructuredOutput {
     pub(super) fn new(kind: OutputType, native: Option<OutputSchema>, capabilities: ModelCapabilities) -> Self {
+        let native = native.map(Box::new);
         Self { kind: Some(kind), native, cannot_force_tool: !capabilities.tool_choice, ..Self::default() }
     }
 
@@ -37,8 +38,8 @@ impl StructuredOutput {
 
     /// Returns a reader of partial outputs for one response. The text of the response is the output if `is_requested` in
     /// native mode.
-    pub(super) fn partial(&self, is_requested: bool) -> Option<PartialOutput<'_>> {
-        let kind = self.kind.as_ref()?;
+    pub(super) fn partial(&self, is_requested: bool) -> Option<PartialOutput> {
+        let kind = self.kind.clone()?;
         Some(PartialOutput::new(kind, is_requested && self.native.is_some()))
     }
 
@@ -49,7 +50,7 @@ impl StructuredOutput {
 
     /// Returns the schema for the provider, in native mode.
     pub(super) fn schema(&self) -> Option<&OutputSchema> {
-        self.native.as_ref()
+        self.native.as_deref()
     }
 
     /// Returns true in forced-tool mode.
@@ -97,7 +98,7 @@ impl StructuredOutput {
     pub(super) fn disable_native(&mut self, capabilities: ModelCapabilities) -> Option<OutputSchema> {
         let schema = self.native.take()?;
         self.cannot_force_tool |= !capabilities.tool_choice;
-        Some(schema)
+        Some(*schema)
     }
 
     /// Leaves forced-tool mode, for native mode if there is a schema, or else for an offered tool. Returns false if that was
@@ -106,7 +107,7 @@ impl StructuredOutput {
         if std::mem::replace(&mut self.cannot_force_tool, true) {
             return false;
         }
-        self.native = native;
+        self.native = native.map(Box::new);
         true
     }
 

@@ -22,8 +22,8 @@ use crate::journal::JournalStep;
 use crate::models::StopReason;
 use crate::outcome::AgentError;
 use crate::run::{CallStatus, PendingTools, Run};
-use crate::tool::ToolEvent;
-use crate::tool_runner::{EVENT_CAPACITY, ToolCalls, agent_event, received};
+use crate::tool::{EVENT_CAPACITY, ToolEventReceiver, ToolEventSender, received};
+use crate::tool_runner::{ToolCalls, agent_event};
 
 /// Stream of the running tool calls as they end.
 type Running<'a> = Pin<Box<dyn Stream<Item = FinishedCall> + Send + 'a>>;
@@ -53,14 +53,14 @@ enum CallEvent {
 
 /// Receivers of the channels from running calls.
 struct Channels {
-    events: Option<mpsc::Receiver<ToolEvent>>,
+    events: Option<ToolEventReceiver>,
     starts: Option<mpsc::Receiver<Start>>,
 }
 
 impl Driver<'_> {
     /// Makes the calls in batches: concurrent calls together, exclusive ones alone. Calls behind an interrupted one wait for
     /// its response.
-    pub(super) async fn execute(&mut self, stop: &mut StopSignal<'_>) -> ToolsEnd {
+    pub(super) async fn execute(&mut self, stop: &mut StopSignal) -> ToolsEnd {
         let calls = self.open_calls();
         let (tools, mut channels) = self.tool_calls();
         let concurrency = self.work.config.tool_concurrency;
@@ -71,12 +71,12 @@ impl Driver<'_> {
             let mut ready = batch.iter().filter(is_ready).cloned();
             if self.effects.journal.is_some() {
                 let ready = ready.collect();
-                self.execute_with_journal(&tools, ready, &mut channels, &mut end, stop).await;
+                Box::pin(self.execute_with_journal(&tools, ready, &mut channels, &mut end, stop)).await;
             } else if batch.len() == 1 {
                 // Most turns call one tool, which needs no buffer for concurrent futures.
                 let Some((position, call)) = ready.next() else { break };
                 drop(ready);
-                let running = std::pin::pin!(stream::once(tools.call(position, call)));
+                let running = Box::pin(stream::once(tools.call(position, call)));
                 self.listen((running, 1), &mut channels, &mut end, stop).await;
             } else {
                 let ready: Vec<OpenCall> = ready.collect();
@@ -96,7 +96,7 @@ impl Driver<'_> {
         let listening = !self.emitter.is_silent();
         let is_journaled = self.effects.journal.is_some();
         let recording = !is_journaled && pending.is_some_and(PendingTools::is_recorded);
-        let (events, event_receiver) = listening.then(|| mpsc::channel(EVENT_CAPACITY)).unzip();
+        let (events, event_receiver) = listening.then(ToolEventSender::new).unzip();
         let (starts, start_receiver) = recording.then(|| mpsc::channel(EVENT_CAPACITY)).unzip();
         let calls = ToolCalls {
             settings: Arc::clone(&self.work.config.calls),
@@ -112,10 +112,10 @@ impl Driver<'_> {
     /// Waits for the given number of running calls, until all have ended or the invocation is stopped.
     async fn listen(
         &mut self,
-        (mut running, mut calls): (impl Stream<Item = FinishedCall> + Unpin, usize),
+        (mut running, mut calls): (Running<'_>, usize),
         channels: &mut Channels,
         end: &mut ToolsEnd,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) {
         while calls > 0 {
             match channels.next_event(&mut running, &self.emitter, stop).await {
@@ -129,7 +129,7 @@ impl Driver<'_> {
                     return;
                 }
                 CallEvent::Starting(start) => {
-                    if !self.record_starts(start, channels, end, stop).await {
+                    if !Box::pin(self.record_starts(start, channels, end, stop)).await {
                         return;
                     }
                 }
@@ -143,7 +143,7 @@ impl Driver<'_> {
         first: Start,
         channels: &mut Channels,
         end: &mut ToolsEnd,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> bool {
         let more = || channels.starts.as_mut().and_then(|starts| starts.try_recv().ok());
         let starts: Vec<Start> = std::iter::once(first).chain(std::iter::from_fn(more)).collect();
@@ -181,7 +181,7 @@ impl Driver<'_> {
         mut open: Vec<OpenCall>,
         channels: &mut Channels,
         end: &mut ToolsEnd,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) {
         let Some(journal) = self.effects.journal else { return };
         let concurrency = self.work.config.tool_concurrency;
@@ -247,8 +247,9 @@ impl Driver<'_> {
 
     /// Emits the remaining events of ended calls.
     async fn emit_remaining(&self, channels: &mut Channels) {
-        for _ in 0..EVENT_CAPACITY {
-            let Some(Ok(event)) = channels.events.as_mut().map(mpsc::Receiver::try_recv) else { return };
+        // Those in the queue and in the channel. A task left behind by a tool may send them forever.
+        for _ in 0..2 * EVENT_CAPACITY {
+            let Some(event) = channels.events.as_mut().and_then(ToolEventReceiver::try_next) else { return };
             self.emitter.emit(|| agent_event(event)).await;
         }
     }
@@ -272,23 +273,26 @@ impl TurnCalls {
 
 impl Channels {
     /// Waits for the next event of running calls. Tool events are emitted meanwhile.
-    async fn next_event(
-        &mut self,
-        running: &mut (impl Stream<Item = FinishedCall> + Unpin),
-        emitter: &Emitter,
-        stop: &mut StopSignal<'_>,
-    ) -> CallEvent {
+    async fn next_event(&mut self, running: &mut Running<'_>, emitter: &Emitter, stop: &mut StopSignal) -> CallEvent {
         loop {
             tokio::select! {
                 biased;
                 reason = stop.stopped() => return CallEvent::Stopped(reason),
                 // Before the events, since a task left behind by a tool may send them forever.
                 outcome = running.next() => return outcome.map_or(CallEvent::AllEnded, CallEvent::Ended),
-                Some(start) = received(&mut self.starts), if self.starts.is_some() => return CallEvent::Starting(start),
-                Some(event) = received(&mut self.events), if self.events.is_some() => {
+                Some(start) = requested(&mut self.starts) => return CallEvent::Starting(start),
+                event = received(&mut self.events) => {
                     emitter.emit(|| agent_event(event)).await;
                 }
             }
         }
+    }
+}
+
+/// Returns the next requested start. Waits without an end if there is no channel.
+async fn requested(starts: &mut Option<mpsc::Receiver<Start>>) -> Option<Start> {
+    match starts {
+        Some(starts) => starts.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -16,13 +16,22 @@ use crate::run::Run;
 /// Error result of a call that was cut off by a stop.
 const CANCELLED: &str = "Tool execution cancelled";
 
+/// The results of a turn's calls.
+enum Results {
+    /// They were added to the history.
+    Added(Option<Arc<Message>>),
+    /// A call waits for the response to an interrupt.
+    Interrupted,
+    NoRun,
+}
+
 /// A call without a result, by its position in the turn.
 pub(super) type OpenCall = (usize, Arc<ToolUse>);
 
 impl Driver<'_> {
     /// Runs the pending tools. Returns [`StopReason::Interrupt`] if a call was interrupted, [`StopReason::ToolUse`] if the
     /// loop continues, and otherwise the reason for which it ends.
-    pub(super) async fn run_tools(&mut self, stop: &mut StopSignal<'_>) -> Result<StopReason, AgentError> {
+    pub(super) async fn run_tools(&mut self, stop: &mut StopSignal) -> Result<StopReason, AgentError> {
         let denied = self.before_tools(stop).await?;
         let mut end = ToolsEnd::default();
         if let Some(reason) = denied {
@@ -34,36 +43,17 @@ impl Driver<'_> {
             end = self.execute(stop).await;
         }
         let ToolsEnd { stopped, failure } = end;
-        if let Some(failure @ (AgentError::Session(_) | AgentError::Journal(_))) = failure {
+        if failure.as_ref().is_some_and(|failure| matches!(failure, AgentError::Session(_) | AgentError::Journal(_))) {
             // The calls may be in progress elsewhere, so they get no results here.
-            return Err(failure);
+            return failure.map_or(Ok(StopReason::ToolUse), Err);
         }
-        let output_failure = self.reject_output();
-        let Some(run) = &mut self.work.run else { return Ok(StopReason::EndTurn) };
-        if stopped.is_some() {
-            run.fail_open_calls(CANCELLED);
-        }
-        if run.pending().is_some_and(|pending| pending.is_recorded() && pending.is_complete()) {
-            let completed = run.clone();
-            self.work.prepare_results(&completed);
-        }
-        let Some(run) = &mut self.work.run else { return Ok(StopReason::EndTurn) };
-        let results = match &stopped {
-            Some(reason) => run.end(reason.clone(), CANCELLED),
-            None => match run.take_tool_results() {
-                Some(results) => Some(results),
-                None => {
-                    if let (Some(pending), Some(calling)) = (run.pending_mut(), self.work.history.messages().last()) {
-                        pending.suspend(calling);
-                    }
-                    return failure.map_or(Ok(StopReason::Interrupt), Err);
-                }
-            },
+        let output_failure = self.reject_output().map(Box::new);
+        let results = match self.add_results(stopped.as_ref()) {
+            Results::Added(results) => results,
+            Results::Interrupted => return failure.map_or(Ok(StopReason::Interrupt), Err),
+            Results::NoRun => return Ok(StopReason::EndTurn),
         };
-        if let Some(mut results) = results {
-            self.effects.track(&mut results);
-            // No await in between: a dropped invocation must not separate the calls from their results.
-            let results = self.work.history.push(results);
+        if let Some(results) = results {
             self.end_tools(&results, stopped.is_some(), stop).await?;
         }
         let queued = self.work.run.as_mut().map(Run::take_prompt).unwrap_or_default();
@@ -71,9 +61,41 @@ impl Driver<'_> {
             self.add_prompt(queued);
         }
         match (failure, output_failure) {
-            (Some(failure), _) | (None, Some(failure)) => Err(failure),
+            (Some(failure), _) => Err(failure),
+            (None, Some(failure)) => Err(*failure),
             (None, None) => Ok(stopped.unwrap_or(StopReason::ToolUse)),
         }
+    }
+
+    /// Adds the results of all calls to the history; calls that were cut off get an error result.
+    ///
+    /// No await in between: a dropped invocation must not separate the calls from their results.
+    fn add_results(&mut self, stopped: Option<&StopReason>) -> Results {
+        let Some(run) = &mut self.work.run else { return Results::NoRun };
+        if stopped.is_some() {
+            run.fail_open_calls(CANCELLED);
+        }
+        if run.pending().is_some_and(|pending| pending.is_recorded() && pending.is_complete()) {
+            let completed = run.clone();
+            self.work.prepare_results(&completed);
+        }
+        let Some(run) = &mut self.work.run else { return Results::NoRun };
+        let results = match stopped {
+            Some(reason) => run.end(reason.clone(), CANCELLED),
+            None => match run.take_tool_results() {
+                Some(results) => Some(results),
+                None => {
+                    if let (Some(pending), Some(calling)) = (run.pending_mut(), self.work.history.messages().last()) {
+                        pending.suspend(calling);
+                    }
+                    return Results::Interrupted;
+                }
+            },
+        };
+        Results::Added(results.map(|mut results| {
+            self.effects.track(&mut results);
+            self.work.history.push(results)
+        }))
     }
 
     /// Returns the calls without a result, including interrupted ones.
@@ -84,7 +106,7 @@ impl Driver<'_> {
         open.map(|(position, call)| (position, Arc::clone(&call.tool_use))).collect()
     }
 
-    async fn before_tools(&mut self, stop: &mut StopSignal<'_>) -> Result<Option<String>, AgentError> {
+    async fn before_tools(&mut self, stop: &mut StopSignal) -> Result<Option<String>, AgentError> {
         self.update_context();
         let Some(message) = self.work.history.messages().last() else { return Ok(None) };
         let mut event = BeforeTools { context: &self.context, message, deny: None };
@@ -121,13 +143,15 @@ impl Driver<'_> {
                 }
                 self.set_tool_result(position, result);
             }
-            CallOutcome::Output(value, result) => {
+            CallOutcome::Output(output) => {
+                let (value, result) = *output;
                 if let Some(run) = &mut self.work.run {
                     run.set_output_value(value);
                 }
                 self.set_tool_result(position, result);
             }
-            CallOutcome::InvalidOutput(error, result) => {
+            CallOutcome::InvalidOutput(output) => {
+                let (error, result) = *output;
                 self.output.set_error(error);
                 self.set_tool_result(position, result);
             }
@@ -159,7 +183,7 @@ impl Driver<'_> {
         &mut self,
         results: &Arc<Message>,
         stopped: bool,
-        stop: &mut StopSignal<'_>,
+        stop: &mut StopSignal,
     ) -> Result<(), AgentError> {
         self.update_context();
         let mut event = AfterTools { context: &self.context, results, end_turn: None };
@@ -178,7 +202,7 @@ impl Driver<'_> {
             return Err(failure);
         }
         if let Some(text) = end_turn {
-            self.end_with(Message::new(Role::Assistant, [text]), stop).await?;
+            Box::pin(self.end_with(Message::new(Role::Assistant, [text]), stop)).await?;
         }
         Ok(())
     }

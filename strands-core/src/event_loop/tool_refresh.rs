@@ -10,7 +10,7 @@ use crate::tool::{ToolListing, ToolSet, ToolSpec};
 
 impl Driver<'_> {
     /// Lists the tools again after a provider has changed. On failure, the old tools stay.
-    pub(super) async fn refresh_tools(&mut self, stop: &mut StopSignal<'_>) -> Result<(), AgentError> {
+    pub(super) async fn refresh_tools(&mut self, stop: &mut StopSignal) -> Result<(), AgentError> {
         let catalog = self.work.tools.catalog.clone();
         let generations = catalog.generations();
         // A stop ends the invocation before the model is called.

@@ -63,12 +63,12 @@ impl TurnCalls {
         let outcome = match read {
             Ok(output) => {
                 let done = ToolResult::new(id, ToolResultStatus::Success, ["The output was accepted."]);
-                CallOutcome::Output(output, done)
+                CallOutcome::Output(Box::new((output, done)))
             }
             Err(error) => {
                 let text =
                     format!("The arguments of {} are not valid: {error}. Call it again with all of them.", call.name);
-                CallOutcome::InvalidOutput(error, ToolResult::error(id, text))
+                CallOutcome::InvalidOutput(Box::new((error, ToolResult::error(id, text))))
             }
         };
         FinishedCall {

@@ -46,21 +46,14 @@ impl SaveState {
     /// Returns the next batch of the first `permanent` messages. A prompt and its response are one batch; older messages are
     /// written in batches that end with an assistant message.
     pub(super) fn next(&self, list: &MessageList, permanent: usize) -> Option<Unsaved> {
-        let mut new = Vec::new();
-        let mut changed = None;
-        for (message, position) in list.iter().take(permanent).rev() {
-            let Some(number) = position.number() else { continue };
-            if number >= self.to {
-                new.push((number, message));
-            } else {
-                changed = self.last_changed.then_some((message, position));
-                break;
-            }
-        }
+        let from = self.first_unsaved(list, permanent);
+        let mut saved = list.iter().take(from).rev().filter(|(_, position)| position.number().is_some());
+        let changed = if self.last_changed { saved.next() } else { None };
         let replaced =
             changed.map(|(message, position)| without_earlier(self.original(message, position.number()), position));
         let mut unsaved = Unsaved { batch: MessageBatch { replaced, appended: Vec::new() }, to: self.to };
-        for (number, message) in new.into_iter().rev() {
+        for (message, position) in list.iter().take(permanent).skip(from) {
+            let Some(number) = position.number() else { continue };
             unsaved.batch.appended.push(self.original(message, Some(number)));
             unsaved.to = number.saturating_add(1);
             if message.role == Role::Assistant && self.batch_from.is_none_or(|from| number < from) {
@@ -68,6 +61,19 @@ impl SaveState {
             }
         }
         (!unsaved.batch.is_empty()).then_some(unsaved)
+    }
+
+    /// Returns the index behind the newest saved one of the first `permanent` messages.
+    fn first_unsaved(&self, list: &MessageList, permanent: usize) -> usize {
+        let number = |at: usize| list.position(at).and_then(Position::number);
+        let is_saved = |at: usize| number(at).is_some_and(|number| number < self.to);
+        // Numbers are mostly consecutive. Without this, saving many messages batch by batch would take quadratic time.
+        let unsaved = permanent.checked_sub(1).and_then(number).and_then(|newest| newest.checked_sub(self.to));
+        let expected = unsaved.and_then(|unsaved| permanent.checked_sub(usize::try_from(unsaved).ok()? + 1));
+        match expected {
+            Some(at) if number(at) == Some(self.to) && at.checked_sub(1).is_none_or(is_saved) => at,
+            _ => (0..permanent).rev().find(|at| is_saved(*at)).map_or(0, |newest| newest + 1),
+        }
     }
 
     /// Marks the changes that [`next`](Self::next) returned as written.

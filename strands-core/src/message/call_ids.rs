@@ -19,7 +19,11 @@ pub(crate) struct CallIds {
 }
 
 impl CallIds {
-    fn has(&self, id: &str) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taken.is_empty()
+    }
+
+    pub(crate) fn has(&self, id: &str) -> bool {
         self.taken.contains_key(id)
     }
 

@@ -55,19 +55,24 @@ pub(crate) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> O
         "" => Some(taken.take(UNNAMED, None).unwrap_or_else(|| UNNAMED.to_owned())),
         id => taken.take(id, None),
     };
-    let ids: Vec<_> = message.tool_uses().map(|call| unique(&call.tool_use_id, taken)).collect();
     // Most messages do not change and need no copy.
-    if ids.iter().all(Option::is_none) {
+    let calls = message.tool_uses().enumerate();
+    let changes = calls.filter_map(|(at, call)| Some((at, unique(&call.tool_use_id, taken)?)));
+    let changes: Vec<(usize, String)> = changes.collect();
+    if changes.is_empty() {
         return None;
     }
+    let mut changes = changes.into_iter().peekable();
     let mut renamed = Renamed::default();
     let calls = Arc::make_mut(message).content.iter_mut().filter_map(|block| match block {
         ContentBlock::ToolUse(call) => Some(call),
         _ => None,
     });
-    for (call, id) in calls.zip(ids) {
+    for (at, call) in calls.enumerate() {
         let before = call.tool_use_id.clone();
-        call.tool_use_id = id.unwrap_or(before.clone());
+        if let Some((_, id)) = changes.next_if(|(changed, _)| *changed == at) {
+            call.tool_use_id = id;
+        }
         renamed.ids.entry(before).or_default().push_back(call.tool_use_id.clone());
     }
     Some(renamed)

@@ -44,6 +44,18 @@ struct ToolMetrics {
     time: Duration,
 }
 
+impl ToolMetrics {
+    fn add(&mut self, call: &Arc<ToolUse>, success: bool, took: Duration) {
+        self.last_call = Arc::clone(call);
+        if success {
+            self.successes += 1;
+        } else {
+            self.errors += 1;
+        }
+        self.time = self.time.saturating_add(took);
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct InvocationMetrics {
     usage: Usage,
@@ -128,18 +140,11 @@ impl EventLoopMetrics {
     /// Adds a call of a registered tool.
     pub(crate) fn add_tool_call(&mut self, call: &Arc<ToolUse>, success: bool, took: Duration) {
         if let Some(tool) = self.tools.get_mut(&call.name) {
-            tool.last_call = Arc::clone(call);
+            tool.add(call, success, took);
         } else {
-            let first = ToolMetrics { last_call: Arc::clone(call), successes: 0, errors: 0, time: Duration::ZERO };
+            let mut first = ToolMetrics { last_call: Arc::clone(call), successes: 0, errors: 0, time: Duration::ZERO };
+            first.add(call, success, took);
             self.tools.insert(call.name.clone(), first);
-        }
-        if let Some(tool) = self.tools.get_mut(&call.name) {
-            if success {
-                tool.successes += 1;
-            } else {
-                tool.errors += 1;
-            }
-            tool.time = tool.time.saturating_add(took);
         }
         if let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) {
             cycle.add_tool_call(Arc::clone(call), took);

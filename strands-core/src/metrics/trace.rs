@@ -35,12 +35,18 @@ enum Step {
     ModelCall(Arc<Message>),
     ToolCall(Arc<ToolUse>),
     /// A step of a trace that was read from JSON.
-    Deserialized {
-        name: String,
-        raw_name: Option<String>,
-        message: Option<Arc<Message>>,
-    },
+    Deserialized(Box<DeserializedStep>),
 }
+
+#[derive(Clone, Debug)]
+struct DeserializedStep {
+    name: String,
+    raw_name: Option<String>,
+    message: Option<Arc<Message>>,
+}
+
+/// Number of child steps to reserve space for: most cycles have a model call and a tool call.
+const CHILDREN: usize = 2;
 
 impl Trace {
     pub(super) fn cycle(number: u64) -> Self {
@@ -66,6 +72,9 @@ impl Trace {
     /// Adds a step that has just ended.
     fn add(&mut self, step: Step, took: Duration) {
         let began = Instant::now().checked_sub(took).unwrap_or(self.began);
+        if self.children.is_empty() {
+            self.children.reserve_exact(CHILDREN);
+        }
         self.children.push(Self {
             id: random_uuid(),
             parent: Some(self.id),
@@ -92,7 +101,7 @@ impl Trace {
             Step::Cycle(number) => format!("Cycle {number}"),
             Step::ModelCall(_) => "stream_messages".to_owned(),
             Step::ToolCall(call) => format!("Tool: {}", call.name),
-            Step::Deserialized { name, .. } => name.clone(),
+            Step::Deserialized(step) => step.name.clone(),
         }
     }
 
@@ -100,7 +109,7 @@ impl Trace {
     pub fn raw_name(&self) -> Option<String> {
         match &self.step {
             Step::ToolCall(call) => Some(format!("{} - {}", call.name, call.tool_use_id)),
-            Step::Deserialized { raw_name, .. } => raw_name.clone(),
+            Step::Deserialized(step) => step.raw_name.clone(),
             Step::Cycle(_) | Step::ModelCall(_) => None,
         }
     }
@@ -124,7 +133,7 @@ impl Trace {
     pub fn message(&self) -> Option<&Arc<Message>> {
         match &self.step {
             Step::ModelCall(response) => Some(response),
-            Step::Deserialized { message, .. } => message.as_ref(),
+            Step::Deserialized(step) => step.message.as_ref(),
             Step::Cycle(_) | Step::ToolCall(_) => None,
         }
     }
@@ -190,7 +199,7 @@ impl TryFrom<TraceJson> for Trace {
         Ok(Self {
             id,
             parent: parent_id,
-            step: Step::Deserialized { name, raw_name, message },
+            step: Step::Deserialized(Box::new(DeserializedStep { name, raw_name, message })),
             start: whole_micros(start),
             took: duration.map(Duration::try_from_secs_f64).transpose()?,
             began: Instant::now(),

@@ -56,11 +56,11 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// Creates the budget of an invocation, with the usage from before it was resumed. It is cancelled with the caller's
-    /// token.
+    /// token, if there is one.
     pub(crate) fn new(
         parent: Option<Arc<Self>>,
         limits: Limits,
-        cancellation: CancellationToken,
+        cancellation: Option<CancellationToken>,
         deadline: Option<Instant>,
         spent: Spent,
     ) -> Self {
@@ -79,7 +79,7 @@ impl Budget {
         Self {
             depth: parent.depth,
             limits: Limits::unlimited(),
-            cancellation: InvocationToken::derived_from(cancellation),
+            cancellation: InvocationToken::derived_from(Some(cancellation)),
             deadline: None,
             spent: Counter::default(),
             is_shared: AtomicBool::new(false),

@@ -8,19 +8,21 @@ use tokio_util::sync::CancellationToken;
 /// A token that is cancelled with its parent token, and when the invocation ends.
 #[derive(Debug)]
 pub(super) struct InvocationToken {
-    caller: CancellationToken,
+    caller: Option<CancellationToken>,
     token: OnceLock<CancellationToken>,
     is_over: AtomicBool,
 }
 
 impl InvocationToken {
-    /// Creates a token that is cancelled with the caller's.
-    pub(super) fn derived_from(caller: CancellationToken) -> Self {
+    /// Creates a token that is cancelled with the caller's, if there is one.
+    pub(super) fn derived_from(caller: Option<CancellationToken>) -> Self {
         Self { caller, token: OnceLock::new(), is_over: AtomicBool::new(false) }
     }
 
     pub(super) fn get(&self) -> &CancellationToken {
-        let token = self.token.get_or_init(|| self.caller.child_token());
+        let token = self
+            .token
+            .get_or_init(|| self.caller.as_ref().map_or_else(CancellationToken::new, CancellationToken::child_token));
         // Either this thread sees the end, or `end` sees the token.
         fence(Ordering::SeqCst);
         if self.is_over.load(Ordering::Relaxed) {
@@ -46,14 +48,14 @@ mod tests {
     #[test]
     fn is_cancelled_with_the_caller_and_at_the_end() {
         let caller = CancellationToken::new();
-        let token = InvocationToken::derived_from(caller.clone());
+        let token = InvocationToken::derived_from(Some(caller.clone()));
         assert!(!token.get().is_cancelled());
         caller.cancel();
         assert!(token.get().is_cancelled());
 
         let caller = CancellationToken::new();
         let (created_before, created_after) =
-            (InvocationToken::derived_from(caller.clone()), InvocationToken::derived_from(caller.clone()));
+            (InvocationToken::derived_from(Some(caller.clone())), InvocationToken::derived_from(Some(caller.clone())));
         let before = created_before.get().clone();
         created_before.end();
         created_after.end();

@@ -36,7 +36,7 @@ pub(crate) struct Run {
     #[serde(default)]
     elapsed: Duration,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    output: Option<Output>,
+    output: Option<Box<Output>>,
     /// A prompt to add to the history after the results of the pending calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     prompt: Vec<Message>,
@@ -71,7 +71,7 @@ impl Run {
             usage: Usage::default(),
             nested: Spent::default(),
             elapsed: Duration::ZERO,
-            output: output_tool.map(Output::of),
+            output: output_tool.map(Output::of).map(Box::new),
             prompt: Vec::new(),
             model_calls: 0,
             tool_steps: 0,
@@ -83,7 +83,7 @@ impl Run {
 
     /// Returns the run of the next round of the same invocation: limits, usage, time and step numbers carry over.
     pub(crate) fn next_round(self, output_tool: Option<OutputTool>) -> Self {
-        Self { phase: Phase::Model, output: output_tool.map(Output::of), prompt: Vec::new(), ..self }
+        Self { phase: Phase::Model, output: output_tool.map(Output::of).map(Box::new), prompt: Vec::new(), ..self }
     }
 
     /// Stores the options of the invocation: its hidden tools, and its own system prompt.
@@ -121,7 +121,7 @@ impl Run {
     /// Replaces the requested structured output.
     pub(crate) fn set_output(&mut self, tool: OutputTool) {
         if self.output_tool().is_none_or(|current| !current.is_same_output(&tool)) {
-            self.output = Some(Output::of(tool));
+            self.output = Some(Box::new(Output::of(tool)));
         }
     }
 

@@ -236,10 +236,13 @@ impl PendingTools {
 
     /// Takes the results as a message, in the order of the calls.
     pub(super) fn take_results(&mut self) -> Message {
-        let results = std::mem::take(&mut self.calls).into_iter().map(|call| {
+        let calls = std::mem::take(&mut self.calls);
+        // With its exact capacity, since the message stays in memory.
+        let mut results: Vec<ContentBlock> = Vec::with_capacity(calls.len());
+        results.extend(calls.into_iter().map(|call| {
             let missing = || ToolResult::error(&call.tool_use.tool_use_id, INTERRUPTED);
             ContentBlock::ToolResult(call.result.unwrap_or_else(missing))
-        });
+        }));
         Message::new(Role::User, results)
     }
 }

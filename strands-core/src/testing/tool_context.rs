@@ -78,7 +78,7 @@ impl ToolContextBuilder {
 
     /// Builds the context.
     pub fn build(self) -> ToolContext {
-        let budget = Budget::new(None, Limits::new(), self.cancellation, None, Spent::default());
+        let budget = Budget::new(None, Limits::new(), Some(self.cancellation), None, Spent::default());
         let budget = Arc::new(budget);
         let agent = AgentNames { id: "test".to_owned(), name: "Test".to_owned(), ..AgentNames::default() };
         let scope = Scope::new(Arc::new(agent), self.state, self.injected, Arc::clone(&budget), None);

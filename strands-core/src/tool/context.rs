@@ -3,18 +3,17 @@
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ToolError;
+use super::events::{ToolEvent, ToolEventSender};
 use crate::event::AgentEvent;
 use crate::injected::InjectedKey;
 use crate::interrupt::Interrupt;
-use crate::message::{ToolResult, ToolUse};
+use crate::message::ToolUse;
 use crate::nesting::Budget;
 use crate::scope::Scope;
 use crate::state::AgentState;
@@ -33,17 +32,8 @@ pub(crate) struct ContextParts {
     /// The token of the call, created on first use since most tools don't need it.
     pub(crate) cancellation: OnceLock<CancellationToken>,
     /// `None` without a listener.
-    pub(crate) progress: Option<mpsc::Sender<ToolEvent>>,
+    pub(crate) progress: Option<ToolEventSender>,
     pub(crate) responses: Arc<BTreeMap<String, Value>>,
-}
-
-/// An event of a tool call, for the listener of the invocation.
-#[derive(Debug)]
-pub(crate) enum ToolEvent {
-    Start { tool_use: Arc<ToolUse> },
-    Progress { tool_use: Arc<ToolUse>, data: Value },
-    End { tool_use: Arc<ToolUse>, result: ToolResult, duration: Duration },
-    Forwarded(Box<AgentEvent>),
 }
 
 /// The context of a running call. A clone that outlives the call is cancelled.
@@ -170,7 +160,7 @@ impl ToolContext {
     pub async fn progress(&self, data: impl Serialize) -> Result<(), ToolError> {
         if let Some(listener) = &self.parts.progress {
             // The listener may be gone.
-            let _ = listener.send(self.progress_event(&data)?).await;
+            let _ = listener.channel().send(self.progress_event(&data)?).await;
         }
         Ok(())
     }
@@ -186,7 +176,7 @@ impl ToolContext {
     /// Panics in async code, as [`tokio::sync::mpsc::Sender::blocking_send`] does.
     pub fn blocking_progress(&self, data: impl Serialize) -> Result<(), ToolError> {
         if let Some(listener) = &self.parts.progress {
-            let _ = listener.blocking_send(self.progress_event(&data)?);
+            let _ = listener.channel().blocking_send(self.progress_event(&data)?);
         }
         Ok(())
     }
@@ -223,7 +213,7 @@ impl ToolContext {
     pub async fn forward(&self, name: &str, event: AgentEvent) {
         if let Some(listener) = &self.parts.progress {
             // The listener may be gone.
-            let _ = listener.send(ToolEvent::Forwarded(Box::new(event.at_node(name)))).await;
+            let _ = listener.channel().send(ToolEvent::Forwarded(Box::new(event.at_node(name)))).await;
         }
     }
 

@@ -7,9 +7,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use futures_util::FutureExt;
+use futures_util::future::OptionFuture;
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::approval::Approval;
@@ -22,7 +23,7 @@ use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
 use crate::schema_validation::quoting;
-use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
+use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolEventSender, ToolOutput, ToolSet};
 
 /// Maximum number of characters of an unknown tool's name in an error. Valid names have at most 64.
 const MAX_NAME: usize = 80;
@@ -47,7 +48,7 @@ pub(crate) struct ToolCalls {
     /// Responses to interrupts, by interrupt id.
     pub(crate) responses: Arc<BTreeMap<String, Value>>,
     /// `None` without a listener.
-    pub(crate) events: Option<mpsc::Sender<ToolEvent>>,
+    pub(crate) events: Option<ToolEventSender>,
 }
 
 /// A call that has ended.
@@ -245,7 +246,7 @@ impl ToolCalls {
             responses: Arc::clone(&self.responses),
         });
         // A tool may also panic while it creates its future.
-        let running = nesting::inside(budget, async { tool.call(ctx.context(), input).await });
+        let running = nesting::inside(budget, async { (**tool).call(ctx.context(), input).await });
         let running = AssertUnwindSafe(running).catch_unwind();
         let done = match tool.policy().timeout.or(self.settings.tool_timeout) {
             Some(timeout) => match tokio::time::timeout(timeout, running).await {
@@ -286,11 +287,9 @@ impl ToolCalls {
         }
     }
 
-    async fn emit(&self, event: impl FnOnce() -> ToolEvent) {
-        if let Some(events) = &self.events {
-            // The receiver lives as long as a call runs.
-            let _ = events.send(event()).await;
-        }
+    /// Sends an event to the listener, if there is one. The future waits while the listener is behind.
+    fn emit(&self, event: impl FnOnce() -> ToolEvent) -> OptionFuture<BoxFuture<'_, ()>> {
+        self.events.as_ref().and_then(|events| events.send(event())).into()
     }
 }
 

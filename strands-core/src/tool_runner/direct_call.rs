@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{CallEnd, CallSettings, EVENT_CAPACITY, EndedCall, ToolCalls, agent_event};
+use super::{CallEnd, CallSettings, EndedCall, ToolCalls, agent_event};
 use crate::depth;
 use crate::event::AgentEvent;
 use crate::hook::HookContext;
@@ -23,7 +22,7 @@ use crate::nesting::{self, Budget, Spent};
 use crate::outcome::{AgentError, BuildError};
 use crate::scope::{AgentNames, Scope};
 use crate::state::AgentState;
-use crate::tool::{ToolCatalog, ToolContext, ToolSet};
+use crate::tool::{ToolCatalog, ToolContext, ToolEventReceiver, ToolEventSender, ToolSet, received};
 
 /// Parts of an agent or a runner that a direct call needs.
 #[derive(Clone)]
@@ -115,7 +114,7 @@ impl<'a> ToolCall<'a> {
         let cancellation = cancellation.child_token();
         let _cancel_on_return = cancellation.clone().drop_guard();
         let deadline = caller.limits.time().and_then(|time| Instant::now().checked_add(time));
-        let budget = Arc::new(Budget::new(parent, caller.limits, cancellation, deadline, Spent::default()));
+        let budget = Arc::new(Budget::new(parent, caller.limits, Some(cancellation), deadline, Spent::default()));
         let tools = tokio::select! {
             biased;
             () = stop_requested(&budget) => return Ok(ToolCallOutcome::Cancelled),
@@ -124,7 +123,7 @@ impl<'a> ToolCall<'a> {
         caller.check_injected_values(&tools, &tool_use.name)?;
         let Caller { names, settings, injected, state, .. } = caller;
         let scope = Scope::new(names, state, injected, Arc::clone(&budget), None);
-        let (events, mut receiver) = listener.is_some().then(|| mpsc::channel(EVENT_CAPACITY)).unzip();
+        let (events, mut receiver) = listener.is_some().then(ToolEventSender::new).unzip();
         let context = HookContext::direct(Arc::new(scope));
         let calls = ToolCalls { settings, tools, context, responses: Arc::new(responses), events };
         let mut running = std::pin::pin!(calls.call(Arc::new(tool_use), &budget, || ready(())));
@@ -138,10 +137,10 @@ impl<'a> ToolCall<'a> {
                 biased;
                 () = stop_requested(&budget) => return Ok(ToolCallOutcome::Cancelled),
                 ended = &mut running => break ended,
-                Some(event) = received(&mut receiver) => deliver(event),
+                event = received(&mut receiver) => deliver(event),
             }
         };
-        while let Some(Ok(event)) = receiver.as_mut().map(mpsc::Receiver::try_recv) {
+        while let Some(event) = receiver.as_mut().and_then(ToolEventReceiver::try_next) {
             deliver(event);
         }
         match ended {
@@ -191,14 +190,6 @@ async fn stop_requested(budget: &Budget) {
             () = tokio::time::sleep_until(deadline) => {}
         },
         None => budget.ended().await,
-    }
-}
-
-/// Receives the next value. Returns `None` without a channel.
-pub(crate) async fn received<T>(channel: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
-    match channel {
-        Some(channel) => channel.recv().await,
-        None => None,
     }
 }
 

@@ -8,15 +8,12 @@ mod direct_call;
 mod runner;
 
 pub(crate) use calls::{CallEnd, CallSettings, EndedCall, ToolCalls};
-pub(crate) use direct_call::{Caller, received};
+pub(crate) use direct_call::Caller;
 pub use direct_call::{ToolCall, ToolCallOutcome};
 pub use runner::ToolRunner;
 
 use crate::event::AgentEvent;
 use crate::tool::ToolEvent;
-
-/// Capacity of the channel of events from tools to the listener.
-pub(crate) const EVENT_CAPACITY: usize = 64;
 
 /// Converts an event of a tool call to an agent's event.
 pub(crate) fn agent_event(event: ToolEvent) -> AgentEvent {

@@ -46,8 +46,8 @@ pub(crate) struct WorkingSet {
     /// True while the run is suspended rather than running.
     pub(crate) suspended: bool,
     /// A run whose results are in the history, but may not be in the session yet, with the message of its calls.
-    pub(crate) settled: Option<(Run, Message)>,
-    pub(crate) session: Option<OpenSession>,
+    pub(crate) settled: Option<Box<(Run, Message)>>,
+    pub(crate) session: Option<Box<OpenSession>>,
     /// A rewind that the session may not have completed.
     pub(crate) rewinding: Option<Rewinding>,
     pub(crate) repairs: Vec<Repair>,
@@ -85,7 +85,7 @@ impl WorkingSet {
     /// Returns the run to store in a session, with the message of its calls: one that is suspended, or was interrupted, or
     /// whose results the session does not have yet.
     fn stored_run(&self) -> Option<(&Run, &Message)> {
-        if let Some((run, calling)) = &self.settled {
+        if let Some((run, calling)) = self.settled.as_deref() {
             return Some((run, calling));
         }
         let run = self.run.as_ref()?;
@@ -103,7 +103,7 @@ impl WorkingSet {
         if pending.has_unrecorded() {
             open.require_claim();
         }
-        self.settled = Some((completed.clone(), Message::clone(calling)));
+        self.settled = Some(Box::new((completed.clone(), Message::clone(calling))));
     }
 
     /// Makes the history valid after an invocation that was not completed. Returns the message that was added.
@@ -126,7 +126,7 @@ impl WorkingSet {
             if run.pending().is_some_and(|pending| !pending.is_complete()) {
                 (self.run, self.suspended) = (Some(run), true);
                 // Another worker may continue with them.
-                self.session.iter_mut().for_each(OpenSession::require_claim);
+                self.session.iter_mut().for_each(|open| open.require_claim());
                 return None;
             }
         }

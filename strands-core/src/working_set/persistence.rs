@@ -31,13 +31,13 @@ impl OpenSession {
         manager: Arc<dyn SessionManager>,
         session: Box<dyn Session>,
         written: Option<AgentRecord>,
-    ) -> Self {
+    ) -> Box<Self> {
         let has_run = |record: &AgentRecord| {
             let state = &record.internal_state;
             state.run.is_some() || state.interrupt_state.get("activated").is_some_and(|value| value == true)
         };
         let is_unclaimed = written.as_ref().is_some_and(has_run);
-        Self { manager, session, written, is_uncertain: false, is_unclaimed }
+        Box::new(Self { manager, session, written, is_uncertain: false, is_unclaimed })
     }
 
     /// Requires a claim, a conditional write of the record, before results are stored, since another worker may continue the

@@ -32,14 +32,14 @@ pub(crate) struct InitialState {
 
 /// Initial or restored state of an agent.
 pub(crate) struct Restored {
-    pub(crate) session: Option<OpenSession>,
+    pub(crate) session: Option<Box<OpenSession>>,
     pub(crate) history: History,
     pub(crate) state: AgentState,
     pub(crate) conversation_state: Map<String, Value>,
     /// A suspended run.
     pub(crate) run: Option<Run>,
     /// A run whose results are in the history, but not in the session.
-    pub(crate) settled: Option<(Run, Message)>,
+    pub(crate) settled: Option<Box<(Run, Message)>>,
     pub(crate) repairs: Vec<Repair>,
 }
 
@@ -122,7 +122,7 @@ pub(crate) struct Reconciled {
     /// A run that is still suspended.
     pub(crate) run: Option<Run>,
     /// A run whose calls all have results, which were added to the history.
-    pub(crate) settled: Option<(Run, Message)>,
+    pub(crate) settled: Option<Box<(Run, Message)>>,
 }
 
 /// Compares a stored run with the messages. Calls that can still run stay suspended; other calls without a result get an
@@ -149,7 +149,7 @@ pub(crate) fn reconciled(
     if run.pending().is_some_and(|pending| !pending.is_complete()) {
         return Reconciled { run: Some(run), settled: None };
     }
-    let settled = Some((run.clone(), Message::clone(&last)));
+    let settled = Some(Box::new((run.clone(), Message::clone(&last))));
     if let Some(results) = run.take_tool_results() {
         history.push(results);
     }

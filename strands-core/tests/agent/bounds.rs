@@ -149,6 +149,20 @@ fn nested_agents_fit_a_stack_of_two_mebibytes() {
     assert!(refused.contains("agents are nested 11 levels deep, and 10 are allowed"), "{refused}");
 }
 
+/// A server holds one of each for every response that streams.
+#[tokio::test]
+async fn agents_and_their_invocations_are_small() {
+    let mut agent = agent(&ScriptedModel::responding("hi"), []).await;
+    assert!(size_of_val(&agent) <= 1_024, "{}", size_of_val(&agent));
+    let invocation = agent.prompt("go");
+    assert!(size_of_val(&invocation) <= 64, "{}", size_of_val(&invocation));
+    let future = invocation.into_future();
+    assert!(size_of_val(&*future) <= 2_560, "{}", size_of_val(&*future));
+    drop(future);
+    let stream = agent.prompt("go").stream();
+    assert!(size_of_val(&stream) <= 128, "{}", size_of_val(&stream));
+}
+
 #[test]
 fn build_fails_on_a_runtime_without_timers() {
     let builder = Agent::builder().model(ScriptedModel::responding("hi"));

@@ -9,7 +9,9 @@ use super::partial_block::{OpenKind, PartialBlock, json_size, media_size};
 use super::stop_reason::reconcile;
 use crate::depth;
 use crate::message::{CallIds, Citation, ContentBlock, Message, MessageMetadata, Role, random_call_id};
-use crate::models::{BlockDelta, ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
+use crate::models::{
+    BlockDelta, ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
+};
 use crate::usage::{ModelMetrics, Usage};
 
 /// Builder for a [`Turn`] from its [`StreamEvent`]s.
@@ -24,12 +26,12 @@ pub struct TurnBuilder {
     /// First unused index. A block at it or beyond is new, without a search.
     unused: usize,
     stop_reason: Option<StopReason>,
-    response_fields: Option<Value>,
+    response_fields: Option<Box<Value>>,
     usage: Usage,
     /// Usage of models of a fallback that failed before this one.
     failed_usage: Usage,
     metrics: ModelMetrics,
-    trace: Option<Value>,
+    trace: Option<Box<Value>>,
     provider: Option<String>,
     provider_usage: Option<Value>,
     redact_user: Option<String>,
@@ -62,9 +64,8 @@ impl TurnBuilder {
     }
 
     /// Sets the ids of earlier tool calls, which calls of this response must not repeat.
-    pub(crate) fn after(mut self, call_ids: &Arc<CallIds>) -> Self {
+    pub(crate) fn set_earlier_calls(&mut self, call_ids: &Arc<CallIds>) {
         self.earlier_call_ids = Some(Arc::clone(call_ids));
-        self
     }
 
     /// Adds an event.
@@ -81,21 +82,18 @@ impl TurnBuilder {
             StreamEvent::MessageStart { provider, .. } => self.provider = provider.as_deref().map(str::to_owned),
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
-                    self.grow(size_of::<PartialBlock>() + start.name.len() + start.tool_use_id.len())?;
-                    let mut start = start.clone();
-                    self.make_unique(&mut start.tool_use_id);
-                    self.begin(*content_block_index, PartialBlock::ToolUse { start, input: String::new() });
+                    self.begin_call(*content_block_index, start.clone())?;
                 }
             }
             StreamEvent::ContentBlockDelta { content_block_index, delta } => self.delta(*content_block_index, delta)?,
             StreamEvent::MessageStop { stop_reason, additional_model_response_fields } => {
                 self.stop_reason = Some(stop_reason.clone());
-                self.response_fields = additional_model_response_fields.as_deref().cloned();
+                self.response_fields.clone_from(additional_model_response_fields);
             }
             StreamEvent::Metadata { usage, metrics, trace, provider_usage } => {
                 self.usage = *usage;
                 self.metrics = *metrics;
-                self.trace = trace.as_deref().cloned();
+                self.trace.clone_from(trace);
                 self.provider_usage = provider_usage.as_deref().filter(|usage| depth::check(usage).is_ok()).cloned();
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
@@ -110,10 +108,26 @@ impl TurnBuilder {
         Ok(())
     }
 
+    /// Begins a tool call.
+    pub(crate) fn begin_call(&mut self, index: usize, mut start: ToolUseStart) -> Result<(), ModelError> {
+        self.grow(size_of::<PartialBlock>() + start.name.len() + start.tool_use_id.len())?;
+        self.make_unique(&mut start.tool_use_id);
+        self.begin(index, PartialBlock::ToolUse { start, input: String::new() });
+        Ok(())
+    }
+
     /// Generates a missing id and makes a repeated one unique, so that each call has its own result.
     fn make_unique(&mut self, id: &mut String) {
         if id.is_empty() {
             *id = random_call_id();
+        }
+        if self.call_ids.is_empty() {
+            // Most responses have one call, whose id is not compared with others of the response.
+            match self.newest_call_id().map(str::to_owned) {
+                Some(first) => _ = self.call_ids.take(&first, None),
+                None if self.earlier_call_ids.as_deref().is_none_or(|earlier| !earlier.has(id)) => return,
+                None => {}
+            }
         }
         if let Some(unique) = self.call_ids.take(id, self.earlier_call_ids.as_deref()) {
             *id = unique;
@@ -130,17 +144,7 @@ impl TurnBuilder {
 
     fn delta(&mut self, index: usize, delta: &BlockDelta) -> Result<(), ModelError> {
         match delta {
-            BlockDelta::Text(chunk) => {
-                self.grow(chunk.len())?;
-                // The common case: another delta of the newest block.
-                if let Some((last, PartialBlock::Text { text, .. })) = self.blocks.last_mut()
-                    && *last == index
-                {
-                    text.push_str(chunk);
-                } else if let PartialBlock::Text { text, .. } = self.block(index, OpenKind::Text) {
-                    text.push_str(chunk);
-                }
-            }
+            BlockDelta::Text(chunk) => self.push_text(index, chunk)?,
             BlockDelta::Citation(citation) => {
                 let quoted: usize = citation.source_content.iter().map(|part| part.text.len()).sum();
                 self.grow(size_of::<Citation>() + quoted + citation.title.as_ref().map_or(0, String::len))?;
@@ -188,6 +192,20 @@ impl TurnBuilder {
                 };
                 input.push_str(&chunk.input);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds text to a block.
+    pub(crate) fn push_text(&mut self, index: usize, chunk: &str) -> Result<(), ModelError> {
+        self.grow(chunk.len())?;
+        // The common case: another delta of the newest block.
+        if let Some((last, PartialBlock::Text { text, .. })) = self.blocks.last_mut()
+            && *last == index
+        {
+            text.push_str(chunk);
+        } else if let PartialBlock::Text { text, .. } = self.block(index, OpenKind::Text) {
+            text.push_str(chunk);
         }
         Ok(())
     }
@@ -259,7 +277,9 @@ impl TurnBuilder {
         {
             return Err(kind.into_error(None, ErrorDetails::new().with_code(reason.as_str())));
         }
-        let mut content: Vec<ContentBlock> = self.blocks.into_iter().filter_map(|(_, block)| block.finish()).collect();
+        // With its exact capacity, since the message stays in memory.
+        let mut content: Vec<ContentBlock> = Vec::with_capacity(self.blocks.len());
+        content.extend(self.blocks.into_iter().filter_map(|(_, block)| block.finish()));
         // Before the stop reason is reconciled: a tool call that a guardrail removed must not run.
         if let Some(replacement) = self.redact_assistant {
             content = vec![ContentBlock::text(replacement)];
@@ -278,8 +298,8 @@ impl TurnBuilder {
             stop_reason,
             usage,
             metrics: self.metrics,
-            trace: self.trace,
-            response_fields: self.response_fields,
+            trace: self.trace.map(|trace| *trace),
+            response_fields: self.response_fields.map(|fields| *fields),
             redact_user: self.redact_user,
         })
     }
