@@ -10,7 +10,7 @@ use super::stop_reason::reconcile;
 use crate::depth;
 use crate::message::{CallIds, Citation, ContentBlock, Message, MessageMetadata, Role, random_call_id};
 use crate::models::{BlockDelta, ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
-use crate::usage::{ModelMetrics, Usage};
+use crate::usage::{ModelMetrics, ProviderUsage, Usage};
 
 /// Builder for a [`Turn`] from its [`StreamEvent`]s.
 ///
@@ -31,7 +31,7 @@ pub struct TurnBuilder {
     metrics: ModelMetrics,
     trace: Option<Value>,
     provider: Option<String>,
-    provider_usage: Option<Value>,
+    provider_usage: Option<ProviderUsage>,
     redact_user: Option<String>,
     redact_assistant: Option<String>,
     bytes: usize,
@@ -96,7 +96,7 @@ impl TurnBuilder {
                 self.usage = *usage;
                 self.metrics = *metrics;
                 self.trace = trace.as_deref().cloned();
-                self.provider_usage = provider_usage.as_deref().filter(|usage| depth::check(usage).is_ok()).cloned();
+                self.provider_usage = provider_usage.clone().filter(|usage| depth::check_usage(usage).is_ok());
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
                 if let Some(replacement) = redact_user_content_message {
