@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn arbitrary_text_does_not_panic(kind in "(content_block_(start|delta|stop)|message_(start|delta)|error)?", data in ".{0,64}") {
         let mut out = VecDeque::new();
-        let _ = MessagesReader::new(64).read(Event { name: Some(kind), data: &data }, &mut out);
+        let _ = MessagesReader::new(64).read(Event { name: Some(kind.as_str()), data: &data }, &mut out);
         let _ = MessagesReader::new(64).whole(data.as_bytes(), &mut out);
     }
 }

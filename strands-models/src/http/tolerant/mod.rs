@@ -70,10 +70,14 @@ pub(crate) fn unparsed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
 /// Returns a structure of counts. Anything that is not an object has none.
 #[cfg(any(feature = "_chat", feature = "gemini"))]
 pub(crate) fn counts<T: DeserializeOwned + Default>(json: &RawValue) -> T {
-    serde_json::from_str(json.get()).unwrap_or_else(|_| {
+    let json = json.get();
+    if !json.starts_with('{') {
+        return T::default();
+    }
+    serde_json::from_str(json).unwrap_or_else(|_| {
         // The last one of several fields with the same name is read.
-        let value = serde_json::from_str(json.get()).unwrap_or(Value::Null);
-        if value.is_object() { serde_json::from_value(value).unwrap_or_default() } else { T::default() }
+        let value = serde_json::from_str::<Value>(json);
+        value.and_then(serde_json::from_value).unwrap_or_default()
     })
 }
 
