@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -23,22 +23,16 @@ pub(super) struct Chunk {
     pub(super) timings: Option<Box<RawValue>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(super) struct Choice {
-    #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     /// New content of this chunk.
-    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) delta: Option<Delta>,
     /// The whole message of a document. Perplexity sends it along with `delta`, with the content so far.
-    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) message: Option<Box<Delta>>,
-    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
     /// Moonshot sends usage here, and on request also next to the choices.
-    #[serde(default, deserialize_with = "tolerant::unparsed")]
     pub(super) usage: Option<Box<RawValue>>,
-    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
 }
 
@@ -202,49 +196,133 @@ pub(super) struct FunctionPiece {
     pub(super) arguments: Option<String>,
 }
 
-/// The choice with the lowest index.
-pub(super) struct LowestChoice(pub(super) Option<Choice>);
+/// Parses choices, and sets the one with the lowest index, which is not moved: a chunk is parsed for every token.
+pub(super) fn parse_choices(json: &str, lowest: &mut Option<Choice>) -> serde_json::Result<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_any(LowestChoice(lowest))?;
+    deserializer.end()
+}
 
-impl<'de> Deserialize<'de> for LowestChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Choices;
+/// Visitor of choices.
+struct LowestChoice<'c>(&'c mut Option<Choice>);
 
-        impl<'de> Visitor<'de> for Choices {
-            type Value = Option<Choice>;
+impl<'de> Visitor<'de> for LowestChoice<'_> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of choices")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of choices")
+    }
 
-            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-                Ok(None)
-            }
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
 
-            // Avoids a list for what is usually one choice.
-            fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<Self::Value, A::Error> {
-                let mut lowest = None;
-                while let Some(choice) = choices.next_element::<Option<Choice>>()? {
-                    lowest = if lowest.is_none() { choice } else { lower(lowest, choice) };
-                }
-                Ok(lowest)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, choices: A) -> Result<Self::Value, A::Error> {
-                let choices: Vec<Choice> = tolerant::list(MapAccessDeserializer::new(choices))?;
-                Ok(choices.into_iter().fold(None, |lowest, choice| lower(lowest, Some(choice))))
+    // Avoids a list for what is usually one choice.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<(), A::Error> {
+        let Self(lowest) = self;
+        while lowest.is_none() {
+            if choices.next_element_seed(NextChoice(lowest))?.is_none() {
+                return Ok(());
             }
         }
+        while let Some(choice) = choices.next_element::<Option<Choice>>()? {
+            lower(lowest, choice);
+        }
+        Ok(())
+    }
 
-        deserializer.deserialize_any(Choices).map(Self)
+    fn visit_map<A: MapAccess<'de>>(self, choices: A) -> Result<(), A::Error> {
+        let choices: Vec<Choice> = tolerant::list(MapAccessDeserializer::new(choices))?;
+        choices.into_iter().for_each(|choice| lower(self.0, Some(choice)));
+        Ok(())
     }
 }
 
-fn lower(one: Option<Choice>, other: Option<Choice>) -> Option<Choice> {
-    match (one, other) {
-        (Some(one), Some(other)) if other.index.unwrap_or_default() < one.index.unwrap_or_default() => Some(other),
-        (one, other) => one.or(other),
+fn lower(lowest: &mut Option<Choice>, other: Option<Choice>) {
+    let index = |choice: &Option<Choice>| choice.as_ref().map(|choice| choice.index.unwrap_or_default());
+    if other.is_some() && (lowest.is_none() || index(&other) < index(lowest)) {
+        *lowest = other;
     }
 }
+
+/// Reads a choice in place. `null` is none.
+struct NextChoice<'c>(&'c mut Option<Choice>);
+
+impl<'de> DeserializeSeed<'de> for NextChoice<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NextChoice<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a choice")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "snake_case")]
+        enum Field {
+            Index,
+            Delta,
+            Message,
+            FinishReason,
+            Usage,
+            Error,
+            #[serde(other)]
+            Other,
+        }
+
+        let choice = self.0.insert(Choice::default());
+        while let Some(field) = fields.next_key()? {
+            match field {
+                Field::Index => choice.index = fields.next_value::<Index>()?.0,
+                Field::Delta => choice.delta = fields.next_value::<Structure<Delta>>()?.0,
+                Field::Message => choice.message = fields.next_value::<Structure<Box<Delta>>>()?.0,
+                Field::FinishReason => choice.finish_reason = text(&mut fields)?,
+                Field::Usage => choice.usage = fields.next_value::<Unparsed>()?.0,
+                Field::Error => choice.error = fields.next_value::<Something>()?.0,
+                Field::Other => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Choice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut choice = None;
+        deserializer.deserialize_map(NextChoice(&mut choice))?;
+        Ok(choice.unwrap_or_default())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Index(#[serde(deserialize_with = "tolerant::index")] Option<usize>);
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Structure<T>(#[serde(deserialize_with = "tolerant::structure")] Option<T>);
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Unparsed(#[serde(deserialize_with = "tolerant::unparsed")] Option<Box<RawValue>>);
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Something(#[serde(deserialize_with = "tolerant::something")] Option<Box<Value>>);
 
 /// Content: text, or a list of parts.
 #[derive(Default)]

@@ -2,10 +2,11 @@
 //! parsed once, and compared afterwards.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
-use super::chunk::{Chunk, LowestChoice};
+use super::chunk::{Chunk, parse_choices};
 use crate::http::tolerant;
 
 /// Maximum size of the fields around the choices that are remembered, in bytes.
@@ -48,32 +49,39 @@ impl Envelope<'_> {
 
 impl ChunkParser {
     /// Parses a chunk, or a document.
-    pub(super) fn parse(&mut self, json: &str) -> serde_json::Result<Chunk> {
-        if let Some(LowestChoice(choice)) = self.choices(json) {
-            return Ok(Chunk { choice, ..Chunk::default() });
+    pub(super) fn parse(&mut self, json: &str, chunk: &mut Chunk) -> serde_json::Result<()> {
+        if let Some(choices) = self.choices(json)
+            && parse_choices(choices, &mut chunk.choice).is_ok()
+        {
+            return Ok(());
         }
+        chunk.choice = None;
         let envelope: Envelope<'_> = serde_json::from_str(json)?;
-        let choice = match envelope.choices {
-            Some(choices) => serde_json::from_str::<LowestChoice>(choices.get())?.0,
-            None => None,
-        };
-        if let Some(choices) = envelope.choices.filter(|_| envelope.is_plain()) {
-            self.remember(json, choices.get());
+        if let Some(choices) = envelope.choices {
+            parse_choices(choices.get(), &mut chunk.choice)?;
+            if envelope.is_plain() {
+                self.remember(json, choices.get());
+            }
         }
-        let is_error = envelope.is_error();
-        let Envelope { usage, error, timings, .. } = envelope;
-        Ok(Chunk { choice, usage, error, is_error, timings })
+        chunk.is_error = envelope.is_error();
+        chunk.usage = envelope.usage;
+        chunk.error = envelope.error;
+        chunk.timings = envelope.timings;
+        Ok(())
     }
 
-    /// Returns the choices of a chunk like the one that is remembered.
+    /// Returns the choices of a chunk like the one that is remembered, if they are one JSON value.
     ///
-    /// JSON is read from left to right, so after the same bytes as in that chunk the choices follow.
-    fn choices(&self, json: &str) -> Option<LowestChoice> {
+    /// JSON is read from left to right, so the choices follow the same bytes as in that chunk.
+    fn choices<'j>(&self, json: &'j str) -> Option<&'j str> {
         let rest = json.strip_prefix(&*self.head).filter(|_| !self.head.is_empty())?;
-        let mut values = Deserializer::from_str(rest).into_iter();
-        let choices = values.next()?.ok()?;
-        let tail = rest.get(values.byte_offset()..)?;
-        (tail == self.tail || is_plain_tail(tail)).then_some(choices)
+        if let Some(choices) = rest.strip_suffix(&*self.tail) {
+            return Some(choices);
+        }
+        let mut values = Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        let (choices, tail) = rest.split_at_checked(values.byte_offset())?;
+        is_plain_tail(tail).then_some(choices)
     }
 
     /// Remembers a chunk with these choices, which are part of its JSON.
@@ -111,7 +119,8 @@ mod tests {
 
     /// Returns the text and the other fields of a chunk.
     fn parsed(parser: &mut ChunkParser, json: &str) -> Option<(Option<String>, Option<String>, bool, bool, bool)> {
-        let chunk = parser.parse(json).ok()?;
+        let mut chunk = Chunk::default();
+        parser.parse(json, &mut chunk).ok()?;
         let text = chunk.choice.and_then(|choice| match choice.delta?.content {
             MessageContent::Text(text) => Some(text),
             _ => None,
@@ -132,7 +141,8 @@ mod tests {
         let (known, _) = (parser.head.clone(), parser.tail.clone());
         assert_eq!(known, format!(r#"{{{head}"choices":"#));
         for tail in [r#","usage":null"#, "", r#" , "usage":null,"obfuscation":"x{""#] {
-            assert!(parser.choices(&chunk(head, "two", tail)).is_some(), "{tail}");
+            let two = r#"[{"index":0,"delta":{"content":"two"}}]"#;
+            assert_eq!(parser.choices(&chunk(head, "two", tail)), Some(two), "{tail}");
         }
         for (head, tail) in [
             (head, r#","usage":{"prompt_tokens":1}"#),

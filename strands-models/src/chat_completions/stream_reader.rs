@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
-use super::chunk::{Choice, Delta, MessageContent, RareContent, ToolCallDelta};
+use super::chunk::{Choice, Chunk, Delta, MessageContent, RareContent, ToolCallDelta};
 use super::chunk_parser::ChunkParser;
 use super::content_parts::citation;
 use super::dialect::Dialect;
@@ -89,7 +89,8 @@ impl ChatReader {
 
     /// Reads a chunk of a stream, or a document.
     fn chunk(&mut self, json: &str, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let chunk = self.parser.parse(json).map_err(malformed)?;
+        let mut chunk = Chunk::default();
+        self.parser.parse(json, &mut chunk).map_err(malformed)?;
         if let Some(error) = chunk.error {
             if let Some(counts) = chunk.usage {
                 self.begin(out);
@@ -102,12 +103,11 @@ impl ChatReader {
         }
         self.begin(out);
         self.chunks += 1;
-        let mut choice = chunk.choice;
-        let of_choice = choice.as_mut().and_then(|choice| choice.usage.take());
+        let of_choice = chunk.choice.as_mut().and_then(|choice| choice.usage.take());
         if let Some(counts) = chunk.usage.or(of_choice) {
             self.used(counts, out);
         }
-        if let Some(choice) = choice {
+        if let Some(choice) = &mut chunk.choice {
             self.choice(choice, is_document, out)?;
         }
         if let Some(timings) = chunk.timings {
@@ -136,16 +136,16 @@ impl ChatReader {
         }
     }
 
-    fn choice(&mut self, choice: Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if let Some(error) = choice.error {
-            return Err(refused(&error, self.dialect.classify).into());
+    fn choice(&mut self, choice: &mut Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if let Some(error) = &choice.error {
+            return Err(refused(error, self.dialect.classify).into());
         }
         // Of several choices, the one that begins first is read.
         let index = choice.index.unwrap_or_default();
         if *self.choice.get_or_insert(index) != index {
             return Ok(());
         }
-        match (choice.delta, choice.message) {
+        match (choice.delta.take(), choice.message.take()) {
             (_, Some(message)) if is_document && !message.is_empty() => self.delta(*message, true, out)?,
             (Some(delta), _) if !delta.is_empty() => {
                 self.in_deltas = true;
@@ -154,7 +154,7 @@ impl ChatReader {
             (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
             _ => {}
         }
-        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_reasons::is_none(reason)) {
+        if let Some(reason) = choice.finish_reason.take().filter(|reason| !stop_reasons::is_none(reason)) {
             self.finish_reason = Some(reason);
         }
         Ok(())
