@@ -45,17 +45,22 @@ impl Envelope<'_> {
     fn is_plain(&self) -> bool {
         self.usage.is_none() && self.error.is_none() && self.timings.is_none() && !self.is_error()
     }
+
+    fn fill(self, chunk: &mut Chunk) {
+        chunk.is_error = self.is_error();
+        chunk.usage = self.usage;
+        chunk.error = self.error;
+        chunk.timings = self.timings;
+    }
 }
 
 impl ChunkParser {
     /// Parses a chunk, or a document.
     pub(super) fn parse(&mut self, json: &str, chunk: &mut Chunk) -> serde_json::Result<()> {
-        if let Some(choices) = self.choices(json)
-            && parse_choices(choices, &mut chunk.choice).is_ok()
-        {
+        if self.parse_similar(json, chunk).is_some() {
             return Ok(());
         }
-        chunk.choice = None;
+        *chunk = Chunk::default();
         let envelope: Envelope<'_> = serde_json::from_str(json)?;
         if let Some(choices) = envelope.choices {
             parse_choices(choices.get(), &mut chunk.choice)?;
@@ -63,25 +68,23 @@ impl ChunkParser {
                 self.remember(json, choices.get());
             }
         }
-        chunk.is_error = envelope.is_error();
-        chunk.usage = envelope.usage;
-        chunk.error = envelope.error;
-        chunk.timings = envelope.timings;
+        envelope.fill(chunk);
         Ok(())
     }
 
-    /// Returns the choices of a chunk like the one that is remembered, if they are one JSON value.
+    /// Parses a chunk that begins as the one that is remembered. Returns `None` for another one.
     ///
     /// JSON is read from left to right, so the choices follow the same bytes as in that chunk.
-    fn choices<'j>(&self, json: &'j str) -> Option<&'j str> {
+    fn parse_similar(&self, json: &str, chunk: &mut Chunk) -> Option<()> {
         let rest = json.strip_prefix(&*self.head).filter(|_| !self.head.is_empty())?;
         if let Some(choices) = rest.strip_suffix(&*self.tail) {
-            return Some(choices);
+            return parse_choices(choices, &mut chunk.choice).ok();
         }
         let mut values = Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         values.next()?.ok()?;
         let (choices, tail) = rest.split_at_checked(values.byte_offset())?;
-        is_plain_tail(tail).then_some(choices)
+        parse_choices(choices, &mut chunk.choice).ok()?;
+        parse_tail(tail, chunk)
     }
 
     /// Remembers a chunk with these choices, which are part of its JSON.
@@ -97,16 +100,23 @@ impl ChunkParser {
     }
 }
 
-/// Returns true if no field after the choices is used. OpenAI pads each chunk with a random text there.
-fn is_plain_tail(tail: &str) -> bool {
+/// Parses the fields after the choices. OpenAI pads each chunk with a random text there.
+fn parse_tail(tail: &str, chunk: &mut Chunk) -> Option<()> {
     let tail = tail.trim_ascii_start();
-    match tail.strip_prefix(',') {
-        // A comma is followed by a field.
-        Some(fields) if fields.trim_ascii_start().starts_with('"') => serde_json::from_str(&["{", fields].concat())
-            .is_ok_and(|envelope: Envelope<'_>| envelope.is_plain() && envelope.choices.is_none()),
-        Some(_) => false,
-        None => tail == "}",
+    let Some(fields) = tail.strip_prefix(',') else {
+        return (tail == "}").then_some(());
+    };
+    // A comma is followed by a field.
+    if !fields.trim_ascii_start().starts_with('"') {
+        return None;
     }
+    let object = ["{", fields].concat();
+    let envelope: Envelope<'_> = serde_json::from_str(&object).ok()?;
+    if envelope.choices.is_some() {
+        return None;
+    }
+    envelope.fill(chunk);
+    Some(())
 }
 
 #[cfg(test)]
@@ -138,22 +148,29 @@ mod tests {
         let mut parser = ChunkParser::default();
         let head = r#""id":"a","object":"chat.completion.chunk","created":1,"#;
         parsed(&mut parser, &chunk(head, "one", r#","usage":null"#)).unwrap();
-        let (known, _) = (parser.head.clone(), parser.tail.clone());
-        assert_eq!(known, format!(r#"{{{head}"choices":"#));
-        for tail in [r#","usage":null"#, "", r#" , "usage":null,"obfuscation":"x{""#] {
-            let two = r#"[{"index":0,"delta":{"content":"two"}}]"#;
-            assert_eq!(parser.choices(&chunk(head, "two", tail)), Some(two), "{tail}");
-        }
-        for (head, tail) in [
-            (head, r#","usage":{"prompt_tokens":1}"#),
-            (head, r#","error":{"message":"no"}"#),
-            (head, r#","timings":{"cache_n":1}"#),
-            (head, r#","choices":[]"#),
-            (head, r#","usage":"#),
-            (head, "}"),
-            (r#""id":"b","#, ""),
+        assert_eq!(parser.head, format!(r#"{{{head}"choices":"#));
+        let similar = |head: &str, tail: &str| {
+            let mut read = Chunk::default();
+            parser.parse_similar(&chunk(head, "two", tail), &mut read).map(|()| {
+                assert_eq!(read.choice.unwrap().index, Some(0));
+                (read.usage.is_some(), read.error.is_some(), read.timings.is_some(), read.is_error)
+            })
+        };
+        for (tail, read) in [
+            (r#","usage":null"#, (false, false, false, false)),
+            ("", (false, false, false, false)),
+            (r#" , "usage":null,"obfuscation":"x{""#, (false, false, false, false)),
+            (r#","usage":{"prompt_tokens":1}"#, (true, false, false, false)),
+            (r#","error":{"message":"no"}"#, (false, true, false, false)),
+            (r#","timings":{"cache_n":1}"#, (false, false, true, false)),
+            (r#","object":"error""#, (false, false, false, true)),
         ] {
-            assert!(parser.choices(&chunk(head, "three", tail)).is_none(), "{head} {tail}");
+            assert_eq!(similar(head, tail), Some(read), "{tail}");
+        }
+        for (head, tail) in
+            [(head, r#","choices":[]"#), (head, r#","usage":"#), (head, "}"), (head, ","), (r#""id":"b","#, "")]
+        {
+            assert_eq!(similar(head, tail), None, "{head} {tail}");
         }
     }
 
