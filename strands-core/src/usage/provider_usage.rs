@@ -42,7 +42,10 @@ impl ProviderUsage {
     /// Returns true if the value has at most this number of levels of arrays and objects, as far as that is known without parsing it.
     pub(crate) fn is_flat(&self, levels: usize) -> bool {
         let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[');
-        self.0.raw.as_deref().is_some_and(|raw| raw.get().as_bytes().iter().filter(|byte| is_bracket(byte)).count() <= levels)
+        self.0
+            .raw
+            .as_deref()
+            .is_some_and(|raw| raw.get().as_bytes().iter().filter(|byte| is_bracket(byte)).count() <= levels)
     }
 }
 

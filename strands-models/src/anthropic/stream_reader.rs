@@ -24,8 +24,8 @@ use super::events::{
 use super::open_block::{CallArguments, OpenBlock, OpenContent};
 use super::provider_content::ProviderBlock;
 use super::usage::{update, usage};
-use crate::http::{Event, 
-    ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, StreamedArguments, stop_reasons, tolerant,
+use crate::http::{
+    ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader, StreamedArguments, stop_reasons, tolerant,
 };
 
 /// Reader of a response. Unknown blocks become provider content, and unknown events are ignored.

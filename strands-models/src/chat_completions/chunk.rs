@@ -341,48 +341,48 @@ impl<'de> Deserialize<'de> for MessageContent {
 
 struct ContentVisitor;
 
-    impl<'de> Visitor<'de> for ContentVisitor {
-        type Value = MessageContent;
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = MessageContent;
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("text, or a list of parts")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<MessageContent, E> {
-            self.visit_string(text.to_owned())
-        }
-
-        fn visit_string<E: de::Error>(self, text: String) -> Result<MessageContent, E> {
-            Ok(if text.is_empty() { MessageContent::Nothing } else { MessageContent::Text(text) })
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<MessageContent, E> {
-            Ok(MessageContent::Nothing)
-        }
-
-        fn visit_bool<E: de::Error>(self, _: bool) -> Result<MessageContent, E> {
-            Ok(MessageContent::Nothing)
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<MessageContent, E> {
-            Ok(MessageContent::Text(number.to_string()))
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<MessageContent, E> {
-            Ok(MessageContent::Text(number.to_string()))
-        }
-
-        fn visit_f64<E: de::Error>(self, number: f64) -> Result<MessageContent, E> {
-            Ok(MessageContent::Text(number.to_string()))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<MessageContent, A::Error> {
-            let parts: Vec<Value> = Vec::deserialize(SeqAccessDeserializer::new(parts))?;
-            Ok(if parts.is_empty() { MessageContent::Nothing } else { MessageContent::Parts(parts) })
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, part: A) -> Result<MessageContent, A::Error> {
-            let parts: Vec<Value> = tolerant::list(MapAccessDeserializer::new(part))?;
-            Ok(if parts.is_empty() { MessageContent::Nothing } else { MessageContent::Parts(parts) })
-        }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, or a list of parts")
     }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<MessageContent, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<MessageContent, E> {
+        Ok(if text.is_empty() { MessageContent::Nothing } else { MessageContent::Text(text) })
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<MessageContent, E> {
+        Ok(MessageContent::Nothing)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<MessageContent, E> {
+        Ok(MessageContent::Nothing)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<MessageContent, E> {
+        Ok(MessageContent::Text(number.to_string()))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<MessageContent, E> {
+        Ok(MessageContent::Text(number.to_string()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<MessageContent, E> {
+        Ok(MessageContent::Text(number.to_string()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<MessageContent, A::Error> {
+        let parts: Vec<Value> = Vec::deserialize(SeqAccessDeserializer::new(parts))?;
+        Ok(if parts.is_empty() { MessageContent::Nothing } else { MessageContent::Parts(parts) })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, part: A) -> Result<MessageContent, A::Error> {
+        let parts: Vec<Value> = tolerant::list(MapAccessDeserializer::new(part))?;
+        Ok(if parts.is_empty() { MessageContent::Nothing } else { MessageContent::Parts(parts) })
+    }
+}

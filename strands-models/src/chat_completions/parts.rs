@@ -43,8 +43,7 @@ impl Serialize for UserParts<'_> {
         let Self(outgoing, dialect) = self;
         let mut parts = outgoing.iter().filter_map(|block| part(block, dialect));
         // The older form of one text, which all servers accept, is shorter.
-        if let (Some(Part::Text(only)), None) = (parts.next(), parts.next())
-        {
+        if let (Some(Part::Text(only)), None) = (parts.next(), parts.next()) {
             return serializer.serialize_str(&only);
         }
         let parts = outgoing.iter().filter_map(|block| part(block, dialect));

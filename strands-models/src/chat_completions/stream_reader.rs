@@ -15,7 +15,7 @@ use super::error::refused;
 use super::reasoning::Details;
 use super::tool_calls::{CallDelta, Calls};
 use super::usage::{cost, usage, with_timings};
-use crate::http::{Event, ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons};
+use crate::http::{ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader, stop_reasons};
 
 /// Reader of a response. Unknown fields and types are skipped.
 pub(super) struct ChatReader {
@@ -136,7 +136,12 @@ impl ChatReader {
         }
     }
 
-    fn choice(&mut self, choice: &mut Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    fn choice(
+        &mut self,
+        choice: &mut Choice,
+        is_document: bool,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
         if let Some(error) = &choice.error {
             return Err(refused(error, self.dialect.classify).into());
         }

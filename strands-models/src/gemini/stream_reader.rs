@@ -15,7 +15,7 @@ use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
 use super::{PROVIDER, media_signatures, text_signatures};
-use crate::http::{Event, ContentLimit, Framing, ReadError, ResponseReader, tolerant};
+use crate::http::{ContentLimit, Event, Framing, ReadError, ResponseReader, tolerant};
 
 /// Reader of a response. Unknown parts become provider content.
 pub(super) struct GeminiReader {

@@ -44,7 +44,7 @@ impl StreamedArguments {
                 self.first = std::mem::take(&mut self.again);
             }
         }
-        if !may_be_placeholder(&self.first.text) {
+        if self.emitted > 0 || !may_be_placeholder(&self.first.text) {
             self.emit(&mut certain);
         }
         (!certain.is_empty()).then_some(certain)

@@ -100,9 +100,7 @@ impl Events {
             match read {
                 Some(Ok(event)) if ends_in_half(&event.data) => self.held = Some(event),
                 read => {
-                    return Poll::Ready(
-                        read.map(|read| read.map(|event| self.repaired = Some(event.repaired()))),
-                    );
+                    return Poll::Ready(read.map(|read| read.map(|event| self.repaired = Some(event.repaired()))));
                 }
             }
         }
@@ -164,6 +162,78 @@ impl Framed {
         match self {
             Self::ServerSent(events) => events.event(),
             Self::Lines(lines) => lines.event(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::super::body::BodyTimeouts;
+    use super::super::endpoint::Hints;
+    use super::super::error::CallContext;
+    use super::super::sent_secrets::SentSecrets;
+    use super::*;
+
+    const LIMIT: usize = 64;
+
+    /// Returns the data of the events in a body, and its error.
+    async fn read(framing: Framing, body: Vec<u8>) -> (Vec<String>, Option<ModelError>) {
+        let context = CallContext {
+            model_id: "m".to_owned(),
+            url: "http://host/".to_owned(),
+            hints: Hints::default(),
+            secrets: SentSecrets::default(),
+        };
+        let body = Body::new(body.into(), context, BodyTimeouts::default(), None);
+        let mut events = Events::new(framing, body, LIMIT);
+        let mut read = Vec::new();
+        loop {
+            match poll_fn(|context| events.poll_next(context)).await {
+                Some(Ok(())) => read.push(events.event().data.to_owned()),
+                Some(Err(error)) => return (read, Some(error)),
+                None => return (read, None),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn limits_the_size_of_an_event() {
+        let json = |size: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
+        let most = most_event_bytes(LIMIT);
+        for (framing, begin, end) in [(Framing::ServerSentEvents, "data: ", "\n\n"), (Framing::JsonLines, "", "\n")] {
+            for (size, end, fits) in [(most, end, true), (most + 1, end, false), (most + 100, "", false)] {
+                let (events, error) = read(framing, [begin, &json(size), end].concat().into()).await;
+                assert_eq!((events.len(), error.is_none()), (usize::from(fits), fits), "{framing:?} {size} {error:?}");
+                if let Some(error) = error {
+                    assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(LIMIT), .. }), "{error:?}");
+                }
+            }
+        }
+        let lines = format!("data: {}\n", "x".repeat(1_000)).repeat(most / 1_000 + 1);
+        assert!(read(Framing::ServerSentEvents, lines.into()).await.1.is_some());
+        let comments = format!(": {}\n\n", "x".repeat(1_000)).repeat(most / 1_000 + 1);
+        assert!(
+            read(Framing::ServerSentEvents, comments.into()).await.1.is_none(),
+            "comments are not part of an event"
+        );
+    }
+
+    #[tokio::test]
+    async fn repairs_broken_characters() {
+        let half = |text: &str| [text.as_bytes(), b"\xff\""].concat();
+        for (body, expected) in [
+            (half("\"a"), vec!["\"a\u{fffd}\""]),
+            (b"\"\\ud83d x\"".to_vec(), vec!["\"\\ufffd x\""]),
+            (b"\"a\\ud83d\"\n\"\\ude00b\"".to_vec(), vec!["\"a\"", "\"\\ud83d\\ude00b\""]),
+            (b"\"a\\ud83d\"\n\"b\"".to_vec(), vec!["\"a\\ufffd\"", "\"b\""]),
+            (b"\"a\\ud83d\"".to_vec(), vec!["\"a\\ufffd\""]),
+            (b"\"\\\\ud83d\"".to_vec(), vec!["\"\\\\ud83d\""]),
+        ] {
+            let (events, error) = read(Framing::JsonLines, [&body[..], b"\n"].concat()).await;
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(events, expected, "{}", body.escape_ascii());
         }
     }
 }

@@ -177,3 +177,98 @@ impl<R: ResponseReader> Stream for ResponseStream<R> {
         Poll::Ready(item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use futures_util::StreamExt as _;
+    use http_body::Frame;
+    use tokio::runtime::Builder;
+
+    use super::super::body::BodyTimeouts;
+    use super::super::endpoint::Hints;
+    use super::super::sent_secrets::SentSecrets;
+    use super::*;
+
+    /// A reader for which any event is the last one.
+    struct OneEvent(bool);
+
+    impl ResponseReader for OneEvent {
+        const FRAMING: Framing = Framing::ServerSentEvents;
+
+        fn read(&mut self, event: Event<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+            out.push_back(StreamEvent::text(0, event.data));
+            self.0 = true;
+            Ok(())
+        }
+
+        fn end(&mut self, _: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+            Ok(())
+        }
+
+        fn is_complete(&self) -> bool {
+            self.0
+        }
+
+        fn whole(self, _: &[u8], _: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+            Ok(())
+        }
+    }
+
+    /// A body with one event, whose end is known after this number of polls; `None` for a connection that stays open.
+    struct LateEnd(Option<Bytes>, Option<u8>);
+
+    impl http_body::Body for LateEnd {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if let Some(event) = self.0.take() {
+                return Poll::Ready(Some(Ok(Frame::data(event))));
+            }
+            match &mut self.1 {
+                Some(0) => Poll::Ready(None),
+                Some(polls) => {
+                    *polls -= 1;
+                    Poll::Pending
+                }
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    fn stream(end: Option<u8>) -> ModelStream {
+        let event = Bytes::from_static(b"data: fine.\n\n");
+        let context = CallContext {
+            model_id: "m".to_owned(),
+            url: "http://host/".to_owned(),
+            hints: Hints::default(),
+            secrets: SentSecrets::default(),
+        };
+        let body = reqwest::Body::wrap(LateEnd(Some(event), end));
+        let body = Body::new(body, context, BodyTimeouts::default(), None);
+        response_stream(OneEvent::FRAMING, body, OneEvent(false), 64)
+    }
+
+    #[test]
+    fn an_end_that_is_there_needs_no_timer() {
+        // A timer would panic in this runtime, which has none.
+        let runtime = Builder::new_current_thread().build().unwrap();
+        for polls in 0..=2 {
+            let events: Vec<_> = runtime.block_on(stream(Some(polls)).collect());
+            assert!(matches!(&*events, [Ok(event)] if *event == StreamEvent::text(0, "fine.")), "{polls}: {events:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_for_the_end_for_a_limited_time() {
+        let begins = tokio::time::Instant::now();
+        assert_eq!(stream(None).count().await, 1);
+        assert_eq!(begins.elapsed(), LINGER);
+    }
+}

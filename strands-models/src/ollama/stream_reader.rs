@@ -13,7 +13,7 @@ use strands_core::models::{
 
 use super::PROVIDER;
 use super::error::stream_error;
-use crate::http::{Event, ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons, tolerant};
+use crate::http::{ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader, stop_reasons, tolerant};
 
 #[derive(Deserialize)]
 struct Chunk {

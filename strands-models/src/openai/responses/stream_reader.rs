@@ -13,7 +13,7 @@ use super::events::{Ended, ItemDelta, Response, WholeItem};
 use super::items::{Items, Key, Kind};
 use super::provider_state;
 use crate::chat_completions::{cost, last_events, refused};
-use crate::http::{Event, ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader};
+use crate::http::{ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader};
 
 /// Reader of a response. Unknown fields and types are skipped.
 pub(super) struct ResponsesReader {
