@@ -127,16 +127,15 @@ mod tests {
     use super::super::chunk::MessageContent;
     use super::*;
 
-    /// Returns the text and the other fields of a chunk.
-    fn parsed(parser: &mut ChunkParser, json: &str) -> Option<(Option<String>, Option<String>, bool, bool, bool)> {
+    /// Returns the content of a chunk for comparison, or `None` for one that can't be parsed.
+    fn parsed(parser: &mut ChunkParser, json: &str) -> Option<String> {
         let mut chunk = Chunk::default();
         parser.parse(json, &mut chunk).ok()?;
         let text = chunk.choice.and_then(|choice| match choice.delta?.content {
             MessageContent::Text(text) => Some(text),
             _ => None,
         });
-        let usage = chunk.usage.map(|usage| usage.get().to_owned());
-        Some((text, usage, chunk.error.is_some(), chunk.is_error, chunk.timings.is_some()))
+        Some(format!("{text:?} {:?} {:?} {} {:?}", chunk.usage, chunk.error, chunk.is_error, chunk.timings))
     }
 
     fn chunk(head: &str, text: &str, tail: &str) -> String {
