@@ -41,6 +41,7 @@ EXTERNAL: dict[str, str] = {
     "serde_json::error::Error": "strands::serde_json::Error",
     "serde_json::error::Result": "strands::serde_json::Result",
     "serde_json::map::Map": "strands::serde_json::Map",
+    "serde_json::raw::RawValue": "strands::serde_json::value::RawValue",
     "serde_json::value::Value": "strands::serde_json::Value",
     "tokio_util::sync::cancellation_token::CancellationToken": "strands::CancellationToken",
     "uuid::Uuid": "strands::uuid::Uuid",

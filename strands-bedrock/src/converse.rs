@@ -68,7 +68,7 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
         usage,
         metrics: response.metrics,
         trace: response.trace,
-        provider_usage: response.usage,
+        provider_usage: response.usage.map(|usage| (*usage).into()),
     });
     Ok(events)
 }

@@ -344,7 +344,8 @@ impl EventReader {
             let first = self.first_content?.duration_since(self.facts.started);
             u64::try_from(first.as_millis()).ok()
         });
-        let event = StreamEvent::Metadata { usage, metrics, trace: metadata.trace, provider_usage: metadata.usage };
+        let provider_usage = metadata.usage.map(|usage| (*usage).into());
+        let event = StreamEvent::Metadata { usage, metrics, trace: metadata.trace, provider_usage };
         match redaction {
             Some(redaction) => (Some(redaction), Some(event)),
             None => (Some(event), None),

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::message::{ContentBlock, Message, ToolResult, ToolResultContent};
+use crate::usage::ProviderUsage;
 
 /// Maximum number of levels of arrays and objects in a value of a conversation or a state.
 pub(crate) const MAX_DEPTH: usize = 100;
@@ -33,12 +34,17 @@ pub(crate) fn check_result(result: &ToolResult) -> Result<(), TooDeep> {
     })
 }
 
+/// Checks that a provider's usage can be stored. Usage that was not parsed yet has few levels, and is not parsed here.
+pub(crate) fn check_usage(usage: &ProviderUsage) -> Result<(), TooDeep> {
+    if usage.is_flat(MAX_DEPTH) { Ok(()) } else { check(usage.value().ok_or(TooDeep)?) }
+}
+
 /// Checks that a message can be stored.
 pub(crate) fn check_message(message: &Message) -> Result<(), TooDeep> {
     let custom = message.metadata.iter().flat_map(|metadata| metadata.custom.values());
     custom.into_iter().try_for_each(check)?;
-    let provider = message.metadata.iter().filter_map(|metadata| metadata.provider_usage.as_ref());
-    provider.into_iter().try_for_each(check)?;
+    let mut provider = message.metadata.iter().filter_map(|metadata| metadata.provider_usage.as_ref());
+    provider.try_for_each(check_usage)?;
     message.content.iter().try_for_each(|block| match block {
         ContentBlock::Provider(content) => check(&content.content),
         ContentBlock::ToolUse(call) => check(&call.input),
@@ -58,6 +64,8 @@ fn fits(value: &Value, levels: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
 
     #[test]
@@ -66,5 +74,12 @@ mod tests {
         assert_eq!(check(&nested(0)), Ok(()));
         assert_eq!(check(&nested(MAX_DEPTH)), Ok(()));
         assert_eq!(check(&nested(MAX_DEPTH + 1)), Err(TooDeep));
+
+        let raw = |levels: usize| RawValue::from_string(["[".repeat(levels), "]".repeat(levels)].concat()).unwrap();
+        for (levels, expected) in [(MAX_DEPTH, Ok(())), (MAX_DEPTH + 1, Err(TooDeep)), (10_000, Err(TooDeep))] {
+            assert_eq!(check_usage(&raw(levels).into()), expected);
+        }
+        let wide = RawValue::from_string(format!("[{}1]", "[],".repeat(MAX_DEPTH))).unwrap();
+        assert_eq!(check_usage(&wide.into()), Ok(()));
     }
 }

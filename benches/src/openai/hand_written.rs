@@ -32,11 +32,11 @@ enum Message {
         content: String,
     },
     User {
-        content: Vec<Part>,
+        content: String,
     },
     Assistant {
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        content: Vec<Part>,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        content: String,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<Call>,
     },
@@ -44,18 +44,6 @@ enum Message {
         tool_call_id: String,
         content: String,
     },
-}
-
-#[derive(Clone, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Part {
-    Text { text: String },
-}
-
-impl Part {
-    fn text(text: impl Into<String>) -> Vec<Self> {
-        vec![Self::Text { text: text.into() }]
-    }
 }
 
 #[derive(Clone, Serialize)]
@@ -151,15 +139,15 @@ impl Chat {
     pub(crate) fn with_turns(provider: &Provider, transport: Transport, turns: usize) -> Self {
         let mut chat = Self::new(provider, transport);
         for _ in 0..turns {
-            chat.messages.push(Message::User { content: Part::text(script::PROMPT) });
-            chat.messages.push(Message::Assistant { content: Part::text(script::ANSWER), tool_calls: Vec::new() });
+            chat.messages.push(Message::User { content: script::PROMPT.to_owned() });
+            chat.messages.push(Message::Assistant { content: script::ANSWER.to_owned(), tool_calls: Vec::new() });
         }
         chat
     }
 
     /// Sends a prompt and runs tools until the model ends its turn. Calls `on_text` with every text delta.
     pub(crate) async fn prompt(&mut self, mut on_text: impl FnMut(&str)) -> String {
-        self.messages.push(Message::User { content: Part::text(script::PROMPT) });
+        self.messages.push(Message::User { content: script::PROMPT.to_owned() });
         loop {
             let (text, tool_calls, stopped) = self.ask(&mut on_text).await;
             let mut results = Vec::new();
@@ -173,8 +161,7 @@ impl Chat {
                 };
                 results.push(Message::Tool { tool_call_id: call.id.clone(), content });
             }
-            let content = if text.is_empty() { Vec::new() } else { Part::text(text.as_str()) };
-            self.messages.push(Message::Assistant { content, tool_calls });
+            self.messages.push(Message::Assistant { content: text.clone(), tool_calls });
             if stopped != "tool_calls" {
                 return text;
             }

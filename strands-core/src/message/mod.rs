@@ -34,7 +34,7 @@ pub use unique_calls::make_call_ids_unique;
 pub use unknown::UnknownFields;
 pub(crate) use wire_enum::wire_enum;
 
-use crate::usage::{ModelMetrics, Usage};
+use crate::usage::{ModelMetrics, ProviderUsage, Usage};
 
 /// Role of a message's author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -95,7 +95,8 @@ pub struct MessageMetadata {
     pub provider: Option<String>,
     /// The provider's own usage object, unchanged.
     #[serde(default, rename = "providerUsage", skip_serializing_if = "Option::is_none")]
-    pub provider_usage: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub provider_usage: Option<ProviderUsage>,
     /// Custom values of the program.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub custom: Map<String, Value>,

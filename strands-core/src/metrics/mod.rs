@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
-pub use crate::usage::{ModelMetrics, Usage};
+pub use crate::usage::{ModelMetrics, ProviderUsage, Usage};
 pub use summary::{AccumulatedMetrics, ExecutionStats, InvocationSummary, MetricsSummary, ToolInfo, ToolUsage};
 pub use trace::Trace;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::StopReason;
 use crate::message::{Citation, ContentBlock, ProviderContent, Role};
-use crate::usage::{ModelMetrics, Usage};
+use crate::usage::{ModelMetrics, ProviderUsage, Usage};
 
 /// One event of a streamed response.
 ///
@@ -86,7 +86,7 @@ pub enum StreamEvent {
         trace: Option<Box<Value>>,
         /// The provider's own usage object, unchanged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        provider_usage: Option<Box<Value>>,
+        provider_usage: Option<ProviderUsage>,
     },
     /// A guardrail replaces the user message, the response, or both.
     RedactContent {
@@ -243,9 +243,9 @@ impl StreamEvent {
 
     /// Sets the provider's own usage object of a [`Metadata`](Self::Metadata); leaves other events unchanged.
     #[must_use]
-    pub fn with_provider_usage(mut self, counts: Value) -> Self {
+    pub fn with_provider_usage(mut self, counts: impl Into<ProviderUsage>) -> Self {
         if let Self::Metadata { provider_usage, .. } = &mut self {
-            *provider_usage = Some(Box::new(counts));
+            *provider_usage = Some(counts.into());
         }
         self
     }

@@ -92,7 +92,7 @@ impl ContinuedResponse {
                     return Ok(Some(StreamEvent::metadata(all, metrics)));
                 }
                 StreamEvent::Metadata { provider_usage, metrics, .. } => {
-                    if let Some(Value::Object(raw)) = provider_usage.map(|raw| *raw) {
+                    if let Some(Value::Object(raw)) = provider_usage.map(Value::from) {
                         add(&mut self.usage, raw);
                     }
                     if self.paused.is_none() {

@@ -8,7 +8,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use sse_stream::Sse;
 use strands_core::message::{Citation, ProviderContent};
 use strands_core::metrics::ModelMetrics;
 use strands_core::models::{
@@ -26,7 +25,7 @@ use super::open_block::{CallArguments, OpenBlock, OpenContent};
 use super::provider_content::ProviderBlock;
 use super::usage::{update, usage};
 use crate::http::{
-    ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, StreamedArguments, stop_reasons, tolerant,
+    ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader, StreamedArguments, stop_reasons, tolerant,
 };
 
 /// Reader of a response. Unknown blocks become provider content, and unknown events are ignored.
@@ -355,12 +354,12 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, ModelError> {
 impl ResponseReader for MessagesReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
-    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let data = event.data.as_deref().map(str::trim).unwrap_or_default();
+    fn read(&mut self, event: Event<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let data = event.data.trim();
         if data.is_empty() {
             return Ok(());
         }
-        match event.event.as_deref().filter(|name| !name.is_empty() && *name != "message") {
+        match event.name.filter(|name| *name != "message") {
             Some(kind) => self.event(kind, data, out),
             None => {
                 let typed: Typed<'_> = parse(data)?;

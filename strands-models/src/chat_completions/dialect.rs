@@ -21,8 +21,6 @@ pub(crate) struct Dialect {
     pub(crate) sampling: SamplingFields,
     /// True if usage is requested with `stream_options`.
     pub(crate) asks_for_usage: bool,
-    /// True if content of one text is sent as a string instead of a list with one part.
-    pub(crate) plain_text: bool,
     /// `tool_choice` for any tool.
     pub(crate) any_tool: &'static str,
     /// True if `tool_choice` accepts a name. Otherwise the chosen tool is sent alone.
@@ -51,7 +49,6 @@ impl Dialect {
             media: Media::OPENAI,
             sampling: SamplingFields::CHAT,
             asks_for_usage: true,
-            plain_text: false,
             any_tool: "required",
             named_choice: true,
             call_ids: None,

@@ -1,6 +1,7 @@
 //! Chat Completions: OpenAI's protocol, which most servers implement, each with its own differences.
 
 mod chunk;
+mod chunk_parser;
 mod content;
 mod content_parts;
 mod dialect;

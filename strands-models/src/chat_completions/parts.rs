@@ -42,9 +42,8 @@ impl Serialize for UserParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(outgoing, dialect) = self;
         let mut parts = outgoing.iter().filter_map(|block| part(block, dialect));
-        if dialect.plain_text
-            && let (Some(Part::Text(only)), None) = (parts.next(), parts.next())
-        {
+        // The older form of one text, which all servers accept, is shorter.
+        if let (Some(Part::Text(only)), None) = (parts.next(), parts.next()) {
             return serializer.serialize_str(&only);
         }
         let parts = outgoing.iter().filter_map(|block| part(block, dialect));
@@ -58,7 +57,7 @@ impl Serialize for AssistantParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(message, dialect) = self;
         let thinks = has_thinking(message, dialect);
-        if dialect.plain_text && !thinks {
+        if !thinks {
             let own = is_own(message, dialect);
             let mut outgoing = outgoing_content(message, &dialect.provider)
                 .filter(|block| is_part(block, dialect) && !(own && is_image(block)));

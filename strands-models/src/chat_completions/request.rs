@@ -100,16 +100,7 @@ struct ToolMessage<'a> {
 #[serde(untagged)]
 enum Content<'a> {
     Text(Cow<'a, str>),
-    Part([PartJson<'a>; 1]),
     Parts(Vec<PartJson<'a>>),
-}
-
-impl<'a> Content<'a> {
-    /// Returns one text, in the form that the server accepts.
-    fn one(text: &'a str, dialect: &'a Dialect) -> Self {
-        let text = Cow::Borrowed(text);
-        if dialect.plain_text { Self::Text(text) } else { Self::Part([PartJson(Part::Text(text), dialect)]) }
-    }
 }
 
 #[derive(Serialize)]
@@ -132,7 +123,7 @@ struct AssistantMessage<'a> {
 /// user message, if the server accepts only text in results.
 fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     if let Some(text) = only_text(message) {
-        return messages.serialize_element(&PlainMessage { role: "user", content: &Content::one(text, dialect) });
+        return messages.serialize_element(&PlainMessage { role: "user", content: text });
     }
     let outgoing: Vec<_> = outgoing_content(message, &dialect.provider).collect();
     let mut moved = Vec::new();
@@ -187,7 +178,7 @@ const DOCUMENT_FOLLOWS: &str =
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     let has_field = dialect.replay == ReasoningReplay::Content && dialect.empty_reasoning;
     if let Some(text) = only_text(message).filter(|_| !has_field) {
-        return messages.serialize_element(&PlainMessage { role: "assistant", content: &Content::one(text, dialect) });
+        return messages.serialize_element(&PlainMessage { role: "assistant", content: text });
     }
     let outgoing = || outgoing_content(message, &dialect.provider);
     let images = generated_images(message, dialect);

@@ -3,23 +3,24 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde_json::Value;
-use sse_stream::Sse;
+use serde_json::value::RawValue;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
-use super::chunk::{Choice, Chunk, Delta, MessageContent, ToolCallDelta};
+use super::chunk::{Choice, Chunk, Delta, MessageContent, RareContent, ToolCallDelta};
+use super::chunk_parser::ChunkParser;
 use super::content_parts::citation;
 use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
 use super::tool_calls::{CallDelta, Calls};
-use super::usage::{cost, last_events, usage};
-use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons};
+use super::usage::{cost, usage, with_timings};
+use crate::http::{ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader, stop_reasons};
 
 /// Reader of a response. Unknown fields and types are skipped.
 pub(super) struct ChatReader {
     pub(super) dialect: Arc<Dialect>,
+    parser: ChunkParser,
     began: bool,
     /// Index of the next block.
     next: usize,
@@ -39,9 +40,8 @@ pub(super) struct ChatReader {
     pub(super) details: Details,
     refused: bool,
     finish_reason: Option<String>,
-    usage: Option<Box<Value>>,
-    /// Usage of the last event.
-    emitted_usage: Option<Usage>,
+    /// Usage so far, as the provider reports it.
+    usage: Option<(Usage, Box<RawValue>)>,
     complete: bool,
     pub(super) content: ContentLimit,
 }
@@ -68,6 +68,7 @@ impl ChatReader {
     pub(super) fn new(dialect: Arc<Dialect>, limit: usize) -> Self {
         Self {
             dialect,
+            parser: ChunkParser::default(),
             began: false,
             next: 0,
             open: None,
@@ -81,7 +82,6 @@ impl ChatReader {
             refused: false,
             finish_reason: None,
             usage: None,
-            emitted_usage: None,
             complete: false,
             content: ContentLimit::new(limit),
         }
@@ -89,29 +89,29 @@ impl ChatReader {
 
     /// Reads a chunk of a stream, or a document.
     fn chunk(&mut self, json: &str, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let chunk: Chunk = serde_json::from_str(json).map_err(malformed)?;
+        let mut chunk = Chunk::default();
+        self.parser.parse(json, &mut chunk).map_err(malformed)?;
         if let Some(error) = chunk.error {
             if let Some(counts) = chunk.usage {
                 self.begin(out);
-                out.push_back(cost(*counts));
+                out.push_back(cost(counts));
             }
             return Err(refused(&error, self.dialect.classify).into());
         }
-        if chunk.kind.as_deref() == Some("error") {
+        if chunk.is_error {
             return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.classify).into());
         }
         self.begin(out);
         self.chunks += 1;
-        let mut choice = chunk.choice;
-        let of_choice = choice.as_mut().and_then(|choice| choice.usage.take());
+        let of_choice = chunk.choice.as_mut().and_then(|choice| choice.usage.take());
         if let Some(counts) = chunk.usage.or(of_choice) {
             self.used(counts, out);
         }
-        if let Some(choice) = choice {
+        if let Some(choice) = &mut chunk.choice {
             self.choice(choice, is_document, out)?;
         }
-        if let (Some(Value::Object(usage)), Some(timings)) = (self.usage.as_deref_mut(), chunk.timings) {
-            usage.insert("timings".to_owned(), *timings);
+        if let Some(timings) = chunk.timings {
+            self.usage = self.usage.take().map(|(usage, counts)| (usage, with_timings(counts, &timings)));
         }
         Ok(())
     }
@@ -124,28 +124,33 @@ impl ChatReader {
 
     /// Emits usage, which may come with each chunk, when it changes: the response may break off. Usage of zero does not replace
     /// an earlier one.
-    fn used(&mut self, counts: Box<Value>, out: &mut VecDeque<StreamEvent>) {
+    fn used(&mut self, counts: Box<RawValue>, out: &mut VecDeque<StreamEvent>) {
         let usage = usage(&counts);
-        if self.usage.is_some() && usage.total_tokens == 0 {
+        let before = self.usage.as_ref().map(|(usage, _)| *usage);
+        if before.is_some() && usage.total_tokens == 0 {
             return;
         }
-        self.usage = Some(counts);
-        if self.emitted_usage != Some(usage) {
-            self.emitted_usage = Some(usage);
+        self.usage = Some((usage, counts));
+        if before != Some(usage) {
             out.push_back(StreamEvent::metadata(usage, ModelMetrics::default()));
         }
     }
 
-    fn choice(&mut self, choice: Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if let Some(error) = choice.error {
-            return Err(refused(&error, self.dialect.classify).into());
+    fn choice(
+        &mut self,
+        choice: &mut Choice,
+        is_document: bool,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        if let Some(error) = &choice.error {
+            return Err(refused(error, self.dialect.classify).into());
         }
         // Of several choices, the one that begins first is read.
         let index = choice.index.unwrap_or_default();
         if *self.choice.get_or_insert(index) != index {
             return Ok(());
         }
-        match (choice.delta, choice.message) {
+        match (choice.delta.take(), choice.message.take()) {
             (_, Some(message)) if is_document && !message.is_empty() => self.delta(*message, true, out)?,
             (Some(delta), _) if !delta.is_empty() => {
                 self.in_deltas = true;
@@ -154,7 +159,7 @@ impl ChatReader {
             (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
             _ => {}
         }
-        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_reasons::is_none(reason)) {
+        if let Some(reason) = choice.finish_reason.take().filter(|reason| !stop_reasons::is_none(reason)) {
             self.finish_reason = Some(reason);
         }
         Ok(())
@@ -176,11 +181,14 @@ impl ChatReader {
 
     /// Reads new content, or a whole message.
     fn delta(&mut self, delta: Delta, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let words = |text: &String| !text.is_empty();
-        if !delta.reasoning_details.is_empty() {
-            self.detail(delta.reasoning_details, out)?;
+        let mut rare = delta.rare;
+        let own_reasoning = rare.as_deref_mut().and_then(|rare| rare.reasoning.take());
+        if let Some(rare) = rare.as_deref_mut()
+            && !rare.reasoning_details.is_empty()
+        {
+            self.detail(std::mem::take(&mut rare.reasoning_details), out)?;
         }
-        if let Some(text) = delta.reasoning_content.filter(words).or(delta.reasoning.filter(words)) {
+        if let Some(text) = delta.reasoning_content.filter(|text| !text.is_empty()).or(own_reasoning) {
             self.reasoning(text, out)?;
         }
         match delta.content {
@@ -188,18 +196,21 @@ impl ChatReader {
             MessageContent::Text(text) => self.text(text, out)?,
             MessageContent::Parts(parts) => parts.into_iter().try_for_each(|part| self.part(part, out))?,
         }
-        if let Some(refusal) = delta.refusal.filter(words) {
+        if let Some(refusal) = rare.as_deref_mut().and_then(|rare| rare.refusal.take()) {
             self.refused = true;
             self.text(refusal, out)?;
         }
         for call in delta.tool_calls {
             self.call(call, is_whole, out)?;
         }
-        for citation in delta.annotations.iter().filter_map(citation) {
+        let Some(rare) = rare else {
+            return Ok(());
+        };
+        let RareContent { annotations, images, .. } = *rare;
+        for citation in annotations.iter().filter_map(citation) {
             self.cite(citation, out)?;
         }
-        delta.images.into_iter().try_for_each(|image| self.image(image, out))?;
-        Ok(())
+        images.into_iter().try_for_each(|image| self.image(image, out))
     }
 
     pub(super) fn text(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -287,7 +298,10 @@ impl ChatReader {
             out.push_back(StreamEvent::block_stop(block));
         }
         self.calls.end(out);
-        out.extend(last_events(stop_reason, self.usage.take().map(|usage| *usage)));
+        out.push_back(StreamEvent::stop(stop_reason));
+        if let Some((usage, counts)) = self.usage.take() {
+            out.push_back(StreamEvent::metadata(usage, ModelMetrics::default()).with_provider_usage(counts));
+        }
         Ok(())
     }
 }
@@ -313,11 +327,11 @@ fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> ModelErro
 impl ResponseReader for ChatReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
-    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        match event.data.as_deref().map(str::trim) {
-            None | Some("") => Ok(()),
-            Some("[DONE]") => self.finish(End::Done, out),
-            Some(data) => self.chunk(data, false, out),
+    fn read(&mut self, event: Event<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match event.data.trim() {
+            "" => Ok(()),
+            "[DONE]" => self.finish(End::Done, out),
+            data => self.chunk(data, false, out),
         }
     }
 
@@ -339,7 +353,7 @@ impl ResponseReader for ChatReader {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::chat_completions::ReasoningReplay;
@@ -372,7 +386,7 @@ mod tests {
         let mut reader = reader(64);
         let mut out = VecDeque::new();
         let chunk = json!({"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": ""}]}).to_string();
-        reader.read(&Sse::default().data(chunk), &mut out).unwrap();
+        reader.read(Event::of(&chunk), &mut out).unwrap();
         let cut = reader.end(&mut out).unwrap_err();
         assert!(matches!(&cut, ReadError::Failed(ModelError::Transport { .. })), "{cut:?}");
     }
@@ -386,7 +400,7 @@ mod tests {
             let mut out = VecDeque::new();
             let read = match whole {
                 true => reader(64).whole(error.to_string().as_bytes(), &mut out),
-                false => reader(64).read(&Sse::default().data(error.to_string()), &mut out),
+                false => reader(64).read(Event::of(&error.to_string()), &mut out),
             };
             let refused = read.unwrap_err();
             assert!(
@@ -403,7 +417,7 @@ mod tests {
             let mut out = VecDeque::new();
             for delta in &deltas {
                 let chunk = json!({"choices": [{"index": 0, "delta": delta}]}).to_string();
-                match reader.read(&Sse::default().data(chunk), &mut out) {
+                match reader.read(Event::of(&chunk), &mut out) {
                     Ok(()) => {}
                     // Arguments that may belong to several calls.
                     Err(ReadError::Failed(ModelError::Protocol { .. })) => return Ok(()),
@@ -411,8 +425,8 @@ mod tests {
                 }
             }
             let last = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string();
-            reader.read(&Sse::default().data(last), &mut out).unwrap();
-            reader.read(&Sse::default().data("[DONE]"), &mut out).unwrap();
+            reader.read(Event::of(&last), &mut out).unwrap();
+            reader.read(Event::of("[DONE]"), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
             complete_response(&out);
@@ -421,7 +435,7 @@ mod tests {
         #[test]
         fn survives_any_bytes(data in ".{0,64}") {
             let mut out = VecDeque::new();
-            let _ = reader(64).read(&Sse::default().data(data.clone()), &mut out);
+            let _ = reader(64).read(Event::of(&data), &mut out);
             let _ = reader(64).whole(data.as_bytes(), &mut out);
         }
     }

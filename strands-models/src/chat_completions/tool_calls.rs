@@ -1,7 +1,7 @@
 //! Tool calls of a message, assembled from their deltas. A delta belongs to a call by its id and its index; servers omit either,
 //! send the same index for all calls, or a new id with each delta.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use strands_core::models::{ModelError, StreamEvent, ToolUseStart};
 
@@ -13,7 +13,8 @@ use crate::http::{ContentLimit, StreamedArguments};
 pub(super) struct Calls {
     calls: Vec<Call>,
     by_id: HashMap<String, usize>,
-    by_index: HashMap<usize, IndexGroup>,
+    /// Ordered, because hashing an index costs more for every delta than comparing it with a few others.
+    by_index: BTreeMap<usize, IndexGroup>,
     /// Call of the last delta.
     last: usize,
     /// Number of calls without arguments so far.

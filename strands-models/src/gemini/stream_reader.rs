@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sse_stream::Sse;
 use strands_core::message::ProviderContent;
-use strands_core::metrics::ModelMetrics;
+use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::chunk::{Candidate, Chunk, PromptFeedback};
@@ -15,7 +15,7 @@ use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
 use super::{PROVIDER, media_signatures, text_signatures};
-use crate::http::{ContentLimit, Framing, ReadError, ResponseReader, tolerant};
+use crate::http::{ContentLimit, Event, Framing, ReadError, ResponseReader, tolerant};
 
 /// Reader of a response. Unknown parts become provider content.
 pub(super) struct GeminiReader {
@@ -31,8 +31,8 @@ pub(super) struct GeminiReader {
     /// The server has reported the end of the response.
     is_whole: bool,
     finish: Option<(String, Option<String>)>,
-    /// JSON of the latest counts. Each chunk has counts, and the last ones are final.
-    usage: String,
+    /// The latest counts. Each chunk has counts, and the last ones are final.
+    usage: Option<(Box<RawValue>, Usage)>,
     sources: Sources,
     content: ContentLimit,
 }
@@ -57,7 +57,7 @@ impl GeminiReader {
             candidate: None,
             is_whole: false,
             finish: None,
-            usage: String::new(),
+            usage: None,
             sources: Sources::default(),
             content: ContentLimit::new(limit),
         }
@@ -80,7 +80,7 @@ impl GeminiReader {
             out.push_back(StreamEvent::start_from(PROVIDER));
         }
         if let Some(counts) = chunk.usage_metadata {
-            self.update_usage(counts.get(), out);
+            self.update_usage(counts, out);
         }
         if let Some(feedback) = chunk.prompt_feedback {
             let blocked = serde_json::from_str::<PromptFeedback>(feedback.get()).ok();
@@ -99,12 +99,10 @@ impl GeminiReader {
     }
 
     /// Reports changed counts immediately, since the response may end early.
-    fn update_usage(&mut self, counts: &str, out: &mut VecDeque<StreamEvent>) {
-        if self.usage != counts {
-            self.usage.clear();
-            self.usage.push_str(counts);
-            let changed = serde_json::from_str(counts).ok().map(|counts: Value| usage(&counts));
-            out.extend(changed.map(|usage| StreamEvent::metadata(usage, ModelMetrics::default())));
+    fn update_usage(&mut self, counts: &RawValue, out: &mut VecDeque<StreamEvent>) {
+        if self.usage.as_ref().is_none_or(|(known, _)| known.get() != counts.get()) {
+            let (_, usage) = self.usage.insert((counts.to_owned(), usage(counts)));
+            out.push_back(StreamEvent::metadata(*usage, ModelMetrics::default()));
         }
     }
 
@@ -300,9 +298,8 @@ impl GeminiReader {
         }
         let fields = sources.into_fields().map(Box::new);
         out.push_back(StreamEvent::MessageStop { stop_reason, additional_model_response_fields: fields });
-        if let Ok(counts) = serde_json::from_str::<Value>(&self.usage) {
-            let metadata = StreamEvent::metadata(usage(&counts), ModelMetrics::default());
-            out.push_back(metadata.with_provider_usage(counts));
+        if let Some((counts, usage)) = self.usage.take() {
+            out.push_back(StreamEvent::metadata(usage, ModelMetrics::default()).with_provider_usage(counts));
         }
         Ok(())
     }
@@ -322,15 +319,15 @@ fn size(value: &Value) -> usize {
 impl ResponseReader for GeminiReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
-    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        match event.data.as_deref() {
-            None | Some("") => Ok(()),
+    fn read(&mut self, event: Event<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match event.data {
+            "" => Ok(()),
             // Not part of this protocol, but sent by gateways that support several.
-            Some("[DONE]") => {
+            "[DONE]" => {
                 self.is_whole = true;
                 Ok(())
             }
-            Some(data) => self.chunk(serde_json::from_str(data), out),
+            data => self.chunk(serde_json::from_str(data), out),
         }
     }
 
@@ -419,10 +416,10 @@ mod tests {
         let (mut reader, mut out) = (GeminiReader::new(1 << 20), VecDeque::new());
         for parts in parts.chunks(at_once) {
             let chunk = json!({"candidates": [{"content": {"parts": parts}}]}).to_string();
-            reader.read(&Sse::default().data(chunk), &mut out).unwrap();
+            reader.read(Event::of(&chunk), &mut out).unwrap();
         }
         let last = json!({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 1}});
-        reader.read(&Sse::default().data(last.to_string()), &mut out).unwrap();
+        reader.read(Event::of(&last.to_string()), &mut out).unwrap();
         reader.end(&mut out).unwrap();
         out
     }
@@ -442,7 +439,7 @@ mod tests {
         #[test]
         fn arbitrary_text_does_not_panic(data in ".{0,64}") {
             let mut out = VecDeque::new();
-            let _ = GeminiReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
+            let _ = GeminiReader::new(64).read(Event::of(&data), &mut out);
             let _ = GeminiReader::new(64).whole(data.as_bytes(), &mut out);
         }
     }

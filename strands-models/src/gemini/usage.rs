@@ -1,29 +1,50 @@
 //! Token usage of a response.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use strands_core::metrics::Usage;
 
 use crate::http::tolerant;
 
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Counts {
+    #[serde(deserialize_with = "tolerant::number")]
+    prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "tolerant::number")]
+    tool_use_prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "tolerant::number")]
+    candidates_token_count: Option<u64>,
+    #[serde(deserialize_with = "tolerant::number")]
+    thoughts_token_count: Option<u64>,
+    #[serde(deserialize_with = "tolerant::number")]
+    cached_content_token_count: Option<u64>,
+    #[serde(deserialize_with = "tolerant::number")]
+    total_token_count: Option<u64>,
+}
+
 /// Converts token counts. Results of built-in tools are input, and reasoning is output. The provider includes cached tokens
 /// in the prompt's count; they are counted separately here. The provider omits zero counts.
-pub(super) fn usage(raw: &Value) -> Usage {
-    let count = |name: &str| raw.get(name).and_then(tolerant::count);
-    let sum =
-        |names: [&str; 2]| names.map(|name| count(name).unwrap_or_default()).into_iter().fold(0, u64::saturating_add);
-    let input = sum(["promptTokenCount", "toolUsePromptTokenCount"]);
-    let output = sum(["candidatesTokenCount", "thoughtsTokenCount"]);
-    let cached = count("cachedContentTokenCount");
+pub(super) fn usage(raw: &RawValue) -> Usage {
+    let counts: Counts = tolerant::counts(raw);
+    let sum = |one: Option<u64>, other: Option<u64>| one.unwrap_or_default().saturating_add(other.unwrap_or_default());
+    let input = sum(counts.prompt_token_count, counts.tool_use_prompt_token_count);
+    let output = sum(counts.candidates_token_count, counts.thoughts_token_count);
+    let cached = counts.cached_content_token_count;
     Usage::new(input.saturating_sub(cached.unwrap_or_default()), output)
         .with_cache(cached, None)
-        .with_total(count("totalTokenCount").unwrap_or_else(|| input.saturating_add(output)))
+        .with_total(counts.total_token_count.unwrap_or_else(|| input.saturating_add(output)))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn usage(counts: &Value) -> Usage {
+        super::usage(&serde_json::value::to_raw_value(counts).unwrap())
+    }
 
     #[test]
     fn counts_reasoning_as_output_and_cached_tokens_separately() {

@@ -44,7 +44,7 @@ impl StreamedArguments {
                 self.first = std::mem::take(&mut self.again);
             }
         }
-        if !may_be_placeholder(&self.first.text) {
+        if self.emitted > 0 || !may_be_placeholder(&self.first.text) {
             self.emit(&mut certain);
         }
         (!certain.is_empty()).then_some(certain)
@@ -147,17 +147,17 @@ const PLACEHOLDERS: [&str; 4] = ["{}", "[]", "null", "\"\""];
 const LONGEST_PLACEHOLDER: usize = 16;
 
 fn is_placeholder(text: &str) -> bool {
-    text.len() <= LONGEST_PLACEHOLDER && PLACEHOLDERS.contains(&&*without_space(text))
+    text.len() <= LONGEST_PLACEHOLDER && PLACEHOLDERS.iter().any(|placeholder| rest(placeholder, text) == Some(""))
 }
 
 /// Returns true if a text is the beginning of a placeholder, or empty.
 fn may_be_placeholder(text: &str) -> bool {
-    let begins = |begun: &str| PLACEHOLDERS.iter().any(|placeholder| placeholder.starts_with(begun));
-    text.len() <= LONGEST_PLACEHOLDER && begins(&without_space(text))
+    text.len() <= LONGEST_PLACEHOLDER && PLACEHOLDERS.iter().any(|placeholder| rest(placeholder, text).is_some())
 }
 
-fn without_space(text: &str) -> String {
-    text.split_whitespace().collect()
+/// Returns the end of a placeholder that begins with a text, apart from white space.
+fn rest<'a>(placeholder: &'a str, text: &str) -> Option<&'a str> {
+    text.split_whitespace().try_fold(placeholder, |rest, word| rest.strip_prefix(word))
 }
 
 #[cfg(test)]

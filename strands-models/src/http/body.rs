@@ -10,11 +10,11 @@ use http_body::Body as _;
 use strands_core::models::ModelError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::byte_order_mark::ByteOrderMark;
 use super::client::Timeouts;
 use super::error::CallContext;
 use super::form::Form;
 use super::response_stream::ReadError;
-use super::utf8::Utf8;
 
 /// Body of a response.
 pub(super) struct Body {
@@ -24,8 +24,8 @@ pub(super) struct Body {
     idle: Option<IdleTimer>,
     deadline: Option<DeadlineTimer>,
     request_id: Option<String>,
-    utf8: Utf8,
-    /// Text that was read to determine the form, and is returned again.
+    mark: ByteOrderMark,
+    /// Bytes that was read to determine the form, and are returned again.
     start: Option<Bytes>,
 }
 
@@ -93,7 +93,7 @@ impl Body {
         let BodyTimeouts { timeouts, idle, deadline } = timeouts;
         let idle = idle.map(|timeout| IdleTimer { timeout, timer: None, since: None });
         let deadline = deadline.map(|deadline| DeadlineTimer { deadline, timer: Box::pin(sleep_until(deadline.at)) });
-        Self { body, context, timeouts, idle, deadline, request_id, utf8: Utf8::default(), start: None }
+        Self { body, context, timeouts, idle, deadline, request_id, mark: ByteOrderMark::default(), start: None }
     }
 
     pub(super) fn context(&self) -> &CallContext {
@@ -119,30 +119,33 @@ impl Body {
         let mut start = Bytes::new();
         let mut form = None;
         while form.is_none() {
-            let Some(text) = poll_fn(|context| self.poll_text(context)).await.transpose()? else {
+            let Some(bytes) = poll_fn(|context| self.poll_bytes(context)).await.transpose()? else {
                 break;
             };
-            start =
-                if start.is_empty() { text.slice_ref(text.trim_ascii_start()) } else { [start, text].concat().into() };
+            start = if start.is_empty() {
+                bytes.slice_ref(bytes.trim_ascii_start())
+            } else {
+                [start, bytes].concat().into()
+            };
             form = Form::of(&start);
         }
         self.start = Some(start).filter(|start| !start.is_empty());
         Ok(form.unwrap_or(Form::Events))
     }
 
-    /// Returns the next text, or `None` at the end. It is UTF-8, and chunks end between characters.
-    pub(super) fn poll_text(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
+    /// Returns the next bytes, or `None` at the end, without a byte order mark at the start.
+    pub(super) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
         if let Some(start) = self.start.take() {
             return Poll::Ready(Some(Ok(start)));
         }
         loop {
-            let (text, is_over) = match ready!(self.poll_bytes(context)) {
-                Some(Ok(bytes)) => (self.utf8.push(bytes), false),
+            let (bytes, is_over) = match ready!(self.poll_data(context)) {
+                Some(Ok(bytes)) => (self.mark.skip(bytes), false),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => (self.utf8.end(), true),
+                None => (self.mark.end(), true),
             };
-            if !text.is_empty() {
-                return Poll::Ready(Some(Ok(text)));
+            if !bytes.is_empty() {
+                return Poll::Ready(Some(Ok(bytes)));
             }
             if is_over {
                 return Poll::Ready(None);
@@ -150,8 +153,8 @@ impl Body {
         }
     }
 
-    /// Returns the next bytes, or `None` at the end.
-    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
+    /// Returns the bytes of the next frame, or `None` at the end.
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
         // First, since a server that sends all the time must not defer it.
         if let Some(DeadlineTimer { deadline, timer }) = &mut self.deadline
             && timer.as_mut().poll(context).is_ready()
@@ -188,12 +191,12 @@ impl Body {
     /// Reads the whole body, up to `limit` bytes.
     pub(super) async fn read(&mut self, limit: usize) -> Result<String, ModelError> {
         let mut whole = Vec::new();
-        while let Some(text) = poll_fn(|context| self.poll_text(context)).await {
-            let text = text?;
-            if whole.len().saturating_add(text.len()) > limit {
+        while let Some(bytes) = poll_fn(|context| self.poll_bytes(context)).await {
+            let bytes = bytes?;
+            if whole.len().saturating_add(bytes.len()) > limit {
                 return Err(ModelError::ResponseTooLarge { limit: Some(limit), details: Box::default() });
             }
-            whole.extend_from_slice(&text);
+            whole.extend_from_slice(&bytes);
         }
         Ok(in_utf8(whole))
     }
@@ -203,9 +206,9 @@ impl Body {
         let mut start = Vec::new();
         let reading = async {
             while start.len() < limit
-                && let Some(Ok(text)) = poll_fn(|context| self.poll_text(context)).await
+                && let Some(Ok(bytes)) = poll_fn(|context| self.poll_bytes(context)).await
             {
-                start.extend_from_slice(&text);
+                start.extend_from_slice(&bytes);
             }
         };
         // What has been read by then is the start.
@@ -215,7 +218,7 @@ impl Body {
     }
 }
 
-/// Converts bytes to text. The last character may have been cut.
+/// Converts bytes to text. Invalid bytes become U+FFFD: one bad character does not cost a response.
 fn in_utf8(text: Vec<u8>) -> String {
     String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

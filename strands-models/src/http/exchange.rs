@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use futures_util::stream;
-use sse_stream::Sse;
 use strands_core::lenient_json::replace_lone_surrogates;
 use strands_core::models::{ModelError, ModelErrorKind, ModelStream, StreamEvent};
 
@@ -11,6 +10,7 @@ use super::body::{Body, Deadline};
 use super::documents::documents;
 use super::endpoint::{Endpoint, SuccessResponse};
 use super::error_response::ErrorResponse;
+use super::event::Event;
 use super::form::Form;
 use super::framing::Framing;
 use super::response_stream::{ReadError, ResponseReader, response_stream};
@@ -112,7 +112,7 @@ pub(super) fn read_whole<R: ResponseReader>(
         Some(chunks) if !chunks.is_empty() => {
             for chunk in chunks {
                 if !reader.is_complete() {
-                    reader.read(&Sse::default().data(*chunk), events)?;
+                    reader.read(Event::of(chunk), events)?;
                 }
             }
             if reader.is_complete() { Ok(()) } else { reader.end(events) }

@@ -3,17 +3,28 @@
 use std::borrow::Cow;
 use std::task::{Context, Poll, ready};
 
-use sse_stream::Sse;
+use memchr::memchr;
 use strands_core::lenient_json::replace_lone_surrogates;
 use strands_core::models::ModelError;
 
 use super::body::Body;
+use super::event::Event;
 use super::lines::LineStream;
 use super::split_pairs::{ends_in_half, join};
 use super::sse::EventStream;
 
 /// Maximum size of an event beyond its content: names of fields, ids and padding.
-pub(super) const EVENT_OVERHEAD: usize = 128 * 1024;
+const EVENT_OVERHEAD: usize = 128 * 1024;
+
+/// Returns the maximum size of an event whose content has up to `limit` bytes.
+pub(super) fn most_event_bytes(limit: usize) -> usize {
+    limit.saturating_add(EVENT_OVERHEAD)
+}
+
+/// Returns the error of an event with more than the maximum size.
+pub(super) fn too_large(limit: usize) -> ModelError {
+    ModelError::ResponseTooLarge { limit: Some(limit), details: Box::default() }
+}
 
 /// Framing of a provider's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +35,29 @@ pub(crate) enum Framing {
     JsonLines,
 }
 
+/// An event as it was sent.
+pub(super) struct RawEvent<'a> {
+    /// Empty if the event has none.
+    pub(super) name: &'a [u8],
+    pub(super) data: &'a [u8],
+}
+
 /// Events of a response.
 pub(super) struct Events {
     framed: Framed,
     /// Event that ends in half a character, until the next one arrives.
-    held: Option<Sse>,
-    /// Event that was read and is returned next.
-    next: Option<Event>,
+    held: Option<OwnEvent>,
+    /// Event that was read with the one before it, and follows it.
+    next: Option<Option<Result<OwnEvent, ModelError>>>,
+    /// Event that is not returned as it was sent.
+    repaired: Option<OwnEvent>,
 }
 
-/// Next event; `None` at the end.
-type Event = Option<Result<Sse, ModelError>>;
+/// A copy of an event, which only broken, divided or escaped characters need.
+struct OwnEvent {
+    name: String,
+    data: String,
+}
 
 enum Framed {
     ServerSent(EventStream),
@@ -48,46 +71,169 @@ impl Events {
             Framing::ServerSentEvents => Framed::ServerSent(EventStream::new(body, limit)),
             Framing::JsonLines => Framed::Lines(LineStream::new(body, limit)),
         };
-        Self { framed, held: None, next: None }
+        Self { framed, held: None, next: None, repaired: None }
     }
 
-    /// Returns the next event, or `None` at the end. An incomplete event at the end is dropped, and half characters in its JSON
-    /// become U+FFFD.
-    pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+    /// Reads the next event, which [`event`](Self::event) returns; `None` at the end. An incomplete event at the end is dropped.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<(), ModelError>>> {
+        self.repaired = None;
         loop {
-            let mut event = match self.next.take() {
-                Some(event) => event,
-                None => ready!(self.framed.poll(context)),
+            let read = match self.next.take() {
+                Some(read) => read,
+                None => match ready!(self.framed.poll_next(context)) {
+                    Some(Ok(())) if self.held.is_none() && !has_escape(self.framed.event().data) => {
+                        return Poll::Ready(Some(Ok(())));
+                    }
+                    read => read.map(|read| read.map(|()| self.framed.event().to_own())),
+                },
             };
             if let Some(mut held) = self.held.take() {
-                if let Some(Ok(event)) = &mut event {
-                    join(&mut held, event);
-                }
-                self.next = Some(event);
-                return Poll::Ready(Some(Ok(repaired(held))));
+                self.next = Some(read.map(|read| {
+                    read.map(|mut event| {
+                        join(&mut held.data, &mut event.data);
+                        event
+                    })
+                }));
+                self.repaired = Some(held.repaired());
+                return Poll::Ready(Some(Ok(())));
             }
-            match event {
-                Some(Ok(event)) if ends_in_half(&event) => self.held = Some(event),
-                event => return Poll::Ready(event.map(|event| event.map(repaired))),
+            match read {
+                Some(Ok(event)) if ends_in_half(&event.data) => self.held = Some(event),
+                read => {
+                    return Poll::Ready(read.map(|read| read.map(|event| self.repaired = Some(event.repaired()))));
+                }
             }
         }
     }
+
+    /// Returns the event that was read last, with U+FFFD in place of broken characters.
+    pub(super) fn event(&mut self) -> Event<'_> {
+        if self.repaired.is_none() {
+            let RawEvent { name, data } = self.framed.event();
+            if let (Ok(name), Ok(data)) = (str::from_utf8(name), str::from_utf8(data)) {
+                return Event { name: Some(name).filter(|name| !name.is_empty()), data };
+            }
+            self.repaired = Some(self.framed.event().to_own());
+        }
+        self.repaired.as_ref().map_or(Event::default(), |OwnEvent { name, data }| Event {
+            name: Some(name.as_str()).filter(|name| !name.is_empty()),
+            data,
+        })
+    }
+}
+
+impl RawEvent<'_> {
+    fn to_own(&self) -> OwnEvent {
+        let [name, data] = [self.name, self.data].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        OwnEvent { name, data }
+    }
+}
+
+impl OwnEvent {
+    fn repaired(mut self) -> Self {
+        if let Cow::Owned(repaired) = replace_lone_surrogates(&self.data) {
+            self.data = repaired;
+        }
+        self
+    }
+}
+
+/// Returns true if JSON has a character as the escape of its code unit, which may be half of a pair.
+fn has_escape(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = memchr(b'\\', rest) {
+        match rest.get(at + 1) {
+            Some(b'u') => return true,
+            _ => rest = rest.get(at + 2..).unwrap_or_default(),
+        }
+    }
+    false
 }
 
 impl Framed {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<(), ModelError>>> {
         match self {
-            Self::ServerSent(events) => events.poll_event(context),
-            Self::Lines(lines) => lines.poll_line(context),
+            Self::ServerSent(events) => events.poll_next(context),
+            Self::Lines(lines) => lines.poll_next(context),
+        }
+    }
+
+    fn event(&self) -> RawEvent<'_> {
+        match self {
+            Self::ServerSent(events) => events.event(),
+            Self::Lines(lines) => lines.event(),
         }
     }
 }
 
-fn repaired(mut event: Sse) -> Sse {
-    if let Some(data) = &mut event.data
-        && let Cow::Owned(repaired) = replace_lone_surrogates(data)
-    {
-        *data = repaired;
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::super::body::BodyTimeouts;
+    use super::super::endpoint::Hints;
+    use super::super::error::CallContext;
+    use super::super::sent_secrets::SentSecrets;
+    use super::*;
+
+    const LIMIT: usize = 64;
+
+    /// Returns the data of the events in a body, and its error.
+    async fn read(framing: Framing, body: Vec<u8>) -> (Vec<String>, Option<ModelError>) {
+        let context = CallContext {
+            model_id: "m".to_owned(),
+            url: "http://host/".to_owned(),
+            hints: Hints::default(),
+            secrets: SentSecrets::default(),
+        };
+        let body = Body::new(body.into(), context, BodyTimeouts::default(), None);
+        let mut events = Events::new(framing, body, LIMIT);
+        let mut read = Vec::new();
+        loop {
+            match poll_fn(|context| events.poll_next(context)).await {
+                Some(Ok(())) => read.push(events.event().data.to_owned()),
+                Some(Err(error)) => return (read, Some(error)),
+                None => return (read, None),
+            }
+        }
     }
-    event
+
+    #[tokio::test]
+    async fn limits_the_size_of_an_event() {
+        let json = |size: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
+        let most = most_event_bytes(LIMIT);
+        for (framing, begin, end) in [(Framing::ServerSentEvents, "data: ", "\n\n"), (Framing::JsonLines, "", "\n")] {
+            for (size, end, fits) in [(most, end, true), (most + 1, end, false), (most + 100, "", false)] {
+                let (events, error) = read(framing, [begin, &json(size), end].concat().into()).await;
+                assert_eq!((events.len(), error.is_none()), (usize::from(fits), fits), "{framing:?} {size} {error:?}");
+                if let Some(error) = error {
+                    assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(LIMIT), .. }), "{error:?}");
+                }
+            }
+        }
+        let lines = format!("data: {}\n", "x".repeat(1_000)).repeat(most / 1_000 + 1);
+        assert!(read(Framing::ServerSentEvents, lines.into()).await.1.is_some());
+        let comments = format!(": {}\n\n", "x".repeat(1_000)).repeat(most / 1_000 + 1);
+        assert!(
+            read(Framing::ServerSentEvents, comments.into()).await.1.is_none(),
+            "comments are not part of an event"
+        );
+    }
+
+    #[tokio::test]
+    async fn repairs_broken_characters() {
+        let half = |text: &str| [text.as_bytes(), b"\xff\""].concat();
+        for (body, expected) in [
+            (half("\"a"), vec!["\"a\u{fffd}\""]),
+            (b"\"\\ud83d x\"".to_vec(), vec!["\"\\ufffd x\""]),
+            (b"\"a\\ud83d\"\n\"\\ude00b\"".to_vec(), vec!["\"a\"", "\"\\ud83d\\ude00b\""]),
+            (b"\"a\\ud83d\"\n\"b\"".to_vec(), vec!["\"a\\ufffd\"", "\"b\""]),
+            (b"\"a\\ud83d\"".to_vec(), vec!["\"a\\ufffd\""]),
+            (b"\"\\\\ud83d\"".to_vec(), vec!["\"\\\\ud83d\""]),
+        ] {
+            let (events, error) = read(Framing::JsonLines, [&body[..], b"\n"].concat()).await;
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(events, expected, "{}", body.escape_ascii());
+        }
+    }
 }

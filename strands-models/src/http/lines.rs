@@ -2,19 +2,18 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
 use serde::de::IgnoredAny;
-use sse_stream::Sse;
-use strands_core::models::{ErrorDetails, ModelError};
-use tokio_util::codec::{Decoder as _, LinesCodec, LinesCodecError};
+use strands_core::models::ModelError;
 
 use super::body::Body;
-use super::framing::EVENT_OVERHEAD;
+use super::framing::{RawEvent, most_event_bytes, too_large};
+use super::line_splitter::{Line, LineEnds, LineSplitter};
 
 /// Lines of a response.
 pub(super) struct LineStream {
     body: Body,
     lines: Lines,
+    limit: usize,
     /// True after the end of the body.
     ended: bool,
 }
@@ -22,99 +21,103 @@ pub(super) struct LineStream {
 impl LineStream {
     /// Creates lines of up to `limit` bytes of content each.
     pub(super) fn new(body: Body, limit: usize) -> Self {
-        Self { body, lines: Lines::new(limit), ended: false }
+        Self { body, lines: Lines::new(), limit, ended: false }
     }
 
-    /// Returns the next line that is not empty, or `None` at the end.
-    pub(super) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Sse, ModelError>>> {
+    /// Reads the next line that is not blank, which [`event`](Self::event) returns; `None` at the end.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<(), ModelError>>> {
         loop {
+            let is_complete = self.lines.next();
+            if self.lines.size() > most_event_bytes(self.limit) {
+                return Poll::Ready(Some(Err(too_large(self.limit))));
+            }
+            if is_complete || self.ended && self.lines.end() {
+                return Poll::Ready(Some(Ok(())));
+            }
             if self.ended {
-                return Poll::Ready(self.lines.last().transpose());
+                return Poll::Ready(None);
             }
-            if let Some(line) = self.lines.next().transpose() {
-                return Poll::Ready(Some(line));
-            }
-            match ready!(self.body.poll_text(context)) {
-                Some(Ok(bytes)) => self.lines.kept.extend_from_slice(&bytes),
+            match ready!(self.body.poll_bytes(context)) {
+                Some(Ok(bytes)) => self.lines.splitter.push(bytes),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => self.ended = true,
             }
         }
     }
+
+    /// Returns the line that was read last, as the data of an event without a name.
+    pub(super) fn event(&self) -> RawEvent<'_> {
+        RawEvent { name: &[], data: self.lines.line() }
+    }
 }
 
-/// Splits bytes into lines.
+/// Splits bytes into lines that are not blank.
 struct Lines {
-    codec: LinesCodec,
-    /// Bytes of an incomplete line.
-    kept: BytesMut,
-    limit: usize,
+    splitter: LineSplitter,
+    line: Line,
+    /// Line without an end, at the end of the body.
+    rest: Option<Vec<u8>>,
 }
 
 impl Lines {
-    fn new(limit: usize) -> Self {
-        Self { codec: codec(limit), kept: BytesMut::new(), limit }
+    fn new() -> Self {
+        Self { splitter: LineSplitter::new(LineEnds::LineFeed), line: Line::InChunk(0..0), rest: None }
     }
 
-    fn next(&mut self) -> Result<Option<Sse>, ModelError> {
-        while let Some(line) = self.codec.decode(&mut self.kept).map_err(|error| self.broken(error))? {
-            if !line.trim().is_empty() {
-                return Ok(Some(Sse::default().data(line)));
+    /// Reads up to the end of a line that is not blank. Returns false if another chunk is needed.
+    fn next(&mut self) -> bool {
+        self.rest = None;
+        while let Some(line) = self.splitter.take() {
+            if !self.splitter.line(&line).trim_ascii().is_empty() {
+                self.line = line;
+                return true;
             }
         }
-        Ok(None)
+        self.line = Line::InChunk(0..0);
+        false
     }
 
-    /// Returns the rest at the end. The last line may lack its line break; one that was cut is dropped.
-    fn last(&mut self) -> Result<Option<Sse>, ModelError> {
-        if let Some(line) = self.next()? {
-            return Ok(Some(line));
-        }
-        let rest = self.kept.split();
-        // The codec stores its position in the bytes that are removed here.
-        self.codec = codec(self.limit);
+    /// Reads the rest at the end. The last line may lack its line break; one that was cut is dropped.
+    fn end(&mut self) -> bool {
+        let rest = self.splitter.take_rest();
         let is_whole = serde_json::from_slice::<IgnoredAny>(&rest).is_ok();
-        let line = std::str::from_utf8(&rest).ok().filter(|_| is_whole);
-        Ok(line.map(|line| Sse::default().data(line)))
+        self.rest = is_whole.then_some(rest);
+        is_whole
     }
 
-    fn broken(&self, error: LinesCodecError) -> ModelError {
-        match error {
-            LinesCodecError::MaxLineLengthExceeded => {
-                ModelError::ResponseTooLarge { limit: Some(self.limit), details: Box::default() }
-            }
-            error @ LinesCodecError::Io(_) => ModelError::Protocol {
-                what: "a line of the stream can't be read".to_owned(),
-                details: ErrorDetails::new().with_source(error).boxed(),
-            },
-        }
+    fn line(&self) -> &[u8] {
+        self.rest.as_deref().unwrap_or_else(|| self.splitter.line(&self.line))
     }
-}
 
-fn codec(limit: usize) -> LinesCodec {
-    LinesCodec::new_with_max_length(limit.saturating_add(EVENT_OVERHEAD))
+    /// Returns the number of bytes of the line so far.
+    fn size(&self) -> usize {
+        self.line().len() + self.splitter.incomplete()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
 
     /// Returns the lines of bytes in these chunks.
-    fn read(bytes: &[u8], chunk: usize, limit: usize) -> Result<Vec<String>, ModelError> {
-        let mut lines = Lines::new(limit);
+    fn read(bytes: &[u8], chunk: usize) -> Vec<String> {
+        let mut lines = Lines::new();
         let mut read = Vec::new();
+        let text = |lines: &Lines| String::from_utf8(lines.line().trim_ascii().to_vec()).unwrap();
         for chunk in bytes.chunks(chunk) {
-            lines.kept.extend_from_slice(chunk);
-            while let Some(line) = lines.next()? {
-                read.push(line.data.unwrap());
+            lines.splitter.push(Bytes::copy_from_slice(chunk));
+            while lines.next() {
+                read.push(text(&lines));
             }
         }
-        while let Some(line) = lines.last()? {
-            read.push(line.data.unwrap());
+        if lines.end() {
+            read.push(text(&lines));
         }
-        Ok(read)
+        assert!(!lines.end());
+        read
     }
 
     proptest! {
@@ -127,25 +130,12 @@ mod tests {
             if whole {
                 bytes.push('\n');
             }
-            prop_assert_eq!(read(bytes.as_bytes(), chunk, 64).unwrap(), written);
+            prop_assert_eq!(read(bytes.as_bytes(), chunk), written);
         }
     }
 
     #[test]
     fn drops_a_last_line_that_was_cut() {
-        assert_eq!(read(b"{\"a\":1}\n{\"a\":", 3, 64).unwrap(), ["{\"a\":1}"]);
-    }
-
-    #[test]
-    fn rejects_invalid_utf8() {
-        let error = read(b"{\"a\":\"\xff\"}\n", 3, 64).unwrap_err();
-        assert!(matches!(error, ModelError::Protocol { .. }), "{error}");
-    }
-
-    #[test]
-    fn limits_a_line_without_an_end() {
-        let endless = vec![b'x'; EVENT_OVERHEAD + 100];
-        let error = read(&endless, 4096, 64).unwrap_err();
-        assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(64), .. }), "{error}");
+        assert_eq!(read(b"{\"a\":1}\n{\"a\":", 3), ["{\"a\":1}"]);
     }
 }

@@ -2,12 +2,14 @@
 
 mod arguments;
 mod body;
+mod byte_order_mark;
 mod client;
 mod conversation;
 mod documents;
 mod endpoint;
 mod error;
 mod error_response;
+mod event;
 mod exchange;
 mod fields;
 mod form;
@@ -16,6 +18,7 @@ mod framing;
 pub(crate) mod fuzzing;
 mod json_end;
 mod limit;
+mod line_splitter;
 mod lines;
 mod options;
 mod response_stream;
@@ -33,7 +36,6 @@ mod sse;
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "ollama"))]
 pub(crate) mod stop_reasons;
 pub(crate) mod tolerant;
-mod utf8;
 
 #[cfg(test)]
 mod complete_response;
@@ -48,6 +50,7 @@ pub(crate) use conversation::Conversation;
 pub(crate) use endpoint::{ApiKey, Connection};
 pub use error::{ModelBuildError, ModelCallError};
 pub(crate) use error_response::ErrorResponse;
+pub(crate) use event::Event;
 pub(crate) use exchange::Exchange;
 pub(crate) use fields::{Fields, body, without};
 pub(crate) use framing::Framing;

@@ -25,7 +25,6 @@ const DIALECT: Dialect = Dialect {
     media: Media { documents: DocumentForm::Text, audio: AudioForm::Named, image_objects: true },
     sampling: SamplingFields::CHAT,
     asks_for_usage: true,
-    plain_text: false,
     any_tool: "required",
     // A choice that is an object is ignored.
     named_choice: false,

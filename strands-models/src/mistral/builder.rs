@@ -32,7 +32,6 @@ const DIALECT: Dialect = Dialect {
     sampling: SamplingFields { seed: "random_seed", ..SamplingFields::CHAT },
     // Usage is always sent, and unknown fields are refused.
     asks_for_usage: false,
-    plain_text: true,
     any_tool: "any",
     named_choice: true,
     // "Tool call id was .. but must be a-z, A-Z, 0-9, with a length of 9".

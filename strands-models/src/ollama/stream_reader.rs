@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use sse_stream::Sse;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{
     ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
@@ -14,7 +13,7 @@ use strands_core::models::{
 
 use super::PROVIDER;
 use super::error::stream_error;
-use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons, tolerant};
+use crate::http::{ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader, stop_reasons, tolerant};
 
 #[derive(Deserialize)]
 struct Chunk {
@@ -222,10 +221,10 @@ fn invalid_chunk(error: serde_json::Error) -> ModelError {
 impl ResponseReader for ChatReader {
     const FRAMING: Framing = Framing::JsonLines;
 
-    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        match event.data.as_deref().map(str::trim) {
-            None | Some("") => Ok(()),
-            Some(line) => self.document(line, out),
+    fn read(&mut self, event: Event<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match event.data.trim() {
+            "" => Ok(()),
+            line => self.document(line, out),
         }
     }
 
@@ -269,7 +268,7 @@ mod tests {
     use crate::http::complete_response;
 
     fn line(reader: &mut ChatReader, line: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        reader.read(&Sse::default().data(line.to_string()), out)
+        reader.read(Event::of(&line.to_string()), out)
     }
 
     fn turn(lines: &[Value]) -> Result<Turn, ModelError> {
@@ -410,7 +409,7 @@ mod tests {
         #[test]
         fn arbitrary_text_does_not_panic(data in ".{0,64}") {
             let mut out = VecDeque::new();
-            let _ = ChatReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
+            let _ = ChatReader::new(64).read(Event::of(&data), &mut out);
             let _ = ChatReader::new(64).whole(data.as_bytes(), &mut out);
         }
     }

@@ -92,6 +92,21 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
+/// Replaces content of one text part by the text.
+pub(crate) fn plain_text(_: &str, request: &mut Value) -> bool {
+    let messages = request["body"].get_mut("messages").and_then(Value::as_array_mut);
+    let mut changed = false;
+    for content in messages.into_iter().flatten().filter_map(|message| message.get_mut("content")) {
+        let text = match content.as_array().map(Vec::as_slice) {
+            Some([part]) if part["type"] == "text" => part["text"].clone(),
+            _ => continue,
+        };
+        *content = text;
+        changed = true;
+    }
+    changed
+}
+
 /// Minifies every text in a body that is JSON, or whose last line is.
 pub(crate) fn compact_json(_: &str, request: &mut Value) -> bool {
     let mut changed = false;

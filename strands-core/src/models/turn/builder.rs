@@ -12,7 +12,7 @@ use crate::message::{CallIds, Citation, ContentBlock, Message, MessageMetadata, 
 use crate::models::{
     BlockDelta, ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
 };
-use crate::usage::{ModelMetrics, Usage};
+use crate::usage::{ModelMetrics, ProviderUsage, Usage};
 
 /// Builder for a [`Turn`] from its [`StreamEvent`]s.
 ///
@@ -33,7 +33,7 @@ pub struct TurnBuilder {
     metrics: ModelMetrics,
     trace: Option<Box<Value>>,
     provider: Option<String>,
-    provider_usage: Option<Value>,
+    provider_usage: Option<ProviderUsage>,
     redact_user: Option<String>,
     redact_assistant: Option<String>,
     bytes: usize,
@@ -94,7 +94,7 @@ impl TurnBuilder {
                 self.usage = *usage;
                 self.metrics = *metrics;
                 self.trace.clone_from(trace);
-                self.provider_usage = provider_usage.as_deref().filter(|usage| depth::check(usage).is_ok()).cloned();
+                self.provider_usage = provider_usage.clone().filter(|usage| depth::check_usage(usage).is_ok());
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
                 if let Some(replacement) = redact_user_content_message {

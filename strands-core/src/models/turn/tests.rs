@@ -146,7 +146,7 @@ fn keeps_provider_specific_content_and_metadata() {
     assert_eq!(message.content[1], ContentBlock::Provider(own));
     assert_eq!(message.text(), "Let me look.\nIt rains.");
     let known = message.metadata.as_ref().unwrap();
-    assert_eq!((known.provider.as_deref(), &known.provider_usage), (Some("a"), &Some(json!({"in": 1}))));
+    assert_eq!((known.provider.as_deref(), known.provider_usage.as_deref()), (Some("a"), Some(&json!({"in": 1}))));
 
     let large = ProviderContent::new("a", json!({"found": ["x".repeat(2048)]}));
     let error = turn([StreamEvent::provider_content(0, large)]).unwrap_err();

@@ -13,7 +13,7 @@ fn read(events: &[Value]) -> Result<VecDeque<StreamEvent>, ReadError> {
     let mut out = VecDeque::new();
     for event in events {
         let kind = event["type"].as_str().unwrap_or_default();
-        reader.read(&Sse::default().event(kind).data(event.to_string()), &mut out)?;
+        reader.read(Event { name: Some(kind), data: &event.to_string() }, &mut out)?;
     }
     reader.end(&mut out)?;
     Ok(out)
@@ -162,7 +162,7 @@ proptest! {
         let mut reader = MessagesReader::new(1 << 20);
         let mut out = VecDeque::new();
         for event in &events {
-            reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
+            reader.read(Event::of(&event.to_string()), &mut out).unwrap();
         }
         prop_assert!(reader.is_complete());
         complete_response(&out);
@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn arbitrary_text_does_not_panic(kind in "(content_block_(start|delta|stop)|message_(start|delta)|error)?", data in ".{0,64}") {
         let mut out = VecDeque::new();
-        let _ = MessagesReader::new(64).read(&Sse::default().event(kind).data(data.clone()), &mut out);
+        let _ = MessagesReader::new(64).read(Event { name: Some(kind.as_str()), data: &data }, &mut out);
         let _ = MessagesReader::new(64).whole(data.as_bytes(), &mut out);
     }
 }

@@ -31,6 +31,11 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     deserializer.deserialize_any(Scalar(FlagOf))
 }
 
+/// Reads a count, also as a float or as text. A negative one counts as missing.
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    deserializer.deserialize_any(Scalar(WholeOf))
+}
+
 /// Returns a count: a number that is not negative, also as a float or as text.
 pub(crate) fn count(value: &Value) -> Option<u64> {
     match value {
@@ -50,6 +55,79 @@ pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
         Value::Object(fields) => !fields.is_empty(),
         _ => true,
     }))
+}
+
+/// Reads JSON with content, as [`something`] does, without parsing it.
+pub(crate) fn unparsed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    let json = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    Ok(json.filter(|json| {
+        let inside = json.get().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let inside = inside.or_else(|| json.get().strip_prefix('[')?.strip_suffix(']'));
+        !matches!(json.get(), "null" | "false" | "\"\"") && inside.is_none_or(|inside| !inside.trim().is_empty())
+    }))
+}
+
+/// Returns a structure of counts. Anything that is not an object has none.
+#[cfg(any(feature = "_chat", feature = "gemini"))]
+pub(crate) fn counts<T: DeserializeOwned + Default>(json: &RawValue) -> T {
+    let json = json.get();
+    if !json.starts_with('{') {
+        return T::default();
+    }
+    serde_json::from_str(json).unwrap_or_else(|_| {
+        // The last one of several fields with the same name is read.
+        let value = serde_json::from_str::<Value>(json);
+        value.and_then(serde_json::from_value).unwrap_or_default()
+    })
+}
+
+/// Reads an object. Anything else counts as missing.
+#[cfg(feature = "_chat")]
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(T::default())
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_bool<E: Error>(self, _: bool) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_str<E: Error>(self, _: &str) -> Result<T, E> {
+            Ok(T::default())
+        }
+    }
+
+    deserializer.deserialize_any(Object(PhantomData))
 }
 
 /// Reads a structure, or the default for `null`.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::items::Key;
 use crate::http::tolerant;
@@ -62,7 +63,7 @@ pub(super) struct Response {
     pub(super) output: Option<Vec<Value>>,
     pub(super) error: Option<Value>,
     pub(super) incomplete_details: Option<Value>,
-    pub(super) usage: Option<Value>,
+    pub(super) usage: Option<Box<RawValue>>,
 }
 
 /// Items of a response, without `null`.

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
-use sse_stream::Sse;
 use strands_core::message::Citation;
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
@@ -14,7 +13,7 @@ use super::events::{Ended, ItemDelta, Response, WholeItem};
 use super::items::{Items, Key, Kind};
 use super::provider_state;
 use crate::chat_completions::{cost, last_events, refused};
-use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader};
+use crate::http::{ContentLimit, ErrorResponse, Event, Framing, ReadError, ResponseReader};
 
 /// Reader of a response. Unknown fields and types are skipped.
 pub(super) struct ResponsesReader {
@@ -201,7 +200,6 @@ impl ResponsesReader {
     /// Emits the last events.
     fn finish(&mut self, response: Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let error = response.error.filter(|error| !error.is_null());
-        let used = response.usage.filter(|usage| !usage.is_null());
         let reason = response.incomplete_details.as_ref().map(|details| word(details, "reason").to_owned());
         let stop_reason = match response.status.as_deref().unwrap_or_default() {
             "incomplete" if reason.as_deref() == Some("content_filter") => StopReason::ContentFiltered,
@@ -211,7 +209,7 @@ impl ResponsesReader {
             "completed" => StopReason::EndTurn,
             status => {
                 // Usage of a failed response.
-                out.extend(used.map(cost));
+                out.extend(response.usage.map(cost));
                 return Err(unfinished(status, error));
             }
         };
@@ -224,7 +222,7 @@ impl ResponsesReader {
         {
             self.own(provider_state::block(&self.provider, &id), out)?;
         }
-        out.extend(last_events(stop_reason, used));
+        out.extend(last_events(stop_reason, response.usage));
         Ok(())
     }
 }
@@ -286,13 +284,13 @@ fn citation(annotation: &Value) -> Option<Citation> {
 impl ResponseReader for ResponsesReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
-    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    fn read(&mut self, event: Event<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         #[derive(Deserialize)]
         struct Typed<'a> {
             #[serde(borrow)]
             r#type: Cow<'a, str>,
         }
-        let data = event.data.as_deref().map(str::trim).unwrap_or_default();
+        let data = event.data.trim();
         if data.is_empty() {
             return Ok(());
         }
@@ -302,7 +300,7 @@ impl ResponseReader for ResponsesReader {
             return if self.items.are_none() { Ok(()) } else { self.finish(ended, out) };
         }
         self.begin(out);
-        match event.event.as_deref().filter(|name| !name.is_empty() && *name != "message") {
+        match event.name.filter(|name| *name != "message") {
             Some(kind) => self.event(kind, data.as_bytes(), out),
             None => {
                 let typed: Typed<'_> = serde_json::from_str(data).map_err(|error| ModelError::Protocol {
@@ -382,7 +380,7 @@ mod tests {
         let added = json!({"type": "response.output_item.added", "output_index": 0,
             "item": {"type": "function_call", "call_id": "a", "name": "f"}});
         for event in [added.clone(), added] {
-            reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
+            reader.read(Event::of(&event.to_string()), &mut out).unwrap();
         }
         let begun = out.iter().filter(|event| matches!(event, StreamEvent::ContentBlockStart { .. }));
         assert_eq!(begun.count(), 1);
@@ -394,7 +392,7 @@ mod tests {
             let mut reader = reader(1 << 20);
             let mut out = VecDeque::new();
             for event in &events {
-                match reader.read(&Sse::default().data(event.to_string()), &mut out) {
+                match reader.read(Event::of(&event.to_string()), &mut out) {
                     Ok(()) => {}
                     // Arguments that may belong to several calls.
                     Err(ReadError::Failed(ModelError::Protocol { .. })) => return Ok(()),
@@ -402,7 +400,7 @@ mod tests {
                 }
             }
             let last = json!({"type": "response.completed", "response": {"id": "r", "status": "completed"}}).to_string();
-            reader.read(&Sse::default().data(last), &mut out).unwrap();
+            reader.read(Event::of(&last), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
             complete_response(&out);
@@ -411,7 +409,7 @@ mod tests {
         #[test]
         fn survives_any_bytes(data in ".{0,64}") {
             let mut out = VecDeque::new();
-            let _ = reader(64).read(&Sse::default().event("error").data(data.clone()), &mut out);
+            let _ = reader(64).read(Event { name: Some("error"), data: &data }, &mut out);
             let _ = reader(64).whole(data.as_bytes(), &mut out);
         }
     }

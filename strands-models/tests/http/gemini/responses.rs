@@ -118,7 +118,7 @@ async fn reads_content_after_a_finish_reason() {
     assert_eq!(turn.message.text(), "one two");
     assert_eq!(turn.stop_reason, StopReason::EndTurn);
     assert_eq!(turn.usage, Usage::new(40, 7).with_cache(Some(60), None).with_total(107));
-    assert_eq!(turn.message.metadata.unwrap().provider_usage.as_ref(), Some(&last["usageMetadata"]));
+    assert_eq!(turn.message.metadata.unwrap().provider_usage.as_deref(), Some(&last["usageMetadata"]));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use strands_testkit::provider::wire::empty_tools;
 use strands_testkit::provider::{Capture, Difference, Referenced};
 
 use super::{LlamaCpp, builder};
-use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piece};
+use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piece, plain_text};
 
 const SEEN: &[&str] = &["llamacpp"];
 
@@ -35,6 +35,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("strict-tools"),
     Difference::unseen("schema-properties"),
     Difference::unseen("accepted-schemas"),
+    Difference::new("plain-text", plain_text, SEEN),
 ];
 
 #[async_trait]

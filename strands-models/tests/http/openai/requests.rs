@@ -223,7 +223,7 @@ async fn sends_tool_results() {
                 {"type": "file", "file": {"file_data": "data:application/pdf;base64,AQI=", "filename": "q3.pdf"}},
                 {"type": "image_url", "image_url": {"url": "data:image/png;base64,AQI=", "detail": "auto"}},
             ]}),
-            json!({"role": "user", "content": [{"type": "text", "text": "and then?"}]}),
+            json!({"role": "user", "content": "and then?"}),
         ]
     );
     let outputs = &responses.as_array().unwrap()[4..];

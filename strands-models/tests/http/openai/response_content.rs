@@ -205,7 +205,7 @@ async fn reads_usage_and_keeps_the_raw_counts() {
         "prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 5}});
     let turn = chat(&[chunk(&json!({"content": "x"})), finish("stop"), json!({"choices": [], "usage": raw})]).await;
     assert_eq!(turn.usage, Usage::new(36, 9).with_cache(Some(64), None).with_total(109));
-    assert_eq!(turn.message.metadata.unwrap().provider_usage, Some(raw));
+    assert_eq!(turn.message.metadata.unwrap().provider_usage.as_deref(), Some(&raw));
 
     let raw = json!({"input_tokens": 100, "output_tokens": 9, "total_tokens": 109,
         "input_tokens_details": {"cached_tokens": 64}, "output_tokens_details": {"reasoning_tokens": 5}});
@@ -215,7 +215,7 @@ async fn reads_usage_and_keeps_the_raw_counts() {
     ])
     .await;
     assert_eq!(turn.usage, Usage::new(36, 9).with_cache(Some(64), None).with_total(109));
-    assert_eq!(turn.message.metadata.unwrap().provider_usage, Some(raw));
+    assert_eq!(turn.message.metadata.unwrap().provider_usage.as_deref(), Some(&raw));
 }
 
 #[tokio::test]

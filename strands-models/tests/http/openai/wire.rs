@@ -10,7 +10,7 @@ use strands_testkit::provider::wire::{each_value as each, empty_tools};
 use strands_testkit::provider::{Capture, Difference, Referenced};
 
 use super::{Api, chat, responses};
-use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piece};
+use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piece, plain_text};
 
 /// `docs/src/models/openai.md` has the same table, with the reasons.
 const DIFFERENCES: &[Difference] = &[
@@ -37,6 +37,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::new("best-effort-tools", best_effort_tools, &["openai_responses"]),
     Difference::unseen("schema-properties"),
     Difference::unseen("accepted-schemas"),
+    Difference::new("plain-text", plain_text, &["openai"]),
 ];
 
 #[async_trait]

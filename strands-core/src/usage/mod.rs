@@ -1,7 +1,11 @@
 //! Token usage and latency of model calls.
 
+mod provider_usage;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use self::provider_usage::ProviderUsage;
 
 /// Token usage of one or more model calls.
 ///
