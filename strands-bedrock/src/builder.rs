@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_bedrockruntime::Client;
 use secrecy::SecretString;
 use serde_json::Value;
+use strands_core::models::MessageSerializer;
 
 use crate::capabilities;
 use crate::client::Connection;
@@ -337,7 +338,8 @@ impl BedrockModelBuilder {
         let shared = match (&self.client, &self.sdk_config) {
             (Some(client), _) => Arc::new(self.connection.like(client)),
             (None, Some(config)) => Arc::new(self.connection.over(config)),
-            (None, None) => self.connection.clone().shared().await,
+            // The SDK's futures for its configuration files are large. They are not needed if there is a client already.
+            (None, None) => Box::pin(self.connection.clone().shared()).await,
         };
         let known_as = self.base_model.as_deref().unwrap_or(&self.model_id);
         let capabilities = capabilities::of(known_as);
@@ -349,6 +351,7 @@ impl BedrockModelBuilder {
             context_window: self.context_window.or(capabilities.context_window),
             structured_output: self.structured_output.or(capabilities.structured_output),
             settings: self.settings,
+            serializer: MessageSerializer::new(),
             timeout: self.timeout,
             streaming: self.streaming,
             native_token_count: self.native_token_count,

@@ -26,6 +26,7 @@ mod cache;
 mod capabilities;
 mod client;
 mod content_rules;
+mod conversation;
 mod converse;
 mod document_names;
 mod error;
@@ -41,6 +42,7 @@ mod settings;
 mod stream_reader;
 mod token_count;
 mod tools;
+mod turn_facts;
 mod turns;
 
 /// Provider name in responses and in provider content.

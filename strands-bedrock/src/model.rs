@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use strands_core::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::models::{
+    ErrorDetails, MessageSerializer, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream,
+};
 use tokio::time::Instant;
 
 use crate::body::Deadline;
@@ -51,6 +53,7 @@ pub(crate) struct Inner {
     /// Support for output schemas, as set in the builder or known by the model catalog; `None` if unknown.
     pub(crate) structured_output: Option<bool>,
     pub(crate) settings: Settings,
+    pub(crate) serializer: MessageSerializer,
     pub(crate) timeout: Option<Duration>,
     pub(crate) streaming: bool,
     pub(crate) native_token_count: bool,
@@ -117,7 +120,7 @@ impl Inner {
         deadline: Option<Deadline>,
     ) -> Result<Result<SuccessResponse, crate::error::Refusal>, ModelError> {
         let streaming = operation == Operation::ConverseStream;
-        let body = Body::new(request, &self.settings, &self.capabilities, variant, streaming)?.converse()?;
+        let body = Body::new(request, self, variant, streaming)?.converse()?;
         let shared = &self.shared;
         match exchange(&shared.client, operation, body, shared.timeouts, deadline, &self.context).await {
             Ok(response) => Ok(Ok(response)),

@@ -35,7 +35,7 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
     // The output schema is not counted.
     let mut request = *request;
     request.output_schema = None;
-    let body = Body::new(&request, &inner.settings, &inner.capabilities, &Variant::default(), false)?.count_tokens()?;
+    let body = Body::new(&request, inner, &Variant::default(), false)?.count_tokens()?;
     let mut counted = request_count(inner, body.clone(), &inner.context).await;
     // CountTokens may not know an inference profile, but knows its base model.
     if let Err(Some(refusal)) = &counted
