@@ -334,18 +334,22 @@ impl BedrockModelBuilder {
     ///
     /// Returns [`BedrockBuildError`] for invalid options.
     pub async fn build(self) -> Result<BedrockModel, BedrockBuildError> {
+        // The SDK's futures for its configuration files are large, and a task has the size of all futures in it.
+        Box::pin(self.into_model()).await
+    }
+
+    async fn into_model(self) -> Result<BedrockModel, BedrockBuildError> {
         self.check()?;
         let shared = match (&self.client, &self.sdk_config) {
             (Some(client), _) => Arc::new(self.connection.like(client)),
             (None, Some(config)) => Arc::new(self.connection.over(config)),
-            // The SDK's futures for its configuration files are large. They are not needed if there is a client already.
-            (None, None) => Box::pin(self.connection.clone().shared()).await,
+            (None, None) => self.connection.clone().shared().await,
         };
         let known_as = self.base_model.as_deref().unwrap_or(&self.model_id);
         let capabilities = capabilities::of(known_as);
         let region = shared.client.config().region().map(|region| region.as_ref().to_owned());
         Ok(BedrockModel::new(Inner {
-            context: CallContext { model_id: self.model_id, region, api_key: self.connection.api_key },
+            context: Arc::new(CallContext { model_id: self.model_id, region, api_key: self.connection.api_key }),
             base_model: self.base_model,
             capabilities,
             context_window: self.context_window.or(capabilities.context_window),
@@ -413,5 +417,19 @@ impl std::fmt::Debug for BedrockModelBuilder {
             .field("api_key", &self.connection.api_key.as_ref().map(|_| "[redacted]"))
             .field("streaming", &self.streaming)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task that builds a model keeps the memory of this future until it ends. The future holds the builder and a pointer,
+    /// as opposed to the SDK's futures for its configuration files, which have more than 10 KiB.
+    #[test]
+    fn the_future_of_build_is_small() {
+        let size = size_of_val(&BedrockModel::builder().build());
+        assert!(size <= size_of::<BedrockModelBuilder>() + 32, "{size}");
+        assert!(size <= 1280, "{size}");
     }
 }

@@ -31,6 +31,7 @@ mod converse;
 mod document_names;
 mod error;
 mod exchange;
+mod frame;
 mod generated_image;
 mod guardrail;
 mod model;

@@ -19,7 +19,7 @@ use crate::error::CallContext;
 use crate::exchange::{Failure, Operation, SuccessResponse, exchange};
 use crate::request::Body;
 use crate::request_adaptation::Variant;
-use crate::settings::{Redaction, Settings};
+use crate::settings::Settings;
 use crate::stream_reader::{CallFacts, ResponseStream};
 
 /// A model on Amazon Bedrock, over the Converse API.
@@ -46,7 +46,7 @@ pub struct BedrockModel {
 
 /// Options of a model, shared by its clones.
 pub(crate) struct Inner {
-    pub(crate) context: CallContext,
+    pub(crate) context: Arc<CallContext>,
     pub(crate) base_model: Option<String>,
     pub(crate) capabilities: Capabilities,
     pub(crate) context_window: Option<u64>,
@@ -155,12 +155,12 @@ impl Model for BedrockModel {
         let operation = if inner.streaming { Operation::ConverseStream } else { Operation::Converse };
         let response = inner.send_adapted(&request, operation).await?;
         let facts = CallFacts {
-            context: inner.context.clone(),
+            context: Arc::clone(&inner.context),
             redaction: inner
                 .settings
                 .guardrail
                 .as_ref()
-                .map_or_else(Redaction::default, |guardrail| guardrail.redaction.clone()),
+                .map_or_else(Arc::default, |guardrail| Arc::clone(&guardrail.redaction)),
             max_bytes: inner.max_response_bytes,
             started,
         };

@@ -42,7 +42,7 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
         && refusal.message.contains(NOT_COUNTED)
         && let Some(base) = capabilities::base_model(model_id).filter(|base| base != model_id)
     {
-        let context = CallContext { model_id: base.to_owned(), ..inner.context.clone() };
+        let context = CallContext { model_id: base.to_owned(), ..CallContext::clone(&inner.context) };
         counted = request_count(inner, body, &context).await;
     }
     match counted {
