@@ -64,7 +64,7 @@ impl<'a> Frame<'a> {
     /// Takes a header from the front. Returns `None` if it is invalid.
     fn read_header(&mut self, headers: &mut &'a [u8]) -> Option<()> {
         let length = take(headers, 1)?.first().copied()?;
-        let name = std::str::from_utf8(take(headers, length.into())?).ok()?;
+        let name = take(headers, length.into())?;
         let kind = take(headers, 1)?.first().copied()?;
         let length = match kind {
             // True, false.
@@ -82,19 +82,17 @@ impl<'a> Frame<'a> {
             _ => return None,
         };
         let value = take(headers, length)?;
-        if kind != 7 {
-            return Some(());
-        }
-        let value = std::str::from_utf8(value).ok()?;
         let known = match name {
-            ":message-type" => &mut self.message_type,
-            ":event-type" => &mut self.event_type,
-            ":exception-type" => &mut self.exception_type,
-            ":error-code" => &mut self.error_code,
-            ":error-message" => &mut self.error_message,
+            b":message-type" => &mut self.message_type,
+            b":event-type" => &mut self.event_type,
+            b":exception-type" => &mut self.exception_type,
+            b":error-code" => &mut self.error_code,
+            b":error-message" => &mut self.error_message,
             _ => return Some(()),
         };
-        known.get_or_insert(value);
+        if kind == 7 {
+            *known = Some(std::str::from_utf8(value).ok()?);
+        }
         Some(())
     }
 }
@@ -238,8 +236,14 @@ mod tests {
 
     #[test]
     fn rejects_invalid_headers_and_lengths() {
-        let headers: [&[u8]; 6] =
-            [b"\x01", b"\x01h", b"\x01h\x0a", b"\x01h\x05\x00", b"\x01h\x07\x00\x02x", b"\x01\xff\x00"];
+        let headers: [&[u8]; 6] = [
+            b"\x01",
+            b"\x01h",
+            b"\x01h\x0a",
+            b"\x01h\x05\x00",
+            b"\x01h\x07\x00\x02x",
+            b"\x0b:event-type\x07\x00\x01\xff",
+        ];
         for invalid in headers {
             assert_eq!(Frame::read(&with_headers(invalid)), Err(FrameError::Header), "{invalid:?}");
         }

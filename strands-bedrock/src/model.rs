@@ -94,21 +94,21 @@ impl Inner {
         }
         let deadline = Deadline::after(self.timeout);
         let mut variant = memory.variant(model_id);
-        for _ in 0..MAX_ADAPTATIONS {
-            match self.send(request, operation, &variant, deadline).await? {
+        let mut adaptations = 0..MAX_ADAPTATIONS;
+        loop {
+            let refusal = match self.send(request, operation, &variant, deadline).await? {
                 Ok(response) => {
                     memory.succeeded(model_id, variant);
                     return Ok(response);
                 }
-                Err(refusal) => match memory.adapt(model_id, request, &self.settings, variant, &refusal) {
-                    Some(adapted) => variant = adapted,
-                    None => return Err(refusal.into_error(&self.context)),
-                },
+                Err(refusal) => refusal,
+            };
+            let adapted =
+                adaptations.next().and_then(|_| memory.adapt(model_id, request, &self.settings, variant, &refusal));
+            match adapted {
+                Some(adapted) => variant = adapted,
+                None => return Err(refusal.into_error(&self.context)),
             }
-        }
-        match self.send(request, operation, &variant, deadline).await? {
-            Ok(response) => Ok(response),
-            Err(refusal) => Err(refusal.into_error(&self.context)),
         }
     }
 
@@ -185,5 +185,25 @@ impl std::fmt::Debug for BedrockModel {
             .field("region", &self.inner.context.region)
             .field("streaming", &self.inner.streaming)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use strands_core::message::Message;
+    use strands_core::models::{Model, ModelRequest};
+
+    use super::BedrockModel;
+
+    /// A thousand calls that wait for their responses take this memory a thousand times, and an allocator keeps it for the
+    /// rest of the process. The future of the SDK's operation has 2 KiB and is boxed apart.
+    #[tokio::test]
+    async fn the_future_of_a_call_is_small() {
+        let model = BedrockModel::builder().base_url("http://localhost:1").build().await.unwrap();
+        let messages = [Arc::new(Message::user("hi"))];
+        let size = size_of_val(&*model.stream(ModelRequest::new(&messages)));
+        assert!(size <= 2048, "{size}");
     }
 }
