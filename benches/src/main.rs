@@ -9,6 +9,7 @@
     reason = "a failing benchmark stops, and a benchmark prints its results"
 )]
 
+mod bedrock;
 mod growth;
 mod measure;
 mod openai;
@@ -62,7 +63,7 @@ fn main() {
 
 /// Returns all rows that compare one thread's work.
 fn rows() -> Vec<Row> {
-    openai::rows()
+    [openai::rows(), bedrock::rows()].into_iter().flatten().collect()
 }
 
 fn named(side: &str) -> Side {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::script::PROMPT;
 use crate::serve::{Pace, Response, Scenario, Servers};
 use crate::work::{Side, awaited, streamed};
-use crate::{openai, process};
+use crate::{bedrock, openai, process};
 
 /// First argument of a measured process.
 pub(crate) const COMMAND: &str = "streams";
@@ -39,6 +39,7 @@ pub(crate) fn run(wire: &str, side: Side, address: &str, count: usize) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         match wire {
+            "bedrock" => bedrock::streams(side, address, count).await,
             "openai" => openai::streams(side, address, count).await,
             _ => panic!("unknown protocol: {wire}"),
         }

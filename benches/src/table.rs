@@ -32,7 +32,8 @@ pub(crate) fn print(filter: &str) {
         );
     }
     println!("\n| process | side | CPU, median | CPU, fastest | peak memory, median |\n|---|---|---|---|---|");
-    let processes: [(&str, &dyn Fn(Side) -> Cost); 2] = [
+    let processes: [(&str, &dyn Fn(Side) -> Cost); 3] = [
+        ("bedrock streams", &|side| streams::measure(&servers, "bedrock", side, STREAMS)),
         ("openai streams", &|side| streams::measure(&servers, "openai", side, STREAMS)),
         ("start", &|side| start::measure(&servers, side)),
     ];

@@ -410,21 +410,19 @@ impl serde_json::ser::Formatter for PythonStyle {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
     use strands_core::message::Message;
 
     use super::*;
     use crate::capabilities::ReasoningReplay;
-    use crate::turns::outgoing;
+    use crate::document_names::DocumentNames;
+    use crate::turns::outgoing_turn;
 
     fn sent(content: &Value, json_as_text: bool) -> Value {
         let message: Message = serde_json::from_value(json!({"role": "user", "content": content})).unwrap();
-        let messages = [Arc::new(message)];
-        let turns = outgoing(&messages, ReasoningReplay::All, None);
+        let turn = outgoing_turn(&message, ReasoningReplay::All, &mut DocumentNames::default());
         let style = ResultStyle { status: false, json_as_text };
-        let mut turn = serde_json::to_value(TurnJson(&turns[0], style)).unwrap();
+        let mut turn = serde_json::to_value(TurnJson(&turn, style)).unwrap();
         turn["content"].take()
     }
 

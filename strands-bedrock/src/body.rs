@@ -16,10 +16,12 @@ const ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// Body of a response.
 pub(crate) struct ResponseBody {
-    body: Pin<Box<SdkBody>>,
+    body: SdkBody,
     idle: Duration,
+    /// Timer of the current wait, or of an earlier one: it is reset when it fires, not for each wait.
     idle_timer: Pin<Box<Sleep>>,
-    waiting: bool,
+    /// Begin of the current wait for bytes.
+    waiting: Option<Instant>,
     deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
 }
 
@@ -42,7 +44,7 @@ impl Deadline {
 impl ResponseBody {
     pub(crate) fn new(body: SdkBody, idle: Duration, deadline: Option<Deadline>) -> Self {
         let deadline = deadline.map(|deadline| (deadline, Box::pin(sleep_until(deadline.at))));
-        Self { body: Box::pin(body), idle, idle_timer: Box::pin(sleep(idle)), waiting: false, deadline }
+        Self { body, idle, idle_timer: Box::pin(sleep(idle)), waiting: None, deadline }
     }
 
     /// Polls for the next bytes. Returns `None` at the end.
@@ -57,9 +59,9 @@ impl ResponseBody {
             })));
         }
         loop {
-            match self.body.as_mut().poll_frame(context) {
+            match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(frame) => {
-                    self.waiting = false;
+                    self.waiting = None;
                     return Poll::Ready(match frame {
                         None => None,
                         Some(Err(error)) => Some(Err(ModelError::transport(error))),
@@ -71,17 +73,25 @@ impl ResponseBody {
                     });
                 }
                 Poll::Pending => {
-                    // The timer is reset once for each wait, not for each poll.
-                    if !self.waiting {
-                        self.waiting = true;
-                        self.idle_timer.as_mut().reset(Instant::now() + self.idle);
-                    }
-                    ready!(self.idle_timer.as_mut().poll(context));
+                    ready!(self.poll_idle(context));
                     return Poll::Ready(Some(Err(ModelError::Timeout {
                         after: Some(self.idle),
                         details: ErrorDetails::new().boxed(),
                     })));
                 }
+            }
+        }
+    }
+
+    /// Polls for the end of the idle timeout of the current wait.
+    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let waiting = *self.waiting.get_or_insert_with(Instant::now);
+        loop {
+            ready!(self.idle_timer.as_mut().poll(context));
+            match waiting.checked_add(self.idle) {
+                Some(end) if self.idle_timer.deadline() < end => self.idle_timer.as_mut().reset(end),
+                Some(_) => return Poll::Ready(()),
+                None => return Poll::Pending,
             }
         }
     }
@@ -126,9 +136,33 @@ impl ResponseBody {
 mod tests {
     use std::convert::Infallible;
 
+    use http_body::Frame;
     use strands_testkit::Drip;
 
     use super::*;
+
+    /// A body that sends one byte a second, `left` times, and then nothing.
+    struct Stalling {
+        drip: Drip<Infallible>,
+        left: usize,
+    }
+
+    impl http_body::Body for Stalling {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if self.left == 0 {
+                return Poll::Pending;
+            }
+            let frame = ready!(Pin::new(&mut self.drip).poll_frame(context));
+            self.left -= 1;
+            Poll::Ready(frame)
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn stops_at_the_total_timeout_while_bytes_keep_coming() {
@@ -139,6 +173,16 @@ mod tests {
         let error = body.read(1024).await.unwrap_err();
         assert!(matches!(error, ModelError::Timeout { after: Some(total), .. } if total == after), "{error}");
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idle_timeout_begins_anew_with_each_wait() {
+        let began = Instant::now();
+        let idle = Duration::from_millis(1_500);
+        let body = SdkBody::from_body_1_x(Stalling { drip: Drip::new(), left: 3 });
+        let error = ResponseBody::new(body, idle, None).read(1024).await.unwrap_err();
+        assert!(matches!(error, ModelError::Timeout { after: Some(after), .. } if after == idle), "{error}");
+        assert!((4_500..4_600).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_bedrockruntime::Client;
 use secrecy::SecretString;
 use serde_json::Value;
+use strands_core::models::MessageSerializer;
 
 use crate::capabilities;
 use crate::client::Connection;
@@ -333,6 +334,11 @@ impl BedrockModelBuilder {
     ///
     /// Returns [`BedrockBuildError`] for invalid options.
     pub async fn build(self) -> Result<BedrockModel, BedrockBuildError> {
+        // The SDK's futures for its configuration files are large, and a task has the size of all futures in it.
+        Box::pin(self.into_model()).await
+    }
+
+    async fn into_model(self) -> Result<BedrockModel, BedrockBuildError> {
         self.check()?;
         let shared = match (&self.client, &self.sdk_config) {
             (Some(client), _) => Arc::new(self.connection.like(client)),
@@ -343,12 +349,13 @@ impl BedrockModelBuilder {
         let capabilities = capabilities::of(known_as);
         let region = shared.client.config().region().map(|region| region.as_ref().to_owned());
         Ok(BedrockModel::new(Inner {
-            context: CallContext { model_id: self.model_id, region, api_key: self.connection.api_key },
+            context: Arc::new(CallContext { model_id: self.model_id, region, api_key: self.connection.api_key }),
             base_model: self.base_model,
             capabilities,
             context_window: self.context_window.or(capabilities.context_window),
             structured_output: self.structured_output.or(capabilities.structured_output),
             settings: self.settings,
+            serializer: MessageSerializer::new(),
             timeout: self.timeout,
             streaming: self.streaming,
             native_token_count: self.native_token_count,
@@ -410,5 +417,19 @@ impl std::fmt::Debug for BedrockModelBuilder {
             .field("api_key", &self.connection.api_key.as_ref().map(|_| "[redacted]"))
             .field("streaming", &self.streaming)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task that builds a model keeps the memory of this future until it ends. The future holds the builder and a pointer,
+    /// as opposed to the SDK's futures for its configuration files, which have more than 10 KiB.
+    #[test]
+    fn the_future_of_build_is_small() {
+        let size = size_of_val(&BedrockModel::builder().build());
+        assert!(size <= size_of::<BedrockModelBuilder>() + 32, "{size}");
+        assert!(size <= 1280, "{size}");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use strands_core::message::{Role, SystemBlock};
+use strands_core::message::SystemBlock;
 
 use crate::content_rules;
 use crate::settings::{CacheConfig, CacheSection};
@@ -70,23 +70,21 @@ fn system_ttl(config: &CacheConfig, has_tools: bool) -> Option<&str> {
     }
 }
 
-/// Places one cache point in the last user message, and removes the points of all other messages.
-pub(crate) fn messages<'a>(turns: &mut [OutTurn<'a>], config: &'a CacheConfig) {
-    let Some(ttl) = config.messages.ttl(config.ttl.as_deref()) else {
-        return;
-    };
-    let last_user = turns.iter().rposition(|turn| turn.role == Role::User);
-    for (at, turn) in turns.iter_mut().enumerate() {
-        if Some(at) == last_user {
-            place_point(&mut turn.content, ttl);
-        } else {
-            turn.content.retain(|block| !block.is_cache_point());
-        }
-    }
+/// Returns the time to live of the cache point in the last user message, or `None` if no point is placed. The inner `None` is
+/// Bedrock's default.
+pub(crate) fn messages_point(config: Option<&CacheConfig>) -> Option<Option<&str>> {
+    let config = config?;
+    config.messages.ttl(config.ttl.as_deref())
+}
+
+/// Removes the cache points of a message.
+pub(crate) fn remove_points(turn: &mut OutTurn<'_>) {
+    turn.content.retain(|block| !block.is_cache_point());
 }
 
 /// Places one cache point in a message: where the caller put it, else at the end.
-fn place_point<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
+pub(crate) fn place_point<'a>(turn: &mut OutTurn<'a>, ttl: Option<&'a str>) {
+    let content = &mut turn.content;
     let point = || OutBlock::CachePoint { kind: Cow::Borrowed("default"), ttl: ttl.map(Cow::Borrowed) };
     let placed = content.iter().position(OutBlock::is_cache_point);
     content.retain(|block| !block.is_cache_point());
@@ -112,13 +110,12 @@ fn place_point<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use strands_core::message::{CachePoint, ContentBlock, DocumentBlock, DocumentFormat, Message};
+    use strands_core::message::{CachePoint, ContentBlock, DocumentBlock, DocumentFormat, Message, Role};
 
     use super::*;
     use crate::capabilities::ReasoningReplay;
-    use crate::turns::outgoing;
+    use crate::document_names::DocumentNames;
+    use crate::turns::outgoing_turn;
 
     fn point() -> ContentBlock {
         ContentBlock::CachePoint(CachePoint::new(Some("1h".to_owned())))
@@ -132,20 +129,13 @@ mod tests {
         ContentBlock::text("t")
     }
 
-    /// Returns the layout of the last message: `t` text, `d` document, `p` PDF, `.` cache point.
+    /// Returns the layout of a message: `t` text, `d` document, `p` PDF, `.` cache point.
     fn placed(content: Vec<ContentBlock>) -> String {
-        let messages = [
-            Arc::new(Message::new(Role::User, [text(), point()])),
-            Arc::new(Message::new(Role::Assistant, [text()])),
-            Arc::new(Message::new(Role::User, content)),
-        ];
-        let mut turns = outgoing(&messages, ReasoningReplay::All, None);
+        let message = Message::new(Role::User, content);
+        let mut turn = outgoing_turn(&message, ReasoningReplay::All, &mut DocumentNames::default());
         let config = CacheConfig::new().ttl("5m");
-        super::messages(&mut turns, &config);
-        let points = |turn: &OutTurn<'_>| turn.content.iter().any(OutBlock::is_cache_point);
-        assert!(!points(&turns[0]) && !points(&turns[1]));
-        turns[2]
-            .content
+        place_point(&mut turn, messages_point(Some(&config)).unwrap());
+        turn.content
             .iter()
             .map(|block| match block {
                 OutBlock::CachePoint { ttl, .. } => {
@@ -163,7 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn places_one_point_in_the_last_user_message() {
+    fn removes_the_points_of_a_message() {
+        let message = Message::new(Role::User, [text(), point()]);
+        let mut turn = outgoing_turn(&message, ReasoningReplay::All, &mut DocumentNames::default());
+        remove_points(&mut turn);
+        assert!(matches!(turn.content[..], [OutBlock::Plain(_)]), "{turn:?}");
+    }
+
+    #[test]
+    fn places_one_point_in_a_message() {
         use DocumentFormat::{Md, Pdf};
         assert_eq!(placed(vec![text(), text()]), "tt.");
         assert_eq!(placed(vec![text(), point(), text(), point()]), "t.t");

@@ -57,6 +57,11 @@ impl DocumentNames {
     }
 }
 
+/// Returns true if the block is a document or has documents.
+pub(crate) fn has_documents(block: &ContentBlock) -> bool {
+    documents(block).next().is_some()
+}
+
 fn documents(block: &ContentBlock) -> impl Iterator<Item = &DocumentBlock> {
     let (own, inside) = match block {
         ContentBlock::Document(document) => (Some(document), [].as_slice()),

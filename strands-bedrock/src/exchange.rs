@@ -13,6 +13,7 @@ use aws_sdk_bedrockruntime::error::BoxError;
 use aws_sdk_bedrockruntime::{Client, types};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use strands_core::models::ModelError;
 use tokio::time::timeout_at;
 
@@ -60,11 +61,11 @@ pub(crate) async fn exchange(
     macro_rules! send {
         ($operation:expr) => {{
             let sent = $operation.customize().interceptor(interceptor).send();
-            let sent = async { sent.await.err().map(|error| from_sdk(error, timeouts, context)) };
-            within(deadline, sent, context).await.map_err(Failure::Failed)?
+            // Boxed, since the futures around it would hold several copies of it.
+            sent.map(|sent| sent.err().map(|error| from_sdk(error, timeouts, context))).boxed()
         }};
     }
-    let failed = match operation {
+    let sending = match operation {
         Operation::Converse => send!(client.converse().model_id(model_id)),
         Operation::ConverseStream => send!(client.converse_stream().model_id(model_id)),
         Operation::CountTokens => {
@@ -72,6 +73,7 @@ pub(crate) async fn exchange(
             send!(client.count_tokens().model_id(model_id).input(input))
         }
     };
+    let failed = within(deadline, sending, context).await.map_err(Failure::Failed)?;
     let response = intercepted.response.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(mut response) = response else {
         return Err(Failure::Failed(

@@ -1,5 +1,6 @@
 //! Guardrails: their configuration in requests, the content that they evaluate, and redaction of blocked content.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -8,7 +9,7 @@ use strands_core::message::{ContentBlock, ImageFormat, Message, Role};
 use strands_core::models::{StopReason, StreamEvent};
 
 use crate::settings::{Guardrail, Redaction};
-use crate::turns::OutBlock;
+use crate::turns::{OutBlock, OutTurn};
 
 /// The `guardrailConfig` of a request.
 #[derive(Serialize)]
@@ -36,24 +37,24 @@ impl<'a> GuardrailJson<'a> {
     }
 }
 
-/// Returns the last user message with text or images, as opposed to tool results. Callers compare its address, which does
-/// not change when messages are left out.
-pub(crate) fn latest_user_message(messages: &[Arc<Message>]) -> Option<&Message> {
-    messages
-        .iter()
-        .rev()
-        .find(|message| {
-            message.role == Role::User
-                && message.content.iter().any(|block| matches!(block, ContentBlock::Text(_) | ContentBlock::Image(_)))
-        })
-        .map(|message| &**message)
+/// Returns the index of the last user message with text or images, as opposed to tool results.
+pub(crate) fn latest_user_message(messages: &[Arc<Message>]) -> Option<usize> {
+    messages.iter().rposition(|message| {
+        message.role == Role::User
+            && message.content.iter().any(|block| matches!(block, ContentBlock::Text(_) | ContentBlock::Image(_)))
+    })
 }
 
-/// Marks a block for the guardrail, if it is text that is not blank, or an image in a supported format.
-pub(crate) fn guarded(block: OutBlock<'_>) -> OutBlock<'_> {
-    match block {
-        OutBlock::Plain(block) if is_supported(&block) => OutBlock::Guarded(block),
-        block => block,
+/// Marks the blocks of a message for the guardrail that are text, but not blank, or images in a supported format.
+pub(crate) fn guard(turn: &mut OutTurn<'_>) {
+    for out in &mut turn.content {
+        if let OutBlock::Plain(block) = out
+            && is_supported(block)
+        {
+            // An empty text takes the place of the block while it moves.
+            let block = std::mem::replace(block, Cow::Owned(ContentBlock::text("")));
+            *out = OutBlock::Guarded(block);
+        }
     }
 }
 

@@ -26,10 +26,12 @@ mod cache;
 mod capabilities;
 mod client;
 mod content_rules;
+mod conversation;
 mod converse;
 mod document_names;
 mod error;
 mod exchange;
+mod frame;
 mod generated_image;
 mod guardrail;
 mod model;
@@ -41,6 +43,7 @@ mod settings;
 mod stream_reader;
 mod token_count;
 mod tools;
+mod turn_facts;
 mod turns;
 
 /// Provider name in responses and in provider content.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use strands_core::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::models::{
+    ErrorDetails, MessageSerializer, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream,
+};
 use tokio::time::Instant;
 
 use crate::body::Deadline;
@@ -17,7 +19,7 @@ use crate::error::CallContext;
 use crate::exchange::{Failure, Operation, SuccessResponse, exchange};
 use crate::request::Body;
 use crate::request_adaptation::Variant;
-use crate::settings::{Redaction, Settings};
+use crate::settings::Settings;
 use crate::stream_reader::{CallFacts, ResponseStream};
 
 /// A model on Amazon Bedrock, over the Converse API.
@@ -44,13 +46,14 @@ pub struct BedrockModel {
 
 /// Options of a model, shared by its clones.
 pub(crate) struct Inner {
-    pub(crate) context: CallContext,
+    pub(crate) context: Arc<CallContext>,
     pub(crate) base_model: Option<String>,
     pub(crate) capabilities: Capabilities,
     pub(crate) context_window: Option<u64>,
     /// Support for output schemas, as set in the builder or known by the model catalog; `None` if unknown.
     pub(crate) structured_output: Option<bool>,
     pub(crate) settings: Settings,
+    pub(crate) serializer: MessageSerializer,
     pub(crate) timeout: Option<Duration>,
     pub(crate) streaming: bool,
     pub(crate) native_token_count: bool,
@@ -91,21 +94,21 @@ impl Inner {
         }
         let deadline = Deadline::after(self.timeout);
         let mut variant = memory.variant(model_id);
-        for _ in 0..MAX_ADAPTATIONS {
-            match self.send(request, operation, &variant, deadline).await? {
+        let mut adaptations = 0..MAX_ADAPTATIONS;
+        loop {
+            let refusal = match self.send(request, operation, &variant, deadline).await? {
                 Ok(response) => {
                     memory.succeeded(model_id, variant);
                     return Ok(response);
                 }
-                Err(refusal) => match memory.adapt(model_id, request, &self.settings, variant, &refusal) {
-                    Some(adapted) => variant = adapted,
-                    None => return Err(refusal.into_error(&self.context)),
-                },
+                Err(refusal) => refusal,
+            };
+            let adapted =
+                adaptations.next().and_then(|_| memory.adapt(model_id, request, &self.settings, variant, &refusal));
+            match adapted {
+                Some(adapted) => variant = adapted,
+                None => return Err(refusal.into_error(&self.context)),
             }
-        }
-        match self.send(request, operation, &variant, deadline).await? {
-            Ok(response) => Ok(response),
-            Err(refusal) => Err(refusal.into_error(&self.context)),
         }
     }
 
@@ -117,7 +120,7 @@ impl Inner {
         deadline: Option<Deadline>,
     ) -> Result<Result<SuccessResponse, crate::error::Refusal>, ModelError> {
         let streaming = operation == Operation::ConverseStream;
-        let body = Body::new(request, &self.settings, &self.capabilities, variant, streaming)?.converse()?;
+        let body = Body::new(request, self, variant, streaming)?.converse()?;
         let shared = &self.shared;
         match exchange(&shared.client, operation, body, shared.timeouts, deadline, &self.context).await {
             Ok(response) => Ok(Ok(response)),
@@ -152,12 +155,12 @@ impl Model for BedrockModel {
         let operation = if inner.streaming { Operation::ConverseStream } else { Operation::Converse };
         let response = inner.send_adapted(&request, operation).await?;
         let facts = CallFacts {
-            context: inner.context.clone(),
+            context: Arc::clone(&inner.context),
             redaction: inner
                 .settings
                 .guardrail
                 .as_ref()
-                .map_or_else(Redaction::default, |guardrail| guardrail.redaction.clone()),
+                .map_or_else(Arc::default, |guardrail| Arc::clone(&guardrail.redaction)),
             max_bytes: inner.max_response_bytes,
             started,
         };
@@ -182,5 +185,25 @@ impl std::fmt::Debug for BedrockModel {
             .field("region", &self.inner.context.region)
             .field("streaming", &self.inner.streaming)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use strands_core::message::Message;
+    use strands_core::models::{Model, ModelRequest};
+
+    use super::BedrockModel;
+
+    /// A thousand calls that wait for their responses take this memory a thousand times, and an allocator keeps it for the
+    /// rest of the process. The future of the SDK's operation has 2 KiB and is boxed apart.
+    #[tokio::test]
+    async fn the_future_of_a_call_is_small() {
+        let model = BedrockModel::builder().base_url("http://localhost:1").build().await.unwrap();
+        let messages = [Arc::new(Message::user("hi"))];
+        let size = size_of_val(&*model.stream(ModelRequest::new(&messages)));
+        assert!(size <= 2048, "{size}");
     }
 }

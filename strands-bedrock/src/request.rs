@@ -1,29 +1,32 @@
-//! Request bodies, serialized in one pass from the borrowed conversation. Fields that stay the same from turn to turn come
-//! first and the conversation comes last, so that each body begins with the bytes of the previous one.
+//! Request bodies. Fields that stay the same from turn to turn come first and the conversation comes last, so that each body
+//! begins with the bytes of the previous one.
 
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use strands_core::models::{ErrorDetails, ModelError, ModelRequest, OutputSchema, ToolChoice};
+use strands_core::message::SystemBlock;
+use strands_core::models::{ErrorDetails, ModelError, ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 
-use crate::blocks::{CachePointJson, ResultStyle, TurnJson};
+use crate::blocks::{CachePointJson, ResultStyle};
 use crate::cache::{self, OutSystem};
-use crate::capabilities::Capabilities;
-use crate::guardrail::{self, GuardrailJson};
+use crate::conversation::{Conversation, TurnForm};
+use crate::guardrail::GuardrailJson;
+use crate::model::Inner;
 use crate::native_output;
 use crate::request_adaptation::Variant;
 use crate::settings::{CacheConfig, CacheStrategy, Settings, ToolResultStatusPolicy};
 use crate::tools::{self, ToolConfig};
-use crate::turns::{self, OutTurn};
+use crate::turn_facts;
 
 /// A request that is ready to be serialized.
 pub(crate) struct Body<'a> {
     settings: &'a Settings,
     streaming: bool,
-    tool_config: Option<ToolConfig<'a>>,
-    system: Vec<OutSystem<'a>>,
-    turns: Vec<OutTurn<'a>>,
-    style: ResultStyle,
+    tools: &'a ToolSpecs,
+    tool_choice: Option<&'a ToolChoice>,
+    system: &'a [SystemBlock],
+    cache: Option<&'a CacheConfig>,
+    conversation: Conversation<'a>,
     additional_fields: Map<String, Value>,
     output_config: Option<Value>,
 }
@@ -36,36 +39,17 @@ impl<'a> Body<'a> {
     /// Returns [`ModelError::InvalidRequest`] if Bedrock does not support the output schema.
     pub(crate) fn new(
         request: &ModelRequest<'a>,
-        settings: &'a Settings,
-        capabilities: &Capabilities,
+        model: &'a Inner,
         variant: &Variant,
         streaming: bool,
     ) -> Result<Self, ModelError> {
-        let output_config = request.output_schema.map(|output| output_config(output, settings)).transpose()?;
+        let Inner { settings, capabilities, serializer, .. } = model;
         let cache = settings
             .cache
             .as_ref()
             .filter(|cache| cache.strategy == CacheStrategy::Anthropic || capabilities.automatic_caching);
-        let tool_config = tool_config(request, settings, cache);
-        let system = cache::system(request.system, cache, tool_config.is_some());
-        let guarded = settings
-            .guardrail
-            .as_ref()
-            .filter(|guardrail| guardrail.latest_message)
-            .and_then(|_| guardrail::latest_user_message(request.messages));
-        let mut turns = turns::outgoing(request.messages, capabilities.reasoning, guarded);
-        if let Some(cache) = cache {
-            cache::messages(&mut turns, cache);
-        }
-        if variant.separate_tool_results {
-            turns::separate_tool_results(&mut turns);
-        }
-        Ok(Self {
-            settings,
-            streaming,
-            tool_config,
-            system,
-            turns,
+        let form = TurnForm {
+            replay: capabilities.reasoning,
             style: ResultStyle {
                 status: match settings.tool_result_status {
                     ToolResultStatusPolicy::Auto => capabilities.tool_result_status,
@@ -74,8 +58,25 @@ impl<'a> Body<'a> {
                 },
                 json_as_text: capabilities.json_results_as_text,
             },
+            cache_point: cache::messages_point(cache),
+            guards_latest: settings.guardrail.as_ref().is_some_and(|guardrail| guardrail.latest_message),
+        };
+        Ok(Self {
+            settings,
+            streaming,
+            tools: request.tools,
+            tool_choice: request.tool_choice,
+            system: request.system,
+            cache,
+            conversation: Conversation {
+                messages: request.messages,
+                serialized: request.serialized,
+                serializer: *serializer,
+                form,
+                separate_tool_results: variant.separate_tool_results,
+            },
             additional_fields: additional_fields(settings, request.tool_choice, variant),
-            output_config,
+            output_config: request.output_schema.map(|output| output_config(output, settings)).transpose()?,
         })
     }
 
@@ -85,7 +86,13 @@ impl<'a> Body<'a> {
     ///
     /// Returns [`ModelError::InvalidRequest`] if content can't be serialized as JSON.
     pub(crate) fn converse(&self) -> Result<Vec<u8>, ModelError> {
-        serde_json::to_vec(&ConverseJson(self)).map_err(unwritable)
+        let fields = |uses_tools| serde_json::to_vec(&ConverseJson(self, self.tool_config(uses_tools)));
+        let body = if self.settings.extra.contains_key("messages") {
+            fields(turn_facts::uses_tools(self.conversation.messages))
+        } else {
+            self.conversation.body(fields, b"}")
+        };
+        body.map_err(unwritable)
     }
 
     /// Returns the body of CountTokens.
@@ -94,37 +101,29 @@ impl<'a> Body<'a> {
     ///
     /// Returns [`ModelError::InvalidRequest`] if content can't be serialized as JSON.
     pub(crate) fn count_tokens(&self) -> Result<Vec<u8>, ModelError> {
-        #[derive(Serialize)]
-        struct Count<'b, 'a> {
-            input: Input<'b, 'a>,
-        }
-        #[derive(Serialize)]
-        struct Input<'b, 'a> {
-            converse: CountJson<'b, 'a>,
-        }
-        let converse = CountJson(self);
-        serde_json::to_vec(&Count { input: Input { converse } }).map_err(unwritable)
+        let fields = |uses_tools| {
+            let mut body = br#"{"input":{"converse":"#.to_vec();
+            serde_json::to_writer(&mut body, &CountJson(self, self.tool_config(uses_tools)))?;
+            Ok(body)
+        };
+        self.conversation.body(fields, b"}}}").map_err(unwritable)
+    }
+
+    fn tool_config(&self, uses_tools: bool) -> Option<ToolConfig<'a>> {
+        let strict = self.settings.strict_tools;
+        let tools = if !self.tools.is_empty() {
+            tools::translated(self.tools, strict)
+        } else if uses_tools {
+            tools::placeholder(strict)
+        } else {
+            return None;
+        };
+        Some(ToolConfig { tools, cache: cache::tools_point(self.cache), choice: self.tool_choice })
     }
 }
 
 fn unwritable(error: serde_json::Error) -> ModelError {
     ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() }
-}
-
-fn tool_config<'a>(
-    request: &ModelRequest<'a>,
-    settings: &'a Settings,
-    cache: Option<&'a CacheConfig>,
-) -> Option<ToolConfig<'a>> {
-    let strict = settings.strict_tools;
-    let tools = if !request.tools.is_empty() {
-        tools::translated(request.tools, strict)
-    } else if turns::uses_tools(request.messages) {
-        tools::placeholder(strict)
-    } else {
-        return None;
-    };
-    Some(ToolConfig { tools, cache: cache::tools_point(cache), choice: request.tool_choice })
 }
 
 /// Returns `additionalModelRequestFields`, without `thinking` if a tool call is forced: Bedrock rejects both together.
@@ -157,16 +156,17 @@ fn output_config(output: &OutputSchema, settings: &Settings) -> Result<Value, Mo
     Ok(Value::Object(config))
 }
 
-struct ConverseJson<'b, 'a>(&'b Body<'a>);
+/// Fields of Converse, without the messages.
+struct ConverseJson<'b, 'a>(&'b Body<'a>, Option<ToolConfig<'a>>);
 
 impl Serialize for ConverseJson<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let body = self.0;
+        let Self(body, tool_config) = self;
         let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &body.settings.extra };
-        if let Some(tools) = &body.tool_config {
+        if let Some(tools) = tool_config {
             fields.put("toolConfig", tools)?;
         }
-        fields.put("system", &SystemJson(&body.system))?;
+        fields.put("system", &SystemJson(&cache::system(body.system, body.cache, tool_config.is_some())))?;
         fields.put("inferenceConfig", &inference(body.settings))?;
         if !body.additional_fields.is_empty() {
             fields.put("additionalModelRequestFields", &body.additional_fields)?;
@@ -189,7 +189,6 @@ impl Serialize for ConverseJson<'_, '_> {
                 fields.map.serialize_entry(name, value)?;
             }
         }
-        fields.put("messages", &TurnsJson(&body.turns, body.style))?;
         fields.map.end()
     }
 }
@@ -209,17 +208,17 @@ impl<M: SerializeMap> Fields<'_, M> {
     }
 }
 
-struct CountJson<'b, 'a>(&'b Body<'a>);
+/// Fields of the request to count, without the messages.
+struct CountJson<'b, 'a>(&'b Body<'a>, Option<ToolConfig<'a>>);
 
 impl Serialize for CountJson<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let body = self.0;
+        let Self(body, tool_config) = self;
         let mut map = serializer.serialize_map(None)?;
-        if let Some(tools) = &body.tool_config {
+        if let Some(tools) = tool_config {
             map.serialize_entry("toolConfig", tools)?;
         }
-        map.serialize_entry("system", &SystemJson(&body.system))?;
-        map.serialize_entry("messages", &TurnsJson(&body.turns, body.style))?;
+        map.serialize_entry("system", &SystemJson(&cache::system(body.system, body.cache, tool_config.is_some())))?;
         map.end()
     }
 }
@@ -255,17 +254,5 @@ impl Serialize for SystemJson<'_> {
             OutSystem::Text(text) => Block::Text(text),
             OutSystem::CachePoint { kind, ttl } => Block::CachePoint(CachePointJson(kind, *ttl)),
         }))
-    }
-}
-
-struct TurnsJson<'a>(&'a [OutTurn<'a>], ResultStyle);
-
-impl Serialize for TurnsJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut turns = serializer.serialize_seq(Some(self.0.len()))?;
-        for turn in self.0 {
-            turns.serialize_element(&TurnJson(turn, self.1))?;
-        }
-        turns.end()
     }
 }

@@ -11,7 +11,7 @@ use strands_core::models::{ModelRequest, OutputSchema};
 use crate::error::Refusal;
 use crate::request::is_forced;
 use crate::settings::Settings;
-use crate::turns;
+use crate::turn_facts;
 
 /// Differences of a request from the default form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Memory {
         let contains_any = |fragments: &[&str]| fragments.iter().any(|fragment| refusal.message.contains(fragment));
         if contains_any(&[TOOL_RESULT_TURN])
             && !sent.separate_tool_results
-            && turns::mixes_tool_results(request.messages)
+            && turn_facts::mixes_tool_results(request.messages)
         {
             return Some(Variant { separate_tool_results: true, ..sent });
         }

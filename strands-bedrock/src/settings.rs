@@ -1,5 +1,7 @@
 //! Types of a Bedrock model's options.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 /// Guardrail that Bedrock applies to requests and responses, with the handling of blocked text.
@@ -19,7 +21,7 @@ pub struct Guardrail {
     pub(crate) version: String,
     pub(crate) trace: GuardrailTrace,
     pub(crate) stream_mode: Option<GuardrailStreamMode>,
-    pub(crate) redaction: Redaction,
+    pub(crate) redaction: Arc<Redaction>,
     pub(crate) latest_message: bool,
 }
 
@@ -51,7 +53,7 @@ impl Guardrail {
             version: version.into(),
             trace: GuardrailTrace::Enabled,
             stream_mode: None,
-            redaction: Redaction::default(),
+            redaction: Arc::default(),
             latest_message: false,
         }
     }
@@ -73,28 +75,28 @@ impl Guardrail {
     /// Replaces a blocked user message in the history, so that it is not blocked again in the next turn. Default: true.
     #[must_use]
     pub fn redact_input(mut self, redact: bool) -> Self {
-        self.redaction.input = redact;
+        Arc::make_mut(&mut self.redaction).input = redact;
         self
     }
 
     /// Replacement of a blocked user message. Default: `[User input redacted.]`.
     #[must_use]
     pub fn redact_input_message(mut self, message: impl Into<String>) -> Self {
-        self.redaction.input_message = message.into();
+        Arc::make_mut(&mut self.redaction).input_message = message.into();
         self
     }
 
     /// Replaces a blocked response in the history. The response may have been streamed before it was blocked. Default: false.
     #[must_use]
     pub fn redact_output(mut self, redact: bool) -> Self {
-        self.redaction.output = redact;
+        Arc::make_mut(&mut self.redaction).output = redact;
         self
     }
 
     /// Replacement of a blocked response. Default: `[Assistant output redacted.]`.
     #[must_use]
     pub fn redact_output_message(mut self, message: impl Into<String>) -> Self {
-        self.redaction.output_message = message.into();
+        Arc::make_mut(&mut self.redaction).output_message = message.into();
         self
     }
 

@@ -1,12 +1,10 @@
 //! Reader of ConverseStream responses: from bytes to frames to events. Events and fields of newer versions are skipped.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use aws_smithy_eventstream::frame::read_message_from;
-use aws_smithy_types::event_stream::Message as Frame;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::{Buf, BytesMut};
 use futures_core::Stream;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -22,18 +20,16 @@ use tokio::time::Instant;
 use crate::PROVIDER;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::SuccessResponse;
+use crate::frame::{Frame, FrameBuffer, FrameError};
 use crate::generated_image::{GeneratedImage, ImageDelta, ImageStart};
 use crate::provider_content::{ProviderBlock, SERVER_TOOL_USE};
 use crate::settings::Redaction;
 
-/// Length of a frame's prelude: its length, the length of its headers, and a checksum of both, four bytes each.
-const PRELUDE: usize = 12;
-
 /// Facts about the call whose response is read.
 #[derive(Debug)]
 pub(crate) struct CallFacts {
-    pub(crate) context: CallContext,
-    pub(crate) redaction: Redaction,
+    pub(crate) context: Arc<CallContext>,
+    pub(crate) redaction: Arc<Redaction>,
     pub(crate) max_bytes: usize,
     pub(crate) started: Instant,
 }
@@ -55,54 +51,25 @@ impl CallFacts {
 /// Stream of the events of a response.
 pub(crate) struct ResponseStream {
     response: SuccessResponse,
-    buffer: BytesMut,
+    buffer: FrameBuffer,
     reader: EventReader,
-    /// Event to return next, if a frame had two events.
-    next: Option<StreamEvent>,
     done: bool,
 }
 
 impl ResponseStream {
     pub(crate) fn new(response: SuccessResponse, facts: CallFacts) -> Self {
-        Self { response, buffer: BytesMut::new(), reader: EventReader::new(facts), next: None, done: false }
-    }
-
-    /// Takes a frame from the buffer, if the frame is complete.
-    fn frame(&mut self) -> Result<Option<Frame>, ModelError> {
-        let Some(prelude) = self.buffer.first_chunk::<PRELUDE>() else {
-            return Ok(None);
-        };
-        let [a, b, c, d, ..] = *prelude;
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        // The length is used only if its checksum is right, and is limited before memory is reserved for it.
-        let (lengths, checksum) = prelude.split_at(PRELUDE - 4);
-        if crc32fast::hash(lengths).to_be_bytes() != *checksum {
-            return Err(ModelError::protocol("a frame of the stream has an invalid checksum of its prelude"));
-        }
-        let limit = self.reader.facts.max_bytes;
-        if length > limit.saturating_add(FRAME_OVERHEAD) {
-            return Err(ModelError::ResponseTooLarge { limit: Some(limit), details: Box::default() });
-        }
-        if self.buffer.len() < length {
-            return Ok(None);
-        }
-        let mut frame = self.buffer.split_to(length).freeze();
-        let message = read_message_from(&mut frame).map_err(|error| ModelError::Protocol {
-            what: "a frame of the stream can't be read".to_owned(),
-            details: ErrorDetails::new().with_source(error).boxed(),
-        })?;
-        Ok(Some(message))
+        let buffer = FrameBuffer::new(facts.max_bytes);
+        Self { response, buffer, reader: EventReader::new(facts), done: false }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamEvent, ModelError>>> {
         loop {
-            if let Some(event) = self.next.take() {
-                return Poll::Ready(Some(Ok(event)));
+            if let Some(event) = self.reader.next.take() {
+                return Poll::Ready(Some(Ok(*event)));
             }
-            if let Some(frame) = self.frame()? {
-                let (first, second) = self.reader.read(&frame, self.response.request_id.as_deref())?;
-                self.next = second;
-                match first {
+            if let Some(frame) = self.buffer.take().map_err(|error| self.reader.unreadable(&error))? {
+                let frame = Frame::read(&frame).map_err(|error| self.reader.unreadable(&error))?;
+                match self.reader.read(&frame, self.response.request_id.as_deref())? {
                     Some(event) => return Poll::Ready(Some(Ok(event))),
                     None => continue,
                 }
@@ -112,15 +79,7 @@ impl ResponseStream {
                 Some(Err(_)) if self.reader.complete && self.buffer.is_empty() => {
                     return Poll::Ready(self.finish());
                 }
-                Some(bytes) => {
-                    let bytes = bytes?;
-                    if self.buffer.is_empty() {
-                        // Usually a chunk is one frame, and is used without copying.
-                        self.buffer = BytesMut::from(bytes);
-                    } else {
-                        self.buffer.extend_from_slice(&bytes);
-                    }
-                }
+                Some(bytes) => self.buffer.push(bytes?),
                 None => return Poll::Ready(self.finish()),
             }
         }
@@ -128,7 +87,7 @@ impl ResponseStream {
 
     /// Returns the last item after the end of the bytes.
     fn finish(&mut self) -> Option<Result<StreamEvent, ModelError>> {
-        let broken = if self.buffer.has_remaining() {
+        let broken = if !self.buffer.is_empty() {
             "the stream ended in the middle of a frame"
         } else if self.reader.stop_reason.is_none() {
             "the stream ended before its stop event"
@@ -139,9 +98,6 @@ impl ResponseStream {
         Some(Err(ModelError::transport(broken)))
     }
 }
-
-/// Maximum overhead of a frame over its content: headers, field names and padding.
-const FRAME_OVERHEAD: usize = 128 * 1024;
 
 impl Stream for ResponseStream {
     type Item = Result<StreamEvent, ModelError>;
@@ -169,9 +125,9 @@ struct EventReader {
     /// Partial blocks of server tools, which Bedrock runs and the agent does not.
     provider_blocks: Vec<ProviderBlock>,
     images: Vec<GeneratedImage>,
+    /// Event to return next, if a frame had two events.
+    next: Option<Box<StreamEvent>>,
 }
-
-type Events = (Option<StreamEvent>, Option<StreamEvent>);
 
 impl EventReader {
     fn new(facts: CallFacts) -> Self {
@@ -184,42 +140,41 @@ impl EventReader {
             first_content: None,
             provider_blocks: Vec::new(),
             images: Vec::new(),
+            next: None,
         }
     }
 
-    fn read(&mut self, frame: &Frame, request_id: Option<&str>) -> Result<Events, ModelError> {
-        let header = |name: &str| {
-            frame
-                .headers()
-                .iter()
-                .find(|header| header.name().as_str() == name)
-                .and_then(|header| header.value().as_string().ok())
-                .map(aws_smithy_types::str_bytes::StrBytes::as_str)
-        };
-        let payload = frame.payload();
-        match header(":message-type") {
+    fn unreadable(&self, error: &FrameError) -> ModelError {
+        match error {
+            FrameError::TooLong(_) => self.too_large(),
+            error => ModelError::protocol(error.to_string()),
+        }
+    }
+
+    /// Returns the first event of a frame, if it has one.
+    fn read(&mut self, frame: &Frame<'_>, request_id: Option<&str>) -> Result<Option<StreamEvent>, ModelError> {
+        let payload = frame.payload;
+        match frame.message_type {
             Some("event") => {}
             Some("exception") => {
-                let code = header(":exception-type");
-                let error_response = Refusal::from_frame(code, None, payload, request_id);
+                let error_response = Refusal::from_frame(frame.exception_type, None, payload, request_id);
                 return Err(error_response.into_error(&self.facts.context));
             }
             Some("error") => {
-                let message = header(":error-message");
-                let error_response = Refusal::from_frame(header(":error-code"), message, payload, request_id);
+                let error_response = Refusal::from_frame(frame.error_code, frame.error_message, payload, request_id);
                 return Err(error_response.into_error(&self.facts.context));
             }
             _ => {
                 return Err(ModelError::protocol("a frame of the stream has no valid message type"));
             }
         }
-        match header(":event-type").unwrap_or_default() {
+        match frame.event_type.unwrap_or_default() {
+            "contentBlockDelta" => self.delta(payload),
             "messageStart" => {
                 parse::<MessageStart>("messageStart", payload)?;
-                Ok((Some(StreamEvent::start_from(PROVIDER)), None))
+                Ok(Some(StreamEvent::start_from(PROVIDER)))
             }
             "contentBlockStart" => self.block_start(payload),
-            "contentBlockDelta" => self.delta(payload),
             "contentBlockStop" => {
                 let index = parse::<BlockStop>("contentBlockStop", payload)?.content_block_index;
                 let provider_block = self.provider_blocks.iter().position(|block| block.index == index);
@@ -232,7 +187,7 @@ impl EventReader {
                     (None, Some(image)) => image.finish(),
                     (None, None) => [None, Some(StreamEvent::block_stop(index))],
                 };
-                Ok(if content.is_some() { (content, stop) } else { (stop, None) })
+                Ok(self.both(content, stop))
             }
             "messageStop" => {
                 let stop: MessageStop = parse("messageStop", payload)?;
@@ -242,7 +197,7 @@ impl EventReader {
                     stop_reason: stop.stop_reason,
                     additional_model_response_fields: stop.additional_model_response_fields,
                 };
-                Ok((Some(event), None))
+                Ok(Some(event))
             }
             "metadata" => {
                 let metadata: Metadata = parse("metadata", payload)?;
@@ -252,62 +207,71 @@ impl EventReader {
                 };
                 Ok(self.metadata(metadata, usage))
             }
-            _ => Ok((None, None)),
+            _ => Ok(None),
         }
     }
 
-    fn block_start(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
+    /// Returns the first of two events, and keeps the second one for later.
+    fn both(&mut self, first: Option<StreamEvent>, second: Option<StreamEvent>) -> Option<StreamEvent> {
+        if first.is_none() {
+            return second;
+        }
+        self.next = second.map(Box::new);
+        first
+    }
+
+    fn block_start(&mut self, payload: &[u8]) -> Result<Option<StreamEvent>, ModelError> {
         let start: BlockStart = parse("contentBlockStart", payload)?;
         let index = start.content_block_index;
         let Start { tool_use, tool_result, image } = start.start.unwrap_or_default();
         if let Some(start) = image {
             self.grow(size_of::<GeneratedImage>())?;
             self.images.push(GeneratedImage::new(index, start));
-            return Ok((None, None));
+            return Ok(None);
         }
         if let Some(fields) = tool_result {
             self.grow(size_of::<ProviderBlock>() + payload.len())?;
             self.provider_blocks.push(ProviderBlock::result(index, fields));
-            return Ok((None, None));
+            return Ok(None);
         }
         let Some(start) = tool_use else {
-            return Ok((None, None));
+            return Ok(None);
         };
         if start.kind.as_deref() == Some(SERVER_TOOL_USE) {
             self.grow(size_of::<ProviderBlock>() + payload.len())?;
             let fields = [("toolUseId", start.tool_use_id), ("name", start.name), ("type", SERVER_TOOL_USE.to_owned())];
             let fields = fields.map(|(name, value)| (name.to_owned(), value.into()));
             self.provider_blocks.push(ProviderBlock::call(index, Map::from_iter(fields)));
-            return Ok((None, None));
+            return Ok(None);
         }
         self.grow(start.tool_use_id.len() + start.name.len())?;
         let tool_use = ToolUseStart::new(start.tool_use_id, start.name);
-        Ok((Some(StreamEvent::tool_use(index, tool_use)), None))
+        Ok(Some(StreamEvent::tool_use(index, tool_use)))
     }
 
-    fn delta(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
+    fn delta(&mut self, payload: &[u8]) -> Result<Option<StreamEvent>, ModelError> {
         let Delta { content_block_index: index, delta } = parse("contentBlockDelta", payload)?;
         if let Some(at) = self.provider_blocks.iter().position(|block| block.index == index) {
             self.grow(payload.len())?;
             if let Some(block) = self.provider_blocks.get_mut(at) {
                 block.push(delta.tool_use.as_ref().map(|tool_use| tool_use.input.as_str()), delta.tool_result);
             }
-            return Ok((None, None));
+            return Ok(None);
         }
         if let Some(chunk) = delta.image {
             if let Some(image) = self.images.iter_mut().find(|image| image.index == index) {
-                let grown = image.push(chunk)?;
+                let grown = image.push(*chunk)?;
                 self.grow(grown)?;
             }
-            return Ok((None, None));
+            return Ok(None);
         }
         if let Some(text) = delta.text {
             self.grow(text.len())?;
-            return Ok((Some(StreamEvent::text(index, text)), None));
+            return Ok(Some(StreamEvent::text(index, text)));
         }
         if let Some(tool_use) = delta.tool_use {
             self.grow(tool_use.input.len())?;
-            return Ok((Some(StreamEvent::tool_input(index, tool_use.input)), None));
+            return Ok(Some(StreamEvent::tool_input(index, tool_use.input)));
         }
         if let Some(reasoning) = delta.reasoning_content {
             let reasoning = if let Some(text) = reasoning.text {
@@ -320,18 +284,18 @@ impl EventReader {
                 self.grow(redacted.len())?;
                 ReasoningDelta::RedactedContent(decode_base64(&redacted, "encrypted reasoning is")?)
             } else {
-                return Ok((None, None));
+                return Ok(None);
             };
-            return Ok((Some(StreamEvent::reasoning(index, reasoning)), None));
+            return Ok(Some(StreamEvent::reasoning(index, reasoning)));
         }
         if let Some(citation) = delta.citation {
             self.grow(payload.len())?;
-            return Ok((Some(StreamEvent::citation(index, citation)), None));
+            return Ok(Some(StreamEvent::citation(index, *citation)));
         }
-        Ok((None, None))
+        Ok(None)
     }
 
-    fn metadata(&mut self, metadata: Metadata, usage: Usage) -> Events {
+    fn metadata(&mut self, metadata: Metadata, usage: Usage) -> Option<StreamEvent> {
         let redaction = if self.redacted {
             None
         } else {
@@ -346,10 +310,7 @@ impl EventReader {
         });
         let provider_usage = metadata.usage.map(|usage| (*usage).into());
         let event = StreamEvent::Metadata { usage, metrics, trace: metadata.trace, provider_usage };
-        match redaction {
-            Some(redaction) => (Some(redaction), Some(event)),
-            None => (Some(event), None),
-        }
+        self.both(redaction, Some(event))
     }
 
     /// Returns the redaction event of a response that ended without metadata.
@@ -364,9 +325,13 @@ impl EventReader {
         self.first_content.get_or_insert_with(Instant::now);
         self.bytes = self.bytes.saturating_add(by);
         if self.bytes > self.facts.max_bytes {
-            return Err(ModelError::ResponseTooLarge { limit: Some(self.facts.max_bytes), details: Box::default() });
+            return Err(self.too_large());
         }
         Ok(())
+    }
+
+    fn too_large(&self) -> ModelError {
+        ModelError::ResponseTooLarge { limit: Some(self.facts.max_bytes), details: Box::default() }
     }
 }
 
@@ -425,15 +390,16 @@ struct Delta {
     delta: DeltaContent,
 }
 
+/// Content of a delta. Rare parts are boxed, since a delta is moved several times while it is read.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DeltaContent {
     text: Option<String>,
     tool_use: Option<ToolInputDelta>,
     tool_result: Option<Vec<Value>>,
-    reasoning_content: Option<ReasoningContentDelta>,
-    citation: Option<Citation>,
-    image: Option<ImageDelta>,
+    reasoning_content: Option<Box<ReasoningContentDelta>>,
+    citation: Option<Box<Citation>>,
+    image: Option<Box<ImageDelta>>,
 }
 
 #[derive(Deserialize)]
@@ -486,8 +452,8 @@ mod tests {
 
     fn read(bytes: Vec<u8>) -> Vec<Result<StreamEvent, ModelError>> {
         let facts = CallFacts {
-            context: CallContext { model_id: "m".to_owned(), region: None, api_key: None },
-            redaction: Redaction::default(),
+            context: Arc::new(CallContext { model_id: "m".to_owned(), region: None, api_key: None }),
+            redaction: Arc::default(),
             max_bytes: 1024,
             started: Instant::now(),
         };

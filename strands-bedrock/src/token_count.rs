@@ -35,14 +35,14 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
     // The output schema is not counted.
     let mut request = *request;
     request.output_schema = None;
-    let body = Body::new(&request, &inner.settings, &inner.capabilities, &Variant::default(), false)?.count_tokens()?;
+    let body = Body::new(&request, inner, &Variant::default(), false)?.count_tokens()?;
     let mut counted = request_count(inner, body.clone(), &inner.context).await;
     // CountTokens may not know an inference profile, but knows its base model.
     if let Err(Some(refusal)) = &counted
         && refusal.message.contains(NOT_COUNTED)
         && let Some(base) = capabilities::base_model(model_id).filter(|base| base != model_id)
     {
-        let context = CallContext { model_id: base.to_owned(), ..inner.context.clone() };
+        let context = CallContext { model_id: base.to_owned(), ..CallContext::clone(&inner.context) };
         counted = request_count(inner, body, &context).await;
     }
     match counted {

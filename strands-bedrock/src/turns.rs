@@ -2,7 +2,6 @@
 //! changed.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use strands_core::message::{ContentBlock, DocumentFormat, MediaSource, Message, Role, ToolResultContent};
 use strands_core::models::outgoing_content;
@@ -11,7 +10,6 @@ use crate::PROVIDER;
 use crate::capabilities::ReasoningReplay;
 use crate::content_rules;
 use crate::document_names::DocumentNames;
-use crate::guardrail;
 
 /// An outgoing message.
 #[derive(Debug)]
@@ -67,23 +65,16 @@ impl<'a> OutBlock<'a> {
     }
 }
 
-/// Returns the conversation without content that Bedrock or the model rejects. The blocks of the message `guarded` are marked
-/// for the guardrail.
-pub(crate) fn outgoing<'a>(
-    messages: &'a [Arc<Message>],
+/// Returns a message without content that Bedrock or the model rejects.
+pub(crate) fn outgoing_turn<'a>(
+    message: &'a Message,
     replay: ReasoningReplay,
-    guarded: Option<&Message>,
-) -> Vec<OutTurn<'a>> {
-    let mut names = DocumentNames::default();
-    let turns = messages.iter().map(|message| {
-        let guard = guarded.is_some_and(|guarded| std::ptr::eq(guarded, &raw const **message));
-        let content = outgoing_content(message, PROVIDER)
-            .filter(|block| is_sent(block, replay))
-            .map(|block| content_rules::outgoing_block(message, names.fix(block)))
-            .map(|block| if guard { guardrail::guarded(block) } else { block });
-        OutTurn { role: message.role, content: content_rules::allowed(message.role, content.collect()) }
-    });
-    turns.collect()
+    names: &mut DocumentNames,
+) -> OutTurn<'a> {
+    let content = outgoing_content(message, PROVIDER)
+        .filter(|block| is_sent(block, replay))
+        .map(|block| content_rules::outgoing_block(message, names.fix(block)));
+    OutTurn { role: message.role, content: content_rules::allowed(message.role, content.collect()) }
 }
 
 fn is_sent(block: &ContentBlock, replay: ReasoningReplay) -> bool {
@@ -125,45 +116,8 @@ fn is_known_to_bedrock(fields: &serde_json::Map<String, serde_json::Value>) -> b
     !fields.is_empty() && !fields.contains_key("SDK_UNKNOWN_MEMBER")
 }
 
-/// Inserts an assistant message between tool results and the user message after them. Some models reject both in one turn.
-pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
-    let mut at = 1;
-    while at < turns.len() {
-        let pair = (turns.get(at - 1), turns.get(at));
-        if let (Some(before), Some(after)) = pair
-            && before.role == Role::User
-            && after.role == Role::User
-            && before.content.iter().all(OutBlock::is_tool_result)
-            && !after.content.iter().any(OutBlock::is_tool_result)
-        {
-            let between =
-                OutTurn { role: Role::Assistant, content: vec![OutBlock::FixedText("Tool result received.")] };
-            turns.insert(at, between);
-            at += 1;
-        }
-        at += 1;
-    }
-}
-
-/// Returns true if a user message directly follows tool results.
-pub(crate) fn mixes_tool_results(messages: &[Arc<Message>]) -> bool {
-    let mut turns = outgoing(messages, ReasoningReplay::Nothing, None);
-    let before = turns.len();
-    separate_tool_results(&mut turns);
-    turns.len() > before
-}
-
-/// Returns true if the conversation has tool calls or results, for which Bedrock requires declared tools.
-pub(crate) fn uses_tools(messages: &[Arc<Message>]) -> bool {
-    messages.iter().any(|message| {
-        message.content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_)))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use strands_core::message::{ToolResult, ToolResultStatus};
-
     use super::*;
 
     #[test]
@@ -174,28 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn separates_tool_results_from_user_messages() {
-        let results = Arc::new(Message::new(Role::User, [ToolResult::new("1", ToolResultStatus::Success, ["ok"])]));
-        let prompt = Arc::new(Message::user("and then?"));
-        let history = [Arc::clone(&prompt), results, Arc::clone(&prompt), prompt];
-        let mut turns = outgoing(&history, ReasoningReplay::All, None);
-        separate_tool_results(&mut turns);
-        let roles: Vec<_> = turns.iter().map(|turn| turn.role).collect();
-        assert_eq!(roles, [Role::User, Role::User, Role::Assistant, Role::User, Role::User]);
-        separate_tool_results(&mut turns);
-        assert_eq!(turns.len(), 5, "a second time adds nothing");
-    }
-
-    #[test]
     fn omits_content_that_bedrock_can_not_read() {
-        let messages = [Arc::new(
-            serde_json::from_value::<Message>(serde_json::json!({"role": "user", "content": [
-                {"image": {"format": "png", "source": {"location": {"type": "https", "uri": "https://x/y.png"}}}},
-                {"SDK_UNKNOWN_MEMBER": {"name": "new"}},
-            ]}))
-            .unwrap(),
-        )];
-        let turns = outgoing(&messages, ReasoningReplay::All, None);
-        assert!(matches!(turns[0].content[..], [OutBlock::FixedText("[blank text]")]), "{turns:?}");
+        let message = serde_json::from_value::<Message>(serde_json::json!({"role": "user", "content": [
+            {"image": {"format": "png", "source": {"location": {"type": "https", "uri": "https://x/y.png"}}}},
+            {"SDK_UNKNOWN_MEMBER": {"name": "new"}},
+        ]}));
+        let message = message.unwrap();
+        let turn = outgoing_turn(&message, ReasoningReplay::All, &mut DocumentNames::default());
+        assert!(matches!(turn.content[..], [OutBlock::FixedText("[blank text]")]), "{turn:?}");
     }
 }

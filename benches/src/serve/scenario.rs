@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::openai;
+use crate::{bedrock, openai};
 
 /// The responses on one port: those to the requests of one prompt, and then again from the first.
 pub(crate) struct Scenario {
@@ -38,5 +38,5 @@ impl Scenario {
 
 /// Returns all scenarios.
 pub(crate) fn all() -> Vec<Scenario> {
-    openai::scenarios()
+    [openai::scenarios(), bedrock::scenarios()].into_iter().flatten().collect()
 }

@@ -45,7 +45,7 @@ pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 pub(crate) use retry::Failures;
 pub use retry::RetryPolicy;
 pub use retry_after::parse_retry_after;
-pub use serialized::{MessageSerializer, SerializedMessages};
+pub use serialized::{MessageSerializer, NotedMessages, SerializedMessages};
 pub use turn::{Turn, TurnBuilder};
 
 /// A stream of the events of one response. It borrows nothing from the request.

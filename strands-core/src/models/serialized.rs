@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::message::Message;
 
-/// Maximum size of the cache, in bytes. Caching a longer conversation would double the memory that it takes.
+/// Maximum size of the cache, in bytes. Caching more of a long conversation would double the memory that it takes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Cache of one conversation's messages in a provider's JSON.
@@ -14,7 +14,8 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// An agent has one and passes it to each [`ModelRequest`]. Programs that call models themselves may do the same, or leave
 /// it out.
 ///
-/// The cache holds at most 4 MiB and follows the conversation: messages that have been replaced are serialized again.
+/// The cache holds the first 4 MiB at most and follows the conversation: messages that have been replaced are serialized
+/// again.
 /// Messages are compared by the address of their [`Arc`]; a shared message is immutable.
 ///
 /// [`ModelRequest`]: super::ModelRequest
@@ -36,14 +37,48 @@ impl MessageSerializer {
     }
 }
 
+/// Serialized messages of a request, each with a note of the serializer.
+#[derive(Clone, Copy, Debug)]
+pub struct NotedMessages<'a> {
+    bytes: &'a [u8],
+    entries: &'a [Entry],
+}
+
+impl<'a> NotedMessages<'a> {
+    /// Returns the notes of the messages, in order.
+    pub fn notes(self) -> impl DoubleEndedIterator<Item = u8> + ExactSizeIterator + 'a {
+        self.entries.iter().map(|entry| entry.note)
+    }
+
+    /// Returns the concatenated bytes of a range of the messages.
+    pub fn bytes(self, messages: std::ops::Range<usize>) -> &'a [u8] {
+        let (from, to) = (end_of(self.entries, messages.start), end_of(self.entries, messages.end));
+        self.bytes.get(from..to).unwrap_or_default()
+    }
+}
+
 /// The messages at the beginning of a conversation, serialized.
 #[derive(Default)]
 struct SerializedPrefix {
     serializer: Option<MessageSerializer>,
     bytes: Vec<u8>,
-    /// The messages, each with the end of its bytes. A weak reference keeps the address from being reused, and makes
-    /// `Arc::make_mut` move a message that changes to another address.
-    messages: Vec<(Weak<Message>, usize)>,
+    entries: Vec<Entry>,
+}
+
+/// One serialized message.
+#[derive(Debug)]
+struct Entry {
+    /// A weak reference keeps the address from being reused, and makes `Arc::make_mut` move a message that changes to
+    /// another address.
+    message: Weak<Message>,
+    /// End of the message's bytes.
+    end: usize,
+    note: u8,
+}
+
+/// Returns the length of the first `messages` entries, in bytes.
+fn end_of(entries: &[Entry], messages: usize) -> usize {
+    messages.checked_sub(1).and_then(|last| entries.get(last)).map_or(0, |entry| entry.end)
 }
 
 impl SerializedMessages {
@@ -62,22 +97,44 @@ impl SerializedMessages {
         mut write: impl FnMut(&mut Vec<u8>, &Message) -> Result<(), E>,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, E> {
+        let write = |bytes: &mut Vec<u8>, message: &Message| write(bytes, message).map(|()| 0);
+        self.read_noted(serializer, messages, write, |messages| read(messages.bytes))
+    }
+
+    /// Calls `read` with the bytes and notes of `messages` and returns its result.
+    ///
+    /// As [`read`](Self::read), for requests that don't send the bytes of all messages unchanged. `write` returns a note,
+    /// which is cached with the bytes: facts about the message that a request needs without reading the message again.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `write`.
+    pub fn read_noted<T, E>(
+        &self,
+        serializer: MessageSerializer,
+        messages: &[Arc<Message>],
+        mut write: impl FnMut(&mut Vec<u8>, &Message) -> Result<u8, E>,
+        read: impl FnOnce(NotedMessages<'_>) -> T,
+    ) -> Result<T, E> {
         let mut prefix = self.prefix.lock().unwrap_or_else(PoisonError::into_inner);
         prefix.retain(serializer, messages);
-        let known = prefix.messages.len();
+        let known = prefix.entries.len();
+        prefix.entries.reserve(messages.len() - known);
         for message in messages.iter().skip(known) {
             let length = prefix.bytes.len();
-            if let Err(error) = write(&mut prefix.bytes, message) {
-                prefix.bytes.truncate(length);
-                return Err(error);
+            match write(&mut prefix.bytes, message) {
+                Ok(note) => {
+                    let end = prefix.bytes.len();
+                    prefix.entries.push(Entry { message: Arc::downgrade(message), end, note });
+                }
+                Err(error) => {
+                    prefix.bytes.truncate(length);
+                    return Err(error);
+                }
             }
-            let end = prefix.bytes.len();
-            prefix.messages.push((Arc::downgrade(message), end));
         }
-        let read = read(&prefix.bytes);
-        if prefix.bytes.len() > MAX_BYTES {
-            *prefix = SerializedPrefix::default();
-        }
+        let read = read(NotedMessages { bytes: &prefix.bytes, entries: &prefix.entries });
+        prefix.limit();
         Ok(read)
     }
 }
@@ -88,24 +145,33 @@ impl SerializedPrefix {
         if self.serializer != Some(serializer) {
             *self = Self { serializer: Some(serializer), ..Self::default() };
         }
-        let is_same = |entry: &(Weak<Message>, usize), message: &Arc<Message>| entry.0.as_ptr() == Arc::as_ptr(message);
+        let is_same = |entry: &Entry, message: &Arc<Message>| entry.message.as_ptr() == Arc::as_ptr(message);
         // A conversation manager removes the oldest messages first.
-        let removed = messages.first().and_then(|first| self.messages.iter().position(|entry| is_same(entry, first)));
-        let removed = removed.unwrap_or(self.messages.len());
-        let removed_bytes = self.end(removed);
-        self.bytes.drain(..removed_bytes);
-        self.messages.drain(..removed);
-        for (_, end) in &mut self.messages {
-            *end -= removed_bytes;
+        let removed = messages.first().and_then(|first| self.entries.iter().position(|entry| is_same(entry, first)));
+        let removed = removed.unwrap_or(self.entries.len());
+        if removed > 0 {
+            let removed_bytes = end_of(&self.entries, removed);
+            self.bytes.drain(..removed_bytes);
+            self.entries.drain(..removed);
+            for entry in &mut self.entries {
+                entry.end -= removed_bytes;
+            }
         }
-        let same = self.messages.iter().zip(messages).take_while(|(entry, message)| is_same(entry, message)).count();
-        self.bytes.truncate(self.end(same));
-        self.messages.truncate(same);
+        let same = self.entries.iter().zip(messages).take_while(|(entry, message)| is_same(entry, message)).count();
+        self.truncate(same);
     }
 
-    /// Returns the length of the first `messages` messages, in bytes.
-    fn end(&self, messages: usize) -> usize {
-        messages.checked_sub(1).and_then(|last| self.messages.get(last)).map_or(0, |(_, end)| *end)
+    /// Drops the newest messages that exceed the maximum size.
+    fn limit(&mut self) {
+        if self.bytes.len() > MAX_BYTES {
+            self.truncate(self.entries.partition_point(|entry| entry.end <= MAX_BYTES));
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    fn truncate(&mut self, messages: usize) {
+        self.bytes.truncate(end_of(&self.entries, messages));
+        self.entries.truncate(messages);
     }
 }
 
@@ -182,6 +248,36 @@ mod tests {
         let messages = [message(&"x".repeat(MAX_BYTES))];
         assert_eq!(read(&serialized, serializer, &messages).1, 1);
         assert_eq!(read(&serialized, serializer, &messages).1, 1);
+    }
+
+    #[test]
+    fn caches_the_beginning_of_a_conversation_that_exceeds_the_maximum() {
+        let (serialized, serializer) = (SerializedMessages::default(), MessageSerializer::new());
+        let messages = ["a", "b", &"x".repeat(MAX_BYTES), "c"].map(message);
+        assert_eq!(read(&serialized, serializer, &messages).1, 4);
+        let (text, times) = read(&serialized, serializer, &messages);
+        assert_eq!((&text[..6], &text[text.len() - 3..], times), ("[a][b]", "[c]", 2));
+        let prefix = serialized.prefix.lock().unwrap();
+        assert!(prefix.bytes.capacity() <= MAX_BYTES, "the memory of the rest is released");
+    }
+
+    #[test]
+    fn returns_notes_and_bytes_of_a_part() {
+        let (serialized, serializer) = (SerializedMessages::default(), MessageSerializer::new());
+        let messages = ["a", "", "ccc"].map(message);
+        let write = |bytes: &mut Vec<u8>, message: &Message| {
+            let text = message.text();
+            bytes.extend_from_slice(text.as_bytes());
+            u8::try_from(text.len())
+        };
+        for _ in 0..2 {
+            let parts = serialized.read_noted(serializer, &messages, write, |noted| {
+                let parts = [0..3, 0..0, 1..3, 0..1].map(|part| String::from_utf8(noted.bytes(part).to_vec()).unwrap());
+                (parts, noted.notes().collect::<Vec<_>>())
+            });
+            let expected = (["accc", "", "ccc", "a"].map(str::to_owned), vec![1, 0, 3]);
+            assert_eq!(parts.unwrap(), expected);
+        }
     }
 
     #[derive(Clone, Debug)]
