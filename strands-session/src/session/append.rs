@@ -33,7 +33,28 @@ impl StoredSession {
         }
         self.create_record_if_absent().await?;
         let number = self.view()?.next;
-        self.commit(number, first, &batch).await?;
+        match self.create_batch(number, first, rest, &batch).await? {
+            Some(created) => {
+                self.refuse_if_truncated(created.found).await?;
+                self.write_followers(number, rest, &batch, created.followers).await?;
+            }
+            None => self.commit_and_follow(number, first, rest, &batch, behind).await?,
+        }
+        let count = u64::try_from(rest.len()).unwrap_or(u64::MAX).saturating_add(1);
+        self.view()?.appended(count);
+        Ok(())
+    }
+
+    /// Appends a batch that may replace documents: those of an unfinished write, void ones, or the message before it.
+    async fn commit_and_follow(
+        &mut self,
+        number: u64,
+        first: &Message,
+        rest: &[Arc<Message>],
+        batch: &Batch,
+        behind: Option<u64>,
+    ) -> Result<(), SessionError> {
+        self.commit(number, first, batch).await?;
         if let Some(behind) = behind {
             self.refuse_behind(behind).await?;
         }
@@ -43,15 +64,12 @@ impl StoredSession {
             let record = storage.read(&agent).await?;
             self.refuse_if_truncated(record).await?;
             self.replace_previous(previous, message, number).await?;
-            self.write_followers(number, rest, &batch).await?;
+            self.write_followers(number, rest, batch, 0).await
         } else {
-            let (record, followed) = join(storage.read(&agent), self.write_followers(number, rest, &batch)).await;
+            let (record, followed) = join(storage.read(&agent), self.write_followers(number, rest, batch, 0)).await;
             self.refuse_if_truncated(record?).await?;
-            followed?;
+            followed
         }
-        let count = u64::try_from(rest.len()).unwrap_or(u64::MAX).saturating_add(1);
-        self.view()?.appended(count);
-        Ok(())
     }
 
     /// Writes the document that commits a batch. It may replace a void one.
@@ -77,10 +95,16 @@ impl StoredSession {
         Err(failed("write", &location, "other workers write it at the same time; try again later"))
     }
 
-    /// Writes the documents of the messages after the first.
-    async fn write_followers(&mut self, first: u64, rest: &[Arc<Message>], batch: &Batch) -> Result<(), SessionError> {
-        let id = BatchId { first, created_at: batch.created_at.clone(), follows_truncation: batch.follows_truncation };
-        for (number, message) in (first.saturating_add(1)..).zip(rest) {
+    /// Writes the documents of the messages after the first, without those that are written already.
+    async fn write_followers(
+        &mut self,
+        first: u64,
+        rest: &[Arc<Message>],
+        batch: &Batch,
+        written: usize,
+    ) -> Result<(), SessionError> {
+        let id = BatchId::new(first, batch);
+        for (number, message) in (first.saturating_add(1)..).zip(rest).skip(written) {
             self.write_follower(number, message, &id, ExistingMessage::Conflicts).await?;
         }
         Ok(())
@@ -119,7 +143,7 @@ impl StoredSession {
         let number = self.view()?.next;
         let location = self.location(number);
         let tracked = self.view()?.tracked_document(&folder, number);
-        if tracked.is_settled() && tracked.known().is_none() {
+        if tracked.is_unwritten() {
             return Ok(None);
         }
         let (was_known, was_unconfirmed) = (tracked.known().cloned(), !tracked.is_settled());
