@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use strands_core::session::SessionError;
 
-use crate::document_store::{
-    CreatedBatch, Document, DocumentStore, NewDocument, StoreError, WriteOutcome, inside,
-};
+use crate::document_store::{CreatedBatch, Document, DocumentStore, NewDocument, StoreError, WriteOutcome, inside};
 
 /// Maximum number of documents in memory at once while many are read.
 const CHUNK: usize = 512;

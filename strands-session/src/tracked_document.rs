@@ -84,11 +84,26 @@ impl TrackedDocument {
 
     /// Writes the document if the store has the version that this worker knows.
     pub(crate) async fn write(&mut self, storage: &Storage, content: Bytes) -> Result<Outcome, SessionError> {
+        self.write_or_compare(storage, content, false).await
+    }
+
+    /// Continues a write that the store has refused.
+    pub(crate) async fn write_refused(&mut self, storage: &Storage, content: Bytes) -> Result<Outcome, SessionError> {
+        self.write_or_compare(storage, content, true).await
+    }
+
+    async fn write_or_compare(
+        &mut self,
+        storage: &Storage,
+        content: Bytes,
+        is_refused: bool,
+    ) -> Result<Outcome, SessionError> {
         // The same content in the store counts as written if the store repeats requests or this worker tried it before.
         let is_own = storage.may_lose_responses() || self.is_unconfirmed(&content);
         self.attempt(&content);
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let written = match &self.known {
+                _ if is_refused && attempt == 0 => WriteOutcome::Conflict,
                 Some(known) => storage.update(&self.key, content.clone(), known).await?,
                 None => storage.create(&self.key, content.clone()).await?,
             };

@@ -12,41 +12,49 @@ use crate::document_store::{Document, NewDocument, WriteOutcome};
 use crate::documents::{self, Batch};
 use crate::tracked_document::TrackedDocument;
 
-/// A batch whose first document was created.
-pub(super) struct Created {
-    /// The number of documents after the first that were created.
-    pub(super) followers: usize,
-    /// The agent's document, read after the first document was created.
-    pub(super) found: Option<Document>,
+/// The outcome of the creation of a batch.
+pub(super) enum Creation {
+    /// The batch is committed.
+    Created {
+        /// The number of documents after the first that were created.
+        followers: usize,
+        /// The agent's document, read after the first document was created.
+        found: Option<Document>,
+    },
+    /// The store has another document at the first number, or this one if the store repeats requests.
+    Refused,
+    /// The batch may replace documents, which are written one by one.
+    NotNew,
 }
 
 impl StoredSession {
-    /// Creates the documents of a batch. Returns `None` if another document has the first number, or if the batch replaces
-    /// documents: it has to be written one by one.
+    /// Creates the documents of a batch, if it replaces none that this worker knows of.
     pub(super) async fn create_batch(
         &mut self,
         number: u64,
         first: &Message,
         rest: &[Arc<Message>],
         batch: &Batch,
-    ) -> Result<Option<Created>, SessionError> {
+    ) -> Result<Creation, SessionError> {
         let mut tracked = self.view()?.tracked_documents.range(number..).map(|(_, tracked)| tracked);
         if batch.previous.is_some() || !tracked.all(TrackedDocument::is_unwritten) {
-            return Ok(None);
+            return Ok(Creation::NotNew);
         }
         let (storage, folder) = (self.storage.clone(), self.folder.clone());
         let part = BatchId::new(number, batch).part();
+        let followers = rest.iter().map(|message| (&**message, &part));
         let mut contents: Vec<(u64, Bytes)> = Vec::with_capacity(rest.len().saturating_add(1));
-        contents.push((number, documents::new_message(&self.location(number), number, first, batch)?));
-        for (number, message) in (number.saturating_add(1)..).zip(rest) {
-            contents.push((number, documents::new_message(&self.location(number), number, message, &part)?));
+        let mut new = Vec::with_capacity(contents.capacity());
+        for (number, (message, batch)) in (number..).zip([(first, batch)].into_iter().chain(followers)) {
+            let key = self.message_key(number);
+            let content = documents::new_message(&key, number, message, batch)?;
+            contents.push((number, content.clone()));
+            new.push(NewDocument::new(key, content));
         }
         // If this future is dropped, any of them may be written later.
         for (number, content) in &contents {
             self.view()?.tracked_document(&folder, *number).attempt(content);
         }
-        let new = |(number, content): &(u64, Bytes)| NewDocument::new(self.message_key(*number), content.clone());
-        let new = contents.iter().map(new).collect();
         let created = storage.create_batch(new, self.agent.key()).await?;
         let mut outcomes = created.outcomes.into_iter();
         let mut done = 0_usize;
@@ -61,6 +69,7 @@ impl StoredSession {
                 }
             }
         }
-        Ok(done.checked_sub(1).map(|followers| Created { followers, found: created.found }))
+        let created = done.checked_sub(1).map(|followers| Creation::Created { followers, found: created.found });
+        Ok(created.unwrap_or(Creation::Refused))
     }
 }

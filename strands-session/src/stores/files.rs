@@ -11,9 +11,7 @@ use tokio::runtime::Handle;
 
 use super::folder::{Folder, Locked};
 use super::lock_wait::LockWait;
-use crate::document_store::{
-    CreatedBatch, Document, DocumentStore, IN_FLIGHT, NewDocument, StoreError, WriteOutcome,
-};
+use crate::document_store::{CreatedBatch, Document, DocumentStore, IN_FLIGHT, NewDocument, StoreError, WriteOutcome};
 use crate::key_validation;
 
 /// Minimum number of files for each reader thread.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::durable_files::{self, Prepared};
 use super::deletion;
+use super::durable_files::{self, Prepared};
 use crate::document_store::{CreatedBatch, Document, NewDocument, StoreError, Version, WriteOutcome};
 use crate::snapshots::key_layout;
 
@@ -36,7 +36,8 @@ impl Folder {
     }
 
     pub(super) fn path(&self, key: &str) -> PathBuf {
-        let mut path = self.root.to_path_buf();
+        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + key.len() + 1);
+        path.push(&*self.root);
         path.extend(key.split('/').filter(|segment| !segment.is_empty()));
         path
     }
