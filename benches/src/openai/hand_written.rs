@@ -1,12 +1,14 @@
-//! Baseline of the benchmark: a hand-written loop with reqwest and serde_json, for one provider and one tool. It has no
+//! Baseline of the benchmark: a hand-written loop with an HTTP client and serde_json, for one provider and one tool. It has no
 //! hooks, limits, timeouts, cancellation, metrics, retries or events.
+
+use std::sync::Arc;
 
 use memchr::memchr;
 use reqwest::Client;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::transport::Transport;
 use crate::{script, tools};
 
 #[derive(Serialize)]
@@ -112,36 +114,42 @@ struct Arguments {
     days: u8,
 }
 
-/// A client with its connections, and the constant parts of every conversation.
+/// A provider's address and client, and the constant parts of every conversation.
 #[derive(Clone)]
 pub(crate) struct Provider {
-    client: Client,
-    url: String,
-    tools: Vec<Value>,
+    address: String,
+    pub(crate) client: Option<Client>,
+    tools: Arc<[Value]>,
 }
 
 impl Provider {
-    pub(crate) fn new(base_url: &str, tools: Vec<Value>) -> Self {
-        Self { client: Client::new(), url: format!("{base_url}/chat/completions"), tools }
+    /// Without a client, connections are hyper's.
+    pub(crate) fn new(address: &str, client: Option<Client>, tools: Vec<Value>) -> Self {
+        Self { address: address.to_owned(), client, tools: tools.into() }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        Transport::new(&self.address, self.client.clone())
     }
 }
 
 /// A conversation.
-pub(crate) struct Chat<'p> {
-    provider: &'p Provider,
+pub(crate) struct Chat {
+    pub(crate) transport: Transport,
+    tools: Arc<[Value]>,
     messages: Vec<Message>,
     pub(crate) usage: (u64, u64),
 }
 
-impl<'p> Chat<'p> {
-    pub(crate) fn new(provider: &'p Provider) -> Self {
+impl Chat {
+    pub(crate) fn new(provider: &Provider, transport: Transport) -> Self {
         let system = Message::System { content: script::SYSTEM_PROMPT.to_owned() };
-        Self { provider, messages: vec![system], usage: (0, 0) }
+        Self { transport, tools: Arc::clone(&provider.tools), messages: vec![system], usage: (0, 0) }
     }
 
     /// Creates a conversation with this many previous turns.
-    pub(crate) fn with_turns(provider: &'p Provider, turns: usize) -> Self {
-        let mut chat = Self::new(provider);
+    pub(crate) fn with_turns(provider: &Provider, transport: Transport, turns: usize) -> Self {
+        let mut chat = Self::new(provider, transport);
         for _ in 0..turns {
             chat.messages.push(Message::User { content: Part::text(script::PROMPT) });
             chat.messages.push(Message::Assistant { content: Part::text(script::ANSWER), tool_calls: Vec::new() });
@@ -176,22 +184,19 @@ impl<'p> Chat<'p> {
 
     /// Sends one request and reads its response.
     async fn ask(&mut self, on_text: &mut impl FnMut(&str)) -> (String, Vec<Call>, String) {
-        let Provider { client, url, tools } = self.provider;
         let request = Request {
             model: "gpt-4o",
             stream: true,
             stream_options: StreamOptions { include_usage: true },
-            tools,
+            tools: &self.tools,
             messages: &self.messages,
         };
         let body = serde_json::to_vec(&request).unwrap();
-        let request =
-            client.post(url).header(CONTENT_TYPE, "application/json").header(AUTHORIZATION, "Bearer test-key");
-        let mut response = request.body(body).send().await.unwrap().error_for_status().unwrap();
+        let mut response = self.transport.send(body).await;
 
         let (mut text, mut calls, mut stopped) = (String::new(), Vec::<Call>::new(), String::new());
         let mut buffer = Vec::new();
-        while let Some(bytes) = response.chunk().await.unwrap() {
+        while let Some(bytes) = response.chunk().await {
             buffer.extend_from_slice(&bytes);
             let mut start = 0;
             while let Some(length) = memchr(b'\n', &buffer[start..]) {
