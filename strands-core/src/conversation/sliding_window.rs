@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
     use crate::history::History;
-    use crate::message::{ContentBlock, ToolResult, ToolResultStatus, ToolUse};
+    use crate::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus, ToolUse};
     use crate::testing::ScriptedModel;
 
     fn pair(id: &str, size: usize) -> [Message; 2] {
