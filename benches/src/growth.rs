@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::measure::timed;
+use crate::openai::sessions::{Growing, Kept};
 use crate::serve::Servers;
 use crate::work::{Clock, Side, Work};
 use crate::{openai, streams};
 
 const TURNS: [usize; 4] = [10, 100, 1_000, 10_000];
+const STORED_TURNS: [usize; 5] = [10, 100, 200, 1_000, 2_000];
 const TOOLS: [usize; 4] = [1, 10, 100, 1_000];
 const ROUNDS: usize = 15;
 
@@ -22,6 +24,11 @@ pub(crate) fn print() {
         };
         row("prompt after turns", side, TURNS, |turns| prompt(turns, 0));
         row("prompt with tools", side, TOOLS, |tools| prompt(1, tools));
+        for kept in Kept::ALL {
+            let mut session = Growing::new(&servers, kept, side);
+            let work = format!("turn of a session, sending {}", kept.name());
+            row(&work, side, STORED_TURNS, |turns| session.turn_after(turns));
+        }
         row("process with streams", side, streams::COUNTS, |count| {
             streams::measure(&servers, "openai", side, count).time
         });

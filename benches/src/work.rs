@@ -94,6 +94,11 @@ impl Row {
     pub(crate) fn new(name: &'static str, items: u32, rounds: usize, work: fn(&Servers) -> Box<dyn Work>) -> Self {
         Self { name, clock: Clock::Thread, items, rounds, work }
     }
+
+    /// A row of work that waits for a disk.
+    pub(crate) fn waiting(name: &'static str, rounds: usize, work: fn(&Servers) -> Box<dyn Work>) -> Self {
+        Self { name, clock: Clock::Wall, items: 1, rounds, work }
+    }
 }
 
 /// Runs a future to completion on this thread, together with the tasks of its connections.

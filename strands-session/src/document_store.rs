@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::join;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 /// Concurrent requests of the provided methods.
@@ -156,6 +157,35 @@ pub trait DocumentStore: Send + Sync {
         stream::iter(keys).map(get).buffered(IN_FLIGHT).try_collect().await
     }
 
+    /// Creates the documents of a batch of messages, and then gets the document under `read`, which tells whether another
+    /// worker has truncated the conversation meanwhile.
+    ///
+    /// The first document commits the batch. The others follow in their order: each is visible only if all before it are.
+    /// The creation ends at the first document that is there already. `read` is read after the first was created, and only
+    /// if it was. When this returns, all created documents survive a crash.
+    ///
+    /// The default makes one request for each document. Override it if the store can do this in less, such as in one
+    /// transaction.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create) and [`get`](Self::get). [`StoreError::at`] names the key. Some of the documents may
+    /// have been created.
+    async fn create_batch(&self, batch: Vec<NewDocument>, read: &str) -> Result<CreatedBatch, StoreError> {
+        let mut batch = batch.into_iter();
+        let mut created = CreatedBatch::default();
+        if !created.create_next(self, &mut batch).await? {
+            return Ok(created);
+        }
+        let follow = async {
+            while created.create_next(self, &mut batch).await? {}
+            Ok::<_, StoreError>(created)
+        };
+        let (found, created) = join(self.get(read), follow).await;
+        let found = found.map_err(|error| error.or_at(read))?;
+        created.map(|created| CreatedBatch { found, ..created })
+    }
+
     /// Returns true if there is a document under the key. The default gets it.
     ///
     /// # Errors
@@ -242,6 +272,10 @@ impl<S: DocumentStore + ?Sized> DocumentStore for Arc<S> {
         (**self).get_many(keys).await
     }
 
+    async fn create_batch(&self, batch: Vec<NewDocument>, read: &str) -> Result<CreatedBatch, StoreError> {
+        (**self).create_batch(batch, read).await
+    }
+
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         (**self).exists(key).await
     }
@@ -282,6 +316,50 @@ impl Document {
     /// Creates a document with this content and version.
     pub fn new(content: impl Into<Bytes>, version: Version) -> Self {
         Self { content: content.into(), version }
+    }
+}
+
+/// A document to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewDocument {
+    /// The key.
+    pub key: String,
+    /// The content.
+    pub content: Bytes,
+}
+
+impl NewDocument {
+    /// Creates a document to store under this key.
+    pub fn new(key: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        Self { key: key.into(), content: content.into() }
+    }
+}
+
+/// The outcome of [`DocumentStore::create_batch`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreatedBatch {
+    /// The outcomes of the documents, in their order. [`WriteOutcome::Conflict`] is the last one: no later document was
+    /// written.
+    pub outcomes: Vec<WriteOutcome>,
+    /// The document that was read after the first was created.
+    pub found: Option<Document>,
+}
+
+impl CreatedBatch {
+    /// Creates the next document of a batch, and adds its outcome. Returns false if there is no next document, or if it is
+    /// there already.
+    async fn create_next<S: DocumentStore + ?Sized>(
+        &mut self,
+        store: &S,
+        batch: &mut std::vec::IntoIter<NewDocument>,
+    ) -> Result<bool, StoreError> {
+        let Some(NewDocument { key, content }) = batch.next() else { return Ok(false) };
+        let outcome = store.create(&key, content).await.map_err(|error| error.or_at(&key))?;
+        let is_done = outcome != WriteOutcome::Conflict;
+        self.outcomes.push(outcome);
+        Ok(is_done)
     }
 }
 

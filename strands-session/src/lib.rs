@@ -40,7 +40,7 @@ mod stores;
 mod tracked_document;
 
 pub use content_store::SessionContentStore;
-pub use document_store::{Document, DocumentStore, StoreError, Version, WriteOutcome};
+pub use document_store::{CreatedBatch, Document, DocumentStore, NewDocument, StoreError, Version, WriteOutcome};
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};

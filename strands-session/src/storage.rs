@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use strands_core::session::SessionError;
 
-use crate::document_store::{Document, DocumentStore, StoreError, WriteOutcome, inside};
+use crate::document_store::{CreatedBatch, Document, DocumentStore, NewDocument, StoreError, WriteOutcome, inside};
 
 /// Maximum number of documents in memory at once while many are read.
 const CHUNK: usize = 512;
@@ -57,6 +57,15 @@ impl Storage {
 
     pub(crate) async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, SessionError> {
         self.0.create(key, content).await.map_err(|error| self.failed("write", key, error))
+    }
+
+    /// Creates the documents of a batch, and then reads the document under `read`.
+    pub(crate) async fn create_batch(&self, batch: Vec<NewDocument>, read: &str) -> Result<CreatedBatch, SessionError> {
+        let first = batch.first().map_or_else(String::new, |document| document.key.clone());
+        self.0.create_batch(batch, read).await.map_err(|error| {
+            let action = if error.key.as_deref() == Some(read) { "read" } else { "write" };
+            self.failed(action, &first, error)
+        })
     }
 
     pub(crate) async fn update(

@@ -52,6 +52,11 @@ impl TrackedDocument {
         self.unconfirmed.is_empty()
     }
 
+    /// Returns true if this worker knows of no document, and has no write with an unknown outcome.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.known.is_none() && self.is_settled()
+    }
+
     /// Reads the document from the store.
     pub(crate) async fn read(&mut self, storage: &Storage) -> Result<Option<&Bytes>, SessionError> {
         let found = storage.read(&self.key).await?;
@@ -79,11 +84,26 @@ impl TrackedDocument {
 
     /// Writes the document if the store has the version that this worker knows.
     pub(crate) async fn write(&mut self, storage: &Storage, content: Bytes) -> Result<Outcome, SessionError> {
+        self.write_or_compare(storage, content, false).await
+    }
+
+    /// Continues a write that the store has refused.
+    pub(crate) async fn write_refused(&mut self, storage: &Storage, content: Bytes) -> Result<Outcome, SessionError> {
+        self.write_or_compare(storage, content, true).await
+    }
+
+    async fn write_or_compare(
+        &mut self,
+        storage: &Storage,
+        content: Bytes,
+        is_refused: bool,
+    ) -> Result<Outcome, SessionError> {
         // The same content in the store counts as written if the store repeats requests or this worker tried it before.
         let is_own = storage.may_lose_responses() || self.is_unconfirmed(&content);
         self.attempt(&content);
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let written = match &self.known {
+                _ if is_refused && attempt == 0 => WriteOutcome::Conflict,
                 Some(known) => storage.update(&self.key, content.clone(), known).await?,
                 None => storage.create(&self.key, content.clone()).await?,
             };
@@ -127,14 +147,22 @@ impl TrackedDocument {
         Ok(true)
     }
 
-    fn attempt(&mut self, content: &[u8]) {
+    /// Records a write of this content that is about to be made: its outcome is unknown until it is settled.
+    pub(crate) fn attempt(&mut self, content: &[u8]) {
         if self.unconfirmed.len() >= MAX_UNCONFIRMED {
             self.unconfirmed.pop_front();
         }
         self.unconfirmed.push_back(digest(content));
     }
 
-    fn settle(&mut self, document: Document) {
+    /// Forgets an attempt that has written nothing: the store refused it, or an earlier document of the same batch.
+    pub(crate) fn not_written(&mut self, content: &[u8]) {
+        let digest = digest(content);
+        self.unconfirmed.retain(|unconfirmed| *unconfirmed != digest);
+    }
+
+    /// Records a document that this worker has written.
+    pub(crate) fn settle(&mut self, document: Document) {
         self.known = Some(document);
         self.unconfirmed.clear();
     }

@@ -27,7 +27,7 @@ struct StreamOptions {
 
 #[derive(Clone, Serialize)]
 #[serde(tag = "role", rename_all = "lowercase")]
-enum Message {
+pub(super) enum Message {
     System {
         content: String,
     },
@@ -47,7 +47,7 @@ enum Message {
 }
 
 #[derive(Clone, Serialize)]
-struct Call {
+pub(super) struct Call {
     id: String,
     r#type: &'static str,
     function: Function,
@@ -125,7 +125,7 @@ impl Provider {
 pub(crate) struct Chat {
     pub(crate) transport: Transport,
     tools: Arc<[Value]>,
-    messages: Vec<Message>,
+    pub(super) messages: Vec<Message>,
     pub(crate) usage: (u64, u64),
 }
 

@@ -2,6 +2,7 @@
 
 mod hand_written;
 mod script;
+pub(crate) mod sessions;
 mod transport;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use strands::{Agent, AgentBuilder, Limits, Tool as _, ToolSpec};
 pub(crate) use script::scenarios;
 
 use self::hand_written::{Chat, Provider};
+use self::sessions::{Kept, Stored};
 use self::transport::Transport;
 use crate::script::{ANSWER, PROMPT, SYSTEM_PROMPT};
 use crate::serve::Servers;
@@ -39,6 +41,10 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("openai turn 5,000, first", 1, 20, |servers| Prompt::new(servers, "openai-turn").after(4_999).boxed()),
         Row::new("openai turn 5,000, next", 1, 20, |servers| {
             Prompt::new(servers, "openai-turn").after(4_998).next().boxed()
+        }),
+        Row::waiting("openai session, turn 200", 60, |servers| Stored::after(servers, Kept::All, 199).boxed()),
+        Row::waiting("openai session, turn 200, window", 60, |servers| {
+            Stored::after(servers, Kept::Window, 199).boxed()
         }),
         Row::new("openai cycle, 50, to bare hyper", 50, 80, |servers| {
             Prompt::new(servers, "openai-cycles-50").bare().boxed()

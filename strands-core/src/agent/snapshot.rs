@@ -116,7 +116,9 @@ impl Agent {
     ///
     /// Returns [`AgentError`] if the suspended invocation can't be serialized.
     pub fn snapshot(&self) -> Result<Snapshot, AgentError> {
-        let record = self.work.record()?;
+        let mut record = self.work.record()?;
+        // A snapshot has the remaining messages: no trim is repeated.
+        record.conversation_manager_state.shift_remove(conversation::WINDOW);
         let system = &self.work.system;
         Ok(Snapshot {
             scope: AGENT_SCOPE.to_owned(),

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::history::History;
+use crate::history::{History, Removals};
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::Usage;
 use crate::models::{
@@ -17,7 +17,7 @@ use crate::models::{
 
 /// Key, in the manager's state, of the number of the newest message at the last reduction. Usage that older responses report
 /// is out of date.
-const REDUCED_AT: &str = "shortened_at";
+pub(crate) const REDUCED_AT: &str = "shortened_at";
 
 /// Assumed context window of a model that does not know it, in tokens, as in Python Strands.
 const CONTEXT_WINDOW: u64 = 200_000;
@@ -113,6 +113,26 @@ impl<'a> Conversation<'a> {
             self.changed();
         }
         removed
+    }
+
+    /// As [`remove_where`](Self::remove_where), for a trim to a window. Its manager repeats it when a session is restored.
+    pub(super) fn trim_to_window(&mut self, window: usize, remove: impl FnMut(usize) -> bool) -> usize {
+        self.remember();
+        let removed = self.history.trim_to_window(window, remove);
+        if removed > 0 {
+            self.changed();
+        }
+        removed
+    }
+
+    /// Records the window whose trims were repeated and will be, or `None` for another window than that of the manager.
+    pub(super) fn repeats_trims_to(&mut self, window: Option<usize>) {
+        self.history.set_removals(window.map_or(Removals::None, Removals::ToWindow));
+    }
+
+    /// Records that the newest repeated reduction was made when the message with this number was the newest.
+    pub(super) fn reduced_at(&mut self, number: u64) {
+        self.state.insert(REDUCED_AT.to_owned(), number.into());
     }
 
     /// Replaces the message at this index.

@@ -10,6 +10,7 @@ mod result_truncation;
 mod sliding_window;
 mod summarizing;
 mod transcript;
+mod window_trimming;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 pub use conversation_view::Conversation;
-pub(crate) use conversation_view::Cost;
+pub(crate) use conversation_view::{Cost, REDUCED_AT};
 pub use null::NullConversationManager;
 pub use offload::ToolResultOffloader;
 pub use sliding_window::SlidingWindowConversationManager;
 pub use summarizing::{SummarizingConversationManager, SummaryError};
+pub(crate) use window_trimming::WINDOW;
 
 use crate::history::without_gap_notes;
 use crate::message::Message;

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::context_threshold::all_tokens;
 use super::options::{ManagerOptions, manager_option_setters};
-use super::{Conversation, ConversationManager, Reduction, pins, result_truncation};
-use crate::message::{Message, Role};
+use super::window_trimming::{self, removable};
+use super::{Conversation, ConversationManager, Reduction, result_truncation};
 
 /// Key of the number of model calls in the manager's state, as in Python Strands.
 const MODEL_CALLS: &str = "model_call_count";
@@ -64,25 +64,34 @@ impl SlidingWindowConversationManager {
         if conversation.messages().len() <= self.window_size || self.unpinned(conversation) <= self.window_size {
             return Trimmed::default();
         }
-        self.trim(conversation, self.window_size)
+        self.trim(conversation, self.window_size, self.repeated_window())
+    }
+
+    /// Returns the window, if `restored` repeats the trims to it: only those after each invocation.
+    fn repeated_window(&self) -> Option<usize> {
+        self.per_turn.is_none().then_some(self.window_size)
     }
 
     /// Removes about half of the messages, so that a conversation that is far too long takes few model calls.
     fn halve(&self, conversation: &mut Conversation<'_>) -> Trimmed {
         let unpinned = self.unpinned(conversation);
         let keep = self.window_size.min(unpinned.saturating_sub(2)).min(unpinned.div_ceil(2));
-        self.trim(conversation, keep.max(1))
+        self.trim(conversation, keep.max(1), None)
     }
 
-    /// Removes the oldest messages so that about `keep` remain, not counting pinned ones.
-    fn trim(&self, conversation: &mut Conversation<'_>, keep: usize) -> Trimmed {
+    /// Removes the oldest messages so that about `keep` remain, not counting pinned ones. `window` is set if `restored`
+    /// repeats this.
+    fn trim(&self, conversation: &mut Conversation<'_>, keep: usize, window: Option<usize>) -> Trimmed {
         conversation.remove_gap_notes();
         let pins = self.options.pins(conversation);
-        let removable = removable(conversation, &pins, keep);
+        let removable = removable(conversation.messages(), |at| conversation.number(at), &pins, keep);
         let is_removable = |at: usize| removable.get(at).copied().unwrap_or(false);
         let removed = (0..removable.len()).filter(|at| is_removable(*at));
         let tokens = removed.map(|at| conversation.estimated_tokens(at)).sum();
-        let messages = conversation.remove_where(is_removable);
+        let messages = match window {
+            Some(window) => conversation.trim_to_window(window, is_removable),
+            None => conversation.remove_where(is_removable),
+        };
         if messages > 0 {
             result_truncation::forget_removed(conversation);
         }
@@ -130,48 +139,6 @@ struct Trimmed {
     tokens: u64,
 }
 
-/// Returns a flag for each message: true if it is to be removed so that about `keep` remain, not counting pinned ones. The
-/// rest starts with a prompt and keeps tool calls and results together.
-fn removable(conversation: &Conversation<'_>, pins: &[bool], keep: usize) -> Vec<bool> {
-    let messages = conversation.messages();
-    let pinned = |at: usize| pins.get(at).copied().unwrap_or(false);
-    let mut unpinned = (0..messages.len()).filter(|at| !pinned(*at));
-    let surplus = unpinned.clone().count().saturating_sub(keep);
-    if surplus == 0 {
-        return Vec::new();
-    }
-    let least = unpinned.nth(surplus).unwrap_or(messages.len());
-    let before = |start: usize| (0..messages.len()).map(|at| at < start && !pinned(at)).collect::<Vec<_>>();
-    let start = messages.iter().enumerate().skip(least).find(|(_, message)| can_start(message)).map(|(at, _)| at);
-    if let Some(start) = start {
-        return before(start);
-    }
-    // One long invocation: keep its prompt and remove its oldest tool calls with their results.
-    let Some(prompt) = messages.iter().rposition(|message| can_start(message)) else { return Vec::new() };
-    let mut removable = before(prompt);
-    let removed = removable.iter().filter(|removable| **removable).count();
-    let mut surplus = surplus.saturating_sub(removed);
-    let mut at = prompt + 1;
-    let newest_prompt = pins::newest_prompt(messages, |at| conversation.number(at));
-    let stays = |at: usize| pinned(at) || newest_prompt.contains(&at);
-    // Keep the newest message, and a call directly before it.
-    while surplus > 0 && at + 2 < messages.len() {
-        let role = |at: usize| messages.get(at).map(|message| message.role);
-        if role(at) == Some(Role::Assistant) && role(at + 1) == Some(Role::User) && !stays(at) && !stays(at + 1) {
-            removable.iter_mut().skip(at).take(2).for_each(|removable| *removable = true);
-            surplus = surplus.saturating_sub(2);
-            at += 1;
-        }
-        at += 1;
-    }
-    removable
-}
-
-/// Returns true if a conversation may start with this message.
-fn can_start(message: &Message) -> bool {
-    message.role == Role::User && message.tool_results().next().is_none()
-}
-
 #[async_trait]
 impl ConversationManager for SlidingWindowConversationManager {
     fn name(&self) -> &'static str {
@@ -211,6 +178,7 @@ impl ConversationManager for SlidingWindowConversationManager {
     }
 
     fn restored(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        window_trimming::repeat(conversation, &self.options, self.repeated_window());
         result_truncation::restored(conversation)
     }
 }
@@ -223,7 +191,7 @@ mod tests {
 
     use super::*;
     use crate::history::History;
-    use crate::message::{ContentBlock, ToolResult, ToolResultStatus, ToolUse};
+    use crate::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus, ToolUse};
     use crate::testing::ScriptedModel;
 
     fn pair(id: &str, size: usize) -> [Message; 2] {

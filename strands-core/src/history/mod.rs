@@ -5,6 +5,7 @@
 mod list;
 mod pending_prompt;
 mod position;
+mod removals;
 mod repair;
 mod save_state;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub(crate) use list::MessageList;
 use pending_prompt::PendingPrompt;
 use position::Position;
+pub(crate) use removals::Removals;
 pub use repair::Repair;
 pub(crate) use repair::{INTERRUPTED, OUTCOME_UNKNOWN, interrupted_results, without_gap_notes};
 use save_state::SaveState;
@@ -35,6 +37,7 @@ pub(crate) struct History {
     next_number: u64,
     /// Numbers of the messages in the list, as a range.
     range: MessageRange,
+    removals: Removals,
     /// True if a conversation manager changed something, so that the messages may no longer be valid input.
     changed: bool,
 }
@@ -170,7 +173,37 @@ impl History {
 
     /// Removes the messages at the indexes for which `is_removed` returns true. The session keeps them. Returns the number of
     /// removed messages.
-    pub(crate) fn remove_where(&mut self, mut is_removed: impl FnMut(usize) -> bool) -> usize {
+    pub(crate) fn remove_where(&mut self, is_removed: impl FnMut(usize) -> bool) -> usize {
+        let removed = self.remove(is_removed);
+        if removed > 0 {
+            self.removals = Removals::Other;
+        }
+        removed
+    }
+
+    /// As [`remove_where`](Self::remove_where), for a trim to a window that is repeated when the session is restored.
+    pub(crate) fn trim_to_window(&mut self, window: usize, is_removed: impl FnMut(usize) -> bool) -> usize {
+        let removed = self.remove(is_removed);
+        if removed > 0 {
+            self.removals = self.removals.trimmed_to(window);
+        }
+        removed
+    }
+
+    pub(crate) fn removals(&self) -> Removals {
+        self.removals
+    }
+
+    pub(crate) fn set_removals(&mut self, removals: Removals) {
+        self.removals = removals;
+    }
+
+    /// Records that the session has the range of the messages.
+    pub(crate) fn range_stored(&mut self) {
+        self.removals = self.removals.stored();
+    }
+
+    fn remove(&mut self, mut is_removed: impl FnMut(usize) -> bool) -> usize {
         let before = self.list.len();
         self.list.retain(|at, _| !is_removed(at));
         let removed = before - self.list.len();

@@ -115,6 +115,16 @@ pub trait Session: Send + Sync {
     /// As for [`write`](Self::write).
     async fn truncate(&mut self, keep: u64, record: &AgentRecord) -> Result<(), SessionError>;
 
+    /// Returns true if the agent may [`save`](Self::save) a record later that it does not need to continue: when it restores
+    /// the session, it repeats the trims of a sliding window. So an invocation that only trims the conversation needs no
+    /// write of the record.
+    ///
+    /// The default is false: every change of the record is saved at the end of an invocation. Return true only if `read`
+    /// also returns messages that were removed by the newest record.
+    fn allows_late_records(&self) -> bool {
+        false
+    }
+
     /// Called after an invocation has ended and all its changes are written. The default does nothing.
     ///
     /// # Errors

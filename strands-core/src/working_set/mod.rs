@@ -4,6 +4,7 @@
 //! [`Agent`]: crate::Agent
 
 mod config;
+mod late_records;
 mod persistence;
 mod restore;
 mod tools;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::restore::{InitialState, Restored, state_with_range};
-use super::{Rewinding, WorkingSet};
+use super::{Rewinding, WorkingSet, late_records};
 use crate::conversation::{self, Conversation};
-use crate::history::History;
+use crate::history::{History, Removals};
 use crate::message::Message;
 use crate::outcome::AgentError;
 use crate::run::{Run, stored, strands};
@@ -40,6 +40,13 @@ impl OpenSession {
         Box::new(Self { manager, session, written, is_uncertain: false, is_unclaimed })
     }
 
+    /// Returns true if the session does not need this record: it has it, or one from which a restore leads to it.
+    fn has(&self, record: &AgentRecord) -> bool {
+        let Some(written) = &self.written else { return false };
+        let may_be_late = self.session.allows_late_records() && !self.is_unclaimed;
+        written == record || (may_be_late && late_records::leads_to(written, record))
+    }
+
     /// Requires a claim, a conditional write of the record, before results are stored, since another worker may continue the
     /// run in the session.
     pub(super) fn require_claim(&mut self) {
@@ -70,7 +77,7 @@ impl WorkingSet {
         }
         let record = self.record()?;
         Ok(match &open.written {
-            Some(written) => *written != record,
+            Some(_) => !open.has(&record),
             None => !record.state.is_empty(),
         })
     }
@@ -118,11 +125,12 @@ impl WorkingSet {
         let record = self.record()?;
         let is_unclaimed = self.suspended && record.internal_state.run.is_some();
         let Some(open) = &mut self.session else { return Ok(()) };
-        if open.is_uncertain || open.written.as_ref() != Some(&record) {
+        if open.is_uncertain || !open.has(&record) {
             open.is_uncertain = true;
             open.session.save(&record).await?;
             open.is_uncertain = false;
             open.written = Some(record);
+            self.history.range_stored();
         }
         open.is_unclaimed = is_unclaimed;
         Ok(())
@@ -165,6 +173,7 @@ impl WorkingSet {
                 (open.is_uncertain, open.is_unclaimed) = (false, false);
                 open.written = Some(record);
             }
+            self.history.range_stored();
         }
         self.rewinding = None;
         Ok(self.rewind(index, keep))
@@ -194,6 +203,11 @@ impl WorkingSet {
         record.state = self.state.to_json();
         record.conversation_manager_state =
             state_with_range(conversation_state.clone(), &*self.config.conversation, history.message_range());
+        if let (Some(open), Removals::ToWindow(window)) = (&self.session, history.removals())
+            && open.session.allows_late_records()
+        {
+            record.conversation_manager_state.insert(conversation::WINDOW.to_owned(), window.into());
+        }
         let unwritable = || unwritable(self.config.agent_id());
         let pending = run.and_then(|(run, calling)| Some((run.pending()?, calling)));
         record.internal_state.interrupt_state = strands::save(pending).map_err(unwritable())?;

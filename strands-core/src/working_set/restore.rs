@@ -16,9 +16,9 @@ use crate::state::AgentState;
 
 /// Keys of Strands in a conversation manager's state.
 const MANAGER_NAME: &str = "__name__";
-const REMOVED_MESSAGES: &str = "removed_message_count";
+pub(super) const REMOVED_MESSAGES: &str = "removed_message_count";
 /// Numbers of messages that were kept although newer ones were removed.
-const KEPT_MESSAGES: &str = "kept_messages";
+pub(super) const KEPT_MESSAGES: &str = "kept_messages";
 
 /// Maximum number of attempts to open a session during concurrent changes.
 const OPENINGS: usize = 5;

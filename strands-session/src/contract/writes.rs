@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::{ContractViolation, Subject, equal, succeeded, violation};
-use crate::document_store::{Document, StoreError, WriteOutcome};
+use crate::document_store::{CreatedBatch, Document, NewDocument, StoreError, WriteOutcome};
 
 pub(super) async fn check(subject: &Subject) -> Result<(), ContractViolation> {
     absent(subject).await?;
     created(subject).await?;
+    created_batch(subject).await?;
     updated(subject).await?;
     deleted(subject).await?;
     recreated(subject).await
@@ -39,6 +40,40 @@ async fn created(subject: &Subject) -> Result<(), ContractViolation> {
         subject.holds(promise, &key, Some(b"first")).await?;
     }
     Ok(())
+}
+
+async fn created_batch(subject: &Subject) -> Result<(), ContractViolation> {
+    let key = |name: &str| subject.key(&format!("batch/{name}.json"));
+    let new = |names: [&str; 3]| names.map(|name| NewDocument::new(key(name), name.to_owned())).into();
+    let read = subject.key("batch_read.json");
+    let outline = |created: &CreatedBatch| {
+        let done = created.outcomes.iter().map(|outcome| *outcome != WriteOutcome::Conflict).collect::<Vec<_>>();
+        (done, created.found.as_ref().map(|found| found.content.clone()))
+    };
+    let promise = "`create_batch` creates all documents, and returns `None` for a missing document to read";
+    let created = succeeded(promise, subject.store.create_batch(new(["1", "2", "3"]), &read).await)?;
+    equal(promise, &(vec![true; 3], None), &outline(&created))?;
+    for (name, outcome) in ["1", "2", "3"].into_iter().zip(created.outcomes) {
+        subject.holds(promise, &key(name), Some(name.as_bytes())).await?;
+        let promise = "`create_batch` returns the versions of the documents";
+        let WriteOutcome::Done(version) = outcome else { return Err(violation(promise, "a version", "a conflict")) };
+        let known = Document::new(name.to_owned(), version);
+        match succeeded(promise, subject.store.update(&key(name), known.content.clone(), &known).await)? {
+            WriteOutcome::Done(_) => {}
+            WriteOutcome::Conflict => return Err(violation(promise, "the update to be done", "it was refused")),
+        }
+    }
+    subject.create("`create` writes a document", &read, "read".into()).await?;
+    let promise = "`create_batch` creates nothing if the first document exists, and reads nothing";
+    let created = succeeded(promise, subject.store.create_batch(new(["1", "4", "5"]), &read).await)?;
+    equal(promise, &(vec![false], None), &outline(&created))?;
+    subject.holds(promise, &key("4"), None).await?;
+    let promise = "`create_batch` ends at a later document that exists, and reads the other document";
+    let created = succeeded(promise, subject.store.create_batch(new(["4", "2", "5"]), &read).await)?;
+    equal(promise, &(vec![true, false], Some("read".into())), &outline(&created))?;
+    subject.holds(promise, &key("4"), Some(b"4")).await?;
+    subject.holds(promise, &key("2"), Some(b"2")).await?;
+    subject.holds(promise, &key("5"), None).await
 }
 
 async fn updated(subject: &Subject) -> Result<(), ContractViolation> {

@@ -7,11 +7,12 @@ use strands_core::message::Message;
 use strands_core::session::SessionError;
 
 use super::StoredSession;
+use super::created_batch::Creation;
 use super::repair::ExistingMessage;
 use super::view::BatchId;
 use crate::documents::{self, Batch};
 use crate::storage::failed;
-use crate::tracked_document::Outcome;
+use crate::tracked_document::{Outcome, TrackedDocument};
 
 /// Attempts at writing a document that other workers write, too.
 const ATTEMPTS: usize = 5;
@@ -33,34 +34,61 @@ impl StoredSession {
         }
         self.create_record_if_absent().await?;
         let number = self.view()?.next;
-        self.commit(number, first, &batch).await?;
-        if let Some(behind) = behind {
-            self.refuse_behind(behind).await?;
-        }
-        // The batch is committed. Any worker can complete it, unless the conversation was truncated before.
-        let (storage, agent) = (self.storage.clone(), self.agent.key().to_owned());
-        if let (Some(previous), Some(message)) = (&batch.previous, &batch.replaces_previous) {
-            let record = storage.read(&agent).await?;
-            self.refuse_if_truncated(record).await?;
-            self.replace_previous(previous, message, number).await?;
-            self.write_followers(number, rest, &batch).await?;
-        } else {
-            let (record, followed) = join(storage.read(&agent), self.write_followers(number, rest, &batch)).await;
-            self.refuse_if_truncated(record?).await?;
-            followed?;
+        match self.create_batch(number, first, rest, &batch).await? {
+            Creation::Created { followers, found } => {
+                self.refuse_if_truncated(found).await?;
+                self.write_followers(number, rest, &batch, followers).await?;
+            }
+            Creation::Refused => {
+                self.commit(number, first, &batch, true).await?;
+                self.follow(number, rest, &batch).await?;
+            }
+            Creation::NotNew => {
+                self.commit(number, first, &batch, false).await?;
+                if let Some(behind) = behind {
+                    self.refuse_behind(behind).await?;
+                }
+                self.follow(number, rest, &batch).await?;
+            }
         }
         let count = u64::try_from(rest.len()).unwrap_or(u64::MAX).saturating_add(1);
         self.view()?.appended(count);
         Ok(())
     }
 
-    /// Writes the document that commits a batch. It may replace a void one.
-    async fn commit(&mut self, number: u64, first: &Message, batch: &Batch) -> Result<(), SessionError> {
+    /// Completes a batch that is committed, unless the conversation was truncated before. Any worker can do so.
+    async fn follow(&mut self, number: u64, rest: &[Arc<Message>], batch: &Batch) -> Result<(), SessionError> {
+        let (storage, agent) = (self.storage.clone(), self.agent.key().to_owned());
+        if let (Some(previous), Some(message)) = (&batch.previous, &batch.replaces_previous) {
+            let record = storage.read(&agent).await?;
+            self.refuse_if_truncated(record).await?;
+            self.replace_previous(previous, message, number).await?;
+            self.write_followers(number, rest, batch, 0).await
+        } else {
+            let (record, followed) = join(storage.read(&agent), self.write_followers(number, rest, batch, 0)).await;
+            self.refuse_if_truncated(record?).await?;
+            followed
+        }
+    }
+
+    /// Writes the document that commits a batch. It may replace a void one. `is_refused` is set if the store has refused to
+    /// create it.
+    async fn commit(
+        &mut self,
+        number: u64,
+        first: &Message,
+        batch: &Batch,
+        is_refused: bool,
+    ) -> Result<(), SessionError> {
         let (storage, folder, location) = (self.storage.clone(), self.folder.clone(), self.location(number));
         let bytes = documents::new_message(&location, number, first, batch)?;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let tracked = self.view()?.tracked_document(&folder, number);
-            let found = match tracked.write(&storage, bytes.clone()).await? {
+            let written = match is_refused && attempt == 0 {
+                true => tracked.write_refused(&storage, bytes.clone()).await?,
+                false => tracked.write(&storage, bytes.clone()).await?,
+            };
+            let found = match written {
                 Outcome::Done => return Ok(()),
                 Outcome::Conflict(found) => found,
             };
@@ -77,10 +105,16 @@ impl StoredSession {
         Err(failed("write", &location, "other workers write it at the same time; try again later"))
     }
 
-    /// Writes the documents of the messages after the first.
-    async fn write_followers(&mut self, first: u64, rest: &[Arc<Message>], batch: &Batch) -> Result<(), SessionError> {
-        let id = BatchId { first, created_at: batch.created_at.clone(), follows_truncation: batch.follows_truncation };
-        for (number, message) in (first.saturating_add(1)..).zip(rest) {
+    /// Writes the documents of the messages after the first, without those that are written already.
+    async fn write_followers(
+        &mut self,
+        first: u64,
+        rest: &[Arc<Message>],
+        batch: &Batch,
+        written: usize,
+    ) -> Result<(), SessionError> {
+        let id = BatchId::new(first, batch);
+        for (number, message) in (first.saturating_add(1)..).zip(rest).skip(written) {
             self.write_follower(number, message, &id, ExistingMessage::Conflicts).await?;
         }
         Ok(())
@@ -115,13 +149,12 @@ impl StoredSession {
     /// Returns the unfinished batch of this worker in the store, if there is one: the number of its first message, and
     /// the number of messages.
     pub(super) async fn unfinished(&mut self) -> Result<Option<(u64, u64)>, SessionError> {
-        let (storage, folder) = (self.storage.clone(), self.folder.clone());
         let number = self.view()?.next;
-        let location = self.location(number);
-        let tracked = self.view()?.tracked_document(&folder, number);
-        if tracked.is_settled() && tracked.known().is_none() {
+        if self.view()?.tracked_documents.get(&number).is_none_or(TrackedDocument::is_unwritten) {
             return Ok(None);
         }
+        let (storage, folder, location) = (self.storage.clone(), self.folder.clone(), self.location(number));
+        let tracked = self.view()?.tracked_document(&folder, number);
         let (was_known, was_unconfirmed) = (tracked.known().cloned(), !tracked.is_settled());
         let Some(found) = storage.read(tracked.key()).await? else {
             return Ok(None);

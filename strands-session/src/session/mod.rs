@@ -10,6 +10,7 @@
 //!   truncation that its writer knew; a document of a writer that did not know the newest is void.
 
 mod append;
+mod created_batch;
 mod listing;
 mod read;
 mod record;
@@ -21,6 +22,7 @@ mod view;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageBatch, MessageRange, Session, SessionError};
 
@@ -42,6 +44,8 @@ pub(crate) struct StoredSession {
     agent: TrackedDocument,
     /// The conversation as this worker last read or wrote it; `None` before that.
     view: Option<View>,
+    /// The agent's document at the last append that was valid with it, and the truncation that this worker knew.
+    unaffected_by: Option<(Bytes, Option<documents::Truncation>)>,
     /// A truncation whose outcome is unknown.
     pending: Option<Pending>,
 }
@@ -66,6 +70,7 @@ impl StoredSession {
             folder: key_layout::messages_folder(session_id, agent_id),
             agent,
             view: None,
+            unaffected_by: None,
             pending: None,
         };
         Ok((session, record))
@@ -127,6 +132,11 @@ impl Session for StoredSession {
     async fn save(&mut self, record: &AgentRecord) -> Result<(), SessionError> {
         self.settle_truncation().await?;
         self.write_record(record, documents::Marker::Unchanged).await
+    }
+
+    /// Returns true: all messages have documents.
+    fn allows_late_records(&self) -> bool {
+        true
     }
 
     async fn truncate(&mut self, keep: u64, record: &AgentRecord) -> Result<(), SessionError> {

@@ -191,11 +191,7 @@ impl StoredSession {
             {
                 self.read_previous(number, &mut tail).await?;
             }
-            let id = BatchId {
-                first: batch.continues.unwrap_or(newest),
-                created_at: batch.created_at,
-                follows_truncation: batch.follows_truncation,
-            };
+            let id = BatchId::new(batch.continues.unwrap_or(newest), &batch);
             let numbers = newest.saturating_add(1)..;
             tail.repairs.extend(numbers.zip(&rest).map(|(number, message)| Repair::Follow {
                 number,

@@ -48,6 +48,12 @@ impl StoredSession {
     /// Checks that no other worker has truncated the known conversation, and drops a proposed truncation of a worker that
     /// has not seen the appended messages. `record` was read after the append.
     pub(super) async fn refuse_if_truncated(&mut self, record: Option<Document>) -> Result<(), SessionError> {
+        let unaffected = self.unaffected_by.as_ref().zip(record.as_ref());
+        if unaffected.is_some_and(|((known, truncation), record)| {
+            *known == record.content && self.view.as_ref().is_some_and(|view| view.truncation == *truncation)
+        }) {
+            return Ok(());
+        }
         let location = self.storage.locate(self.agent.key());
         let mut record = record;
         for _ in 0..ATTEMPTS {
@@ -58,6 +64,7 @@ impl StoredSession {
                 return Err(self.truncated_by_another(record.as_ref()));
             };
             if !documents::is_truncation_proposed(&location, &document.content)? {
+                self.unaffected_by = Some((document.content, self.view()?.truncation.clone()));
                 return Ok(());
             }
             let bytes = documents::touched(&location, &document.content, Marker::Unchanged)?;

@@ -9,7 +9,7 @@ use strands_core::session::SessionError;
 use super::StoredSession;
 use super::view::{BatchId, Repair};
 use crate::document_store::IN_FLIGHT;
-use crate::documents::{self, Batch, Marker, Previous, Truncation};
+use crate::documents::{self, Marker, Previous, Truncation};
 use crate::storage::failed;
 use crate::tracked_document::Outcome;
 
@@ -54,13 +54,7 @@ impl StoredSession {
     ) -> Result<(), SessionError> {
         let (storage, folder) = (self.storage.clone(), self.folder.clone());
         let location = self.location(number);
-        let part = Batch {
-            created_at: batch.created_at.clone(),
-            continues: Some(batch.first),
-            follows_truncation: batch.follows_truncation,
-            ..Batch::default()
-        };
-        let bytes = documents::new_message(&location, number, message, &part)?;
+        let bytes = documents::new_message(&location, number, message, &batch.part())?;
         for _ in 0..ATTEMPTS {
             let tracked = self.view()?.tracked_document(&folder, number);
             let found = match tracked.write(&storage, bytes.clone()).await? {

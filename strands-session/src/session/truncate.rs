@@ -130,6 +130,9 @@ impl StoredSession {
 
     /// Determines the outcome of a truncation whose write has an unknown outcome, and prevents that it is committed later.
     pub(super) async fn settle_truncation(&mut self) -> Result<(), SessionError> {
+        if self.pending.is_none() {
+            return Ok(());
+        }
         let location = self.storage.locate(self.agent.key());
         for _ in 0..ATTEMPTS {
             let Some(pending) = &self.pending else { return Ok(()) };

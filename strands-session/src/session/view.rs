@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use strands_core::message::Message;
 
-use crate::documents::{Previous, Truncation};
+use crate::documents::{Batch, Previous, Truncation};
 use crate::key_layout;
 use crate::tracked_document::TrackedDocument;
 
@@ -53,6 +53,23 @@ pub(super) struct BatchId {
     pub(super) created_at: Value,
     /// The truncation that its writer knew.
     pub(super) follows_truncation: Option<u64>,
+}
+
+impl BatchId {
+    /// Returns the id of a batch that the message with this number commits.
+    pub(super) fn new(first: u64, batch: &Batch) -> Self {
+        Self { first, created_at: batch.created_at.clone(), follows_truncation: batch.follows_truncation }
+    }
+
+    /// Returns the batch fields in the documents of the messages after the first.
+    pub(super) fn part(&self) -> Batch {
+        Batch {
+            created_at: self.created_at.clone(),
+            continues: Some(self.first),
+            follows_truncation: self.follows_truncation,
+            ..Batch::default()
+        }
+    }
 }
 
 impl View {

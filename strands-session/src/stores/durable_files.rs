@@ -12,19 +12,49 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Creates a file with this content. Returns false if the file exists.
-///
-/// The content is on the disk before the name is, so that readers never see part of it. Linking, unlike renaming, fails
-/// if the name is taken.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let folder = folder_of(path)?;
-    let temporary = Temporary::write(folder, bytes)?;
-    let linked = fs::hard_link(&temporary.path, path);
-    drop(temporary);
-    match linked {
-        Ok(()) => sync_folder(folder).map(|()| true),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
+    let prepared = Prepared::write(path.to_owned(), bytes)?;
+    let is_new = prepared.create()?;
+    if is_new {
+        sync_created(vec![prepared])?;
     }
+    Ok(is_new)
+}
+
+/// A file whose content is on the disk, and whose name is not visible yet: readers never see part of the content.
+pub(super) struct Prepared {
+    path: PathBuf,
+    temporary: Temporary,
+}
+
+impl Prepared {
+    pub(super) fn write(path: PathBuf, bytes: &[u8]) -> io::Result<Self> {
+        let temporary = Temporary::write(folder_of(&path)?, bytes)?;
+        Ok(Self { path, temporary })
+    }
+
+    /// Makes the file visible, until [`sync_created`] not durably. Returns false if another file has the name.
+    pub(super) fn create(&self) -> io::Result<bool> {
+        // Linking, unlike renaming, fails if the name is taken.
+        match fs::hard_link(&self.temporary.path, &self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Deletes the temporary files of created files, and makes the names of the created ones durable: each folder is synced
+/// once.
+pub(super) fn sync_created(files: Vec<Prepared>) -> io::Result<()> {
+    let mut folders: Vec<PathBuf> = Vec::with_capacity(1);
+    for file in files {
+        let folder = folder_of(&file.path)?;
+        if !folders.iter().any(|known| known == folder) {
+            folders.push(folder.to_owned());
+        }
+    }
+    folders.iter().try_for_each(|folder| sync_folder(folder))
 }
 
 /// Replaces the content of a file.

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::folder::{Folder, Locked};
 use super::lock_wait::LockWait;
-use crate::document_store::{Document, DocumentStore, IN_FLIGHT, StoreError, WriteOutcome};
+use crate::document_store::{CreatedBatch, Document, DocumentStore, IN_FLIGHT, NewDocument, StoreError, WriteOutcome};
 use crate::key_validation;
 
 /// Minimum number of files for each reader thread.
@@ -123,6 +123,14 @@ impl DocumentStore for FileStore {
         let read = |chunk: Vec<String>| self.run("", move |folder, _| folder.read_chunk(&chunk));
         let chunks: Vec<_> = stream::iter(chunks).map(read).buffered(IN_FLIGHT).try_collect().await?;
         Ok(chunks.into_iter().flatten().collect())
+    }
+
+    /// Creates the files on one thread, with one `fsync` of their folder.
+    async fn create_batch(&self, batch: Vec<NewDocument>, read: &str) -> Result<CreatedBatch, StoreError> {
+        for document in &batch {
+            key_validation::validate(&document.key)?;
+        }
+        self.run(read, move |folder, read| folder.create_batch(&batch, read)).await
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {

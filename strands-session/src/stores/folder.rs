@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{deletion, durable_files};
-use crate::document_store::{Document, StoreError, Version, WriteOutcome};
+use super::deletion;
+use super::durable_files::{self, Prepared};
+use crate::document_store::{CreatedBatch, Document, NewDocument, StoreError, Version, WriteOutcome};
 use crate::snapshots::key_layout;
 
 /// Name of the lock file in a session's folder, locked for updates of its documents.
@@ -35,7 +36,8 @@ impl Folder {
     }
 
     pub(super) fn path(&self, key: &str) -> PathBuf {
-        let mut path = self.root.to_path_buf();
+        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + key.len() + 1);
+        path.push(&*self.root);
         path.extend(key.split('/').filter(|segment| !segment.is_empty()));
         path
     }
@@ -47,22 +49,20 @@ impl Folder {
 
     pub(super) fn read_chunk(&self, keys: &[String]) -> Result<Vec<Option<Document>>, StoreError> {
         let mut documents = Vec::with_capacity(keys.len());
-        let mut checked_folder = None;
+        let mut checked = CheckedFolders::default();
         for key in keys {
-            let mut read = || {
-                // The path to the folder is the same for all files in it.
-                let folder = key.rsplit_once('/').map(|(folder, _)| folder);
-                if folder != checked_folder {
-                    self.resolve(folder.unwrap_or_default())?;
-                    checked_folder = folder;
-                }
-                let path = self.path(key);
-                read_file(&path, metadata_at(&path)?)
-            };
-            let content = read().map_err(|error| StoreError::at(key.as_str(), error))?;
+            let content = self.read_in(key, &mut checked).map_err(|error| StoreError::at(key.as_str(), error))?;
             documents.push(content.map(document));
         }
         Ok(documents)
+    }
+
+    /// Reads a file whose folders may have been checked before.
+    fn read_in<'k>(&self, key: &'k str, checked: &mut CheckedFolders<'k>) -> io::Result<Option<Bytes>> {
+        checked.check(self, key)?;
+        let path = self.path(key);
+        let found = metadata_at(&path)?;
+        read_file(&path, found)
     }
 
     pub(super) fn exists(&self, key: &str) -> Result<bool, StoreError> {
@@ -72,7 +72,38 @@ impl Folder {
     pub(super) fn create(&self, key: &str, content: &[u8]) -> Result<WriteOutcome, StoreError> {
         let (path, found) = self.resolve(key)?;
         let created = found.is_none() && durable_files::create(&path, content)?;
-        Ok(if created { WriteOutcome::Done(Version::content()) } else { WriteOutcome::Conflict })
+        Ok(outcome(created))
+    }
+
+    /// Creates the files of a batch in their order, up to the first that exists, and then reads a file. The content of all
+    /// files is on the disk before the first name is visible, and their names are on the disk at the end.
+    pub(super) fn create_batch(&self, batch: &[NewDocument], read: &str) -> Result<CreatedBatch, StoreError> {
+        let mut checked = CheckedFolders::default();
+        let mut prepared = Vec::with_capacity(batch.len());
+        for document in batch {
+            let file = self.prepared(document, &mut checked);
+            prepared.push(file.map_err(|error| StoreError::at(&document.key, error))?);
+        }
+        let mut created = CreatedBatch::default();
+        for (file, document) in prepared.iter().zip(batch) {
+            let is_new = file.create().map_err(|error| StoreError::at(&document.key, error))?;
+            created.outcomes.push(outcome(is_new));
+            if !is_new {
+                break;
+            }
+        }
+        if created.outcomes.first().is_none_or(|first| *first == WriteOutcome::Conflict) {
+            return Ok(created);
+        }
+        durable_files::sync_created(prepared)?;
+        let found = self.read_in(read, &mut checked).map_err(|error| StoreError::at(read, error))?;
+        created.found = found.map(document);
+        Ok(created)
+    }
+
+    fn prepared<'k>(&self, document: &'k NewDocument, checked: &mut CheckedFolders<'k>) -> io::Result<Prepared> {
+        checked.check(self, &document.key)?;
+        Prepared::write(self.path(&document.key), &document.content)
     }
 
     /// Replaces a file that has the known content.
@@ -169,6 +200,31 @@ impl Folder {
         }
         Ok((path, found))
     }
+}
+
+/// Folders of documents that were checked: they are no symbolic links.
+#[derive(Default)]
+struct CheckedFolders<'k>(Vec<&'k str>);
+
+impl<'k> CheckedFolders<'k> {
+    /// Checks the folders of a document that exist and were not checked before.
+    fn check(&mut self, folder: &Folder, key: &'k str) -> io::Result<()> {
+        for (end, _) in key.match_indices('/') {
+            let parent = key.get(..end).unwrap_or_default();
+            if self.0.contains(&parent) {
+                continue;
+            }
+            if metadata_at(&folder.path(parent))?.is_none() {
+                break;
+            }
+            self.0.push(parent);
+        }
+        Ok(())
+    }
+}
+
+fn outcome(is_created: bool) -> WriteOutcome {
+    if is_created { WriteOutcome::Done(Version::content()) } else { WriteOutcome::Conflict }
 }
 
 /// Returns the folder of a document's lock: its session's, or its own if it belongs to no session.

@@ -22,6 +22,7 @@ mod file_locks;
 #[cfg(unix)]
 mod files;
 mod half_characters;
+mod late_records;
 mod managers;
 #[cfg(unix)]
 mod races;

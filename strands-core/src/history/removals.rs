@@ -1,0 +1,29 @@
+//! Removals of messages from a history since the session has its range.
+
+/// Removals since the session has the range of the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Removals {
+    /// None, or unknown ones from before this agent was built.
+    #[default]
+    None,
+    /// Trims to a window of this many messages, which a conversation manager repeats when the session is restored.
+    ToWindow(usize),
+    /// Also others, which are restored from the range alone.
+    Other,
+}
+
+impl Removals {
+    /// Adds a trim to a window. Other removals before it stay the reason to store the range.
+    pub(super) fn trimmed_to(self, window: usize) -> Self {
+        match self {
+            Self::ToWindow(known) if known != window => Self::Other,
+            Self::Other => Self::Other,
+            Self::None | Self::ToWindow(_) => Self::ToWindow(window),
+        }
+    }
+
+    /// Returns the state after the range was stored.
+    pub(super) fn stored(self) -> Self {
+        if self == Self::Other { Self::None } else { self }
+    }
+}
