@@ -137,10 +137,11 @@ impl ToolEventReceiver {
     }
 
     fn take_channel(&mut self) -> Option<&mut mpsc::Receiver<ToolEvent>> {
-        if self.channel.is_none() && self.shared.channel.get().is_some() {
-            if let Created::Channel(channel) = std::mem::take(&mut *self.shared.created()) {
-                self.channel = Some(channel);
-            }
+        if self.channel.is_none()
+            && self.shared.channel.get().is_some()
+            && let Created::Channel(channel) = std::mem::take(&mut *self.shared.created())
+        {
+            self.channel = Some(channel);
         }
         self.channel.as_mut()
     }
