@@ -65,9 +65,12 @@ impl LineSplitter {
                 rest = rest.get(1..).unwrap_or_default();
             }
         }
-        let end = match self.ends {
-            LineEnds::LineFeed => memchr(b'\n', rest),
-            LineEnds::Any => memchr2(b'\n', b'\r', rest),
+        let end = match (rest.first(), self.ends) {
+            // The blank line after an event, and the end of a chunk after it.
+            (Some(b'\n'), _) => Some(0),
+            (None, _) => None,
+            (_, LineEnds::LineFeed) => memchr(b'\n', rest),
+            (_, LineEnds::Any) => memchr2(b'\n', b'\r', rest),
         };
         let Some(length) = end else {
             self.split.extend_from_slice(rest);

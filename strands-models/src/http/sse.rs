@@ -1,7 +1,6 @@
 //! Server-sent events of a response, with a limit of the size of one event.
 //!
-//! The decoder is our own, because those on crates.io copy each event into strings: for a model's delta this costs more than
-//! finding the event, and twice as much as parsing its content.
+//! The decoder is our own, because those on crates.io copy each event into strings, which takes as long as the rest of decoding.
 
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
