@@ -28,6 +28,9 @@ pub(crate) fn allowed<'a>(role: Role, mut content: Vec<OutBlock<'a>>) -> Vec<Out
 /// Moves cache points to allowed positions. A point may not be the first block, and may not follow another point or a
 /// document other than a PDF. It moves toward the start of the message, or is removed.
 fn with_allowed_cache_points(content: Vec<OutBlock<'_>>) -> Vec<OutBlock<'_>> {
+    if !content.iter().any(OutBlock::is_cache_point) {
+        return content;
+    }
     let mut placed: Vec<OutBlock<'_>> = Vec::with_capacity(content.len());
     for block in content {
         if !block.is_cache_point() {

@@ -256,3 +256,33 @@ impl Serialize for SystemJson<'_> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use strands_core::message::Message;
+    use strands_core::models::SerializedMessages;
+
+    use super::*;
+    use crate::BedrockModel;
+
+    #[tokio::test]
+    async fn serializes_each_message_once() {
+        let model =
+            BedrockModel::builder().cache(CacheConfig::new()).base_url("http://localhost:1").build().await.unwrap();
+        let inner = model.inner();
+        let messages = ["a", "b", "c"].map(|text| Arc::new(Message::user(text)));
+        let serialized = SerializedMessages::default();
+        let request = ModelRequest::new(&messages).with_serialized(&serialized);
+        let body = |streaming| Body::new(&request, inner, &Variant::default(), streaming).unwrap();
+        let first = body(true).converse().unwrap();
+        // Later requests would get this error for a message that is not cached.
+        let write = |_: &mut Vec<u8>, _: &Message| Err("serialized again");
+        assert_eq!(serialized.read_noted(inner.serializer, &messages, write, |cached| cached.notes().len()), Ok(3));
+        assert_eq!(body(true).converse().unwrap(), first);
+        let counted = body(false).count_tokens().unwrap();
+        let list = |body: &[u8]| String::from_utf8_lossy(body).split_once(r#""messages":"#).unwrap().1.to_owned();
+        assert_eq!(list(&counted), format!("{}}}}}", list(&first)));
+    }
+}
