@@ -15,8 +15,9 @@ pub use strands_session::contract;
 #[cfg(feature = "session")]
 #[doc(inline)]
 pub use strands_session::{
-    Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, ObjectDocumentStore, SaveOn,
-    SessionContentStore, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, WriteOutcome,
+    CreatedBatch, Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, NewDocument,
+    ObjectDocumentStore, SaveOn, SessionContentStore, SessionStore, SnapshotSessionManager, StoreError,
+    StoreSessionManager, Version, WriteOutcome,
 };
 #[cfg(feature = "s3")]
 #[doc(inline)]

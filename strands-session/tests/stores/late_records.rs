@@ -109,9 +109,9 @@ async fn restores_the_trimmed_conversation_after_each_invocation() {
             let mut live = agent(&sessions, &window, model()).await;
             for turn in 0..25 {
                 let case = format!("{window:?}, seed {seed}, turn {turn}");
-                // The next prompt replaces one that was not answered.
-                let answered = live.prompt(format!("prompt {turn}")).await.is_ok();
-                if answered {
+                // The next prompt replaces one without a response.
+                let has_response = live.prompt(format!("prompt {turn}")).await.is_ok();
+                if has_response {
                     let restored = agent(&sessions, &window, model()).await;
                     assert_eq!(conversation(&restored), conversation(&live), "{case}");
                 }
