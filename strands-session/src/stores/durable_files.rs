@@ -14,6 +14,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Creates a file with this content. Returns false if the file exists.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let prepared = Prepared::write(path.to_owned(), bytes)?;
+    prepared.sync()?;
     let is_new = prepared.create()?;
     if is_new {
         sync_created(vec![prepared])?;
@@ -21,7 +22,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     Ok(is_new)
 }
 
-/// A file whose content is on the disk, and whose name is not visible yet: readers never see part of the content.
+/// A file whose name is not visible yet. Its content is synced before, so that readers never see part of it.
 pub(super) struct Prepared {
     path: PathBuf,
     temporary: Temporary,
@@ -31,6 +32,12 @@ impl Prepared {
     pub(super) fn write(path: PathBuf, bytes: &[u8]) -> io::Result<Self> {
         let temporary = Temporary::write(folder_of(&path)?, bytes)?;
         Ok(Self { path, temporary })
+    }
+
+    /// Writes the content to the disk. Several files are written before the first is synced: one commit of the file
+    /// system's journal may then do for all of them.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.temporary.file.sync_all()
     }
 
     /// Makes the file visible, until [`sync_created`] not durably. Returns false if another file has the name.
@@ -61,6 +68,7 @@ pub(super) fn sync_created(files: Vec<Prepared>) -> io::Result<()> {
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path)?;
     let temporary = Temporary::write(folder, bytes)?;
+    temporary.file.sync_all()?;
     fs::rename(&temporary.path, path)?;
     sync_folder(folder)
 }
@@ -145,6 +153,7 @@ pub(super) fn sweep(entry: &DirEntry, name: &str) {
 /// A temporary file, deleted on drop unless it was renamed.
 struct Temporary {
     path: PathBuf,
+    file: File,
 }
 
 impl Temporary {
@@ -154,7 +163,7 @@ impl Temporary {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         private_file(&mut options);
-        let mut file = match options.open(&path) {
+        let file = match options.open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 make_folder(folder)?;
                 options.open(&path)?
@@ -162,9 +171,8 @@ impl Temporary {
             opened => opened?,
         };
         // A failure after this line deletes the file.
-        let temporary = Self { path };
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        let mut temporary = Self { path, file };
+        temporary.file.write_all(bytes)?;
         Ok(temporary)
     }
 }

@@ -84,6 +84,9 @@ impl Folder {
             let file = self.prepared(document, &mut checked);
             prepared.push(file.map_err(|error| StoreError::at(&document.key, error))?);
         }
+        for (file, document) in prepared.iter().zip(batch) {
+            file.sync().map_err(|error| StoreError::at(&document.key, error))?;
+        }
         let mut created = CreatedBatch::default();
         for (file, document) in prepared.iter().zip(batch) {
             let is_new = file.create().map_err(|error| StoreError::at(&document.key, error))?;
