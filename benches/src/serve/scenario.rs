@@ -26,7 +26,7 @@ pub(crate) enum Pace {
     EventByEvent,
     /// All at once, with as many events in a chunk as fit into 16 KiB, as a buffering proxy sends them.
     Gathered,
-    /// After this number of requests has arrived, one event of each response in every interval.
+    /// Head and first event at once. After this number of requests has arrived, one event of each response in every interval.
     Concurrent { requests: usize, interval: Duration },
 }
 

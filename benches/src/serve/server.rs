@@ -16,6 +16,8 @@ use super::{BODIES, HANG_UP};
 const RECORDED: usize = 8;
 /// Maximum size of a gathered chunk in bytes.
 const GATHERED: usize = 16 * 1024;
+/// Head and first event of a response that is sent concurrently with others.
+const FIRST_WRITES: usize = 2;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 8_192;
 
@@ -119,10 +121,12 @@ async fn send(connection: &mut BufReader<TcpStream>, writes: &[Vec<u8>], script:
     let Pace::Concurrent { interval, .. } = script.pace else {
         return connection.get_mut().write_all(&writes.concat()).await;
     };
-    script.barrier.wait().await;
     let mut ticks = time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for write in writes {
+    for (at, write) in writes.iter().enumerate() {
+        if at == FIRST_WRITES {
+            script.barrier.wait().await;
+        }
         ticks.tick().await;
         connection.get_mut().write_all(write).await?;
     }

@@ -345,8 +345,9 @@ impl<T: DeserializeOwned + 'static> Stream for AgentStream<'_, T> {
             Err(ended) => {
                 this.run = None;
                 let read_output = this.read_output;
-                let result =
-                    |response: Box<AgentResponse>| AgentEvent::Result { response: Box::new(response.typed(read_output)) };
+                let result = |response: Box<AgentResponse>| AgentEvent::Result {
+                    response: Box::new(response.typed(read_output)),
+                };
                 Poll::Ready(Some(ended.map(result)))
             }
         }
