@@ -2,6 +2,7 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::response_stream::ReadError;
 /// Body of a response.
 pub(super) struct Body {
     body: reqwest::Body,
-    context: CallContext,
+    context: Arc<CallContext>,
     timeouts: Timeouts,
     idle: Option<IdleTimer>,
     deadline: Option<DeadlineTimer>,
@@ -86,17 +87,18 @@ impl IdleTimer {
 impl Body {
     pub(super) fn new(
         body: reqwest::Body,
-        context: CallContext,
+        context: impl Into<Arc<CallContext>>,
         timeouts: BodyTimeouts,
         request_id: Option<String>,
     ) -> Self {
         let BodyTimeouts { timeouts, idle, deadline } = timeouts;
         let idle = idle.map(|timeout| IdleTimer { timeout, timer: None, since: None });
         let deadline = deadline.map(|deadline| DeadlineTimer { deadline, timer: Box::pin(sleep_until(deadline.at)) });
+        let context = context.into();
         Self { body, context, timeouts, idle, deadline, request_id, mark: ByteOrderMark::default(), start: None }
     }
 
-    pub(super) fn context(&self) -> &CallContext {
+    pub(super) fn context(&self) -> &Arc<CallContext> {
         &self.context
     }
 

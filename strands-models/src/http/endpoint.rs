@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -118,12 +119,12 @@ impl Connection {
             None => client::client(timeouts.connect, url.scheme() == "https")
                 .map_err(|error| ModelBuildError::Client { source: error.into() })?,
         };
-        let context = CallContext {
+        let context = Arc::new(CallContext {
             model_id: model_id.to_owned(),
             url: without_secrets(url.as_str()).into_owned(),
             hints: self.hints,
             secrets: self.secrets(api_key, &url),
-        };
+        });
         Ok(Endpoint {
             client,
             headers: self.headers(api_key)?,
@@ -201,7 +202,7 @@ pub(crate) struct Endpoint {
     timeouts: Timeouts,
     /// `None` for the program's own client, which has its own timeouts, unless one is set.
     idle_timeout: Option<Duration>,
-    context: CallContext,
+    context: Arc<CallContext>,
 }
 
 /// Response with a success status.
@@ -291,7 +292,7 @@ impl Endpoint {
 
     fn body(&self, response: Response, deadline: Option<Deadline>, request_id: Option<String>) -> Body {
         let limits = BodyTimeouts { timeouts: self.timeouts, idle: self.idle_timeout, deadline };
-        Body::new(response.into(), self.context.clone(), limits, request_id)
+        Body::new(response.into(), Arc::clone(&self.context), limits, request_id)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -78,11 +79,12 @@ impl ReadError {
 /// Returns the events of a response that is streamed with this framing.
 pub(super) fn response_stream<R: ResponseReader>(framing: Framing, body: Body, reader: R, limit: usize) -> ModelStream {
     Box::pin(ResponseStream {
-        context: body.context().clone(),
+        context: Arc::clone(body.context()),
         request_id: body.request_id().map(str::to_owned),
         events: Events::new(framing, body, limit),
         reader,
-        out: VecDeque::new(),
+        // Most events of a provider are one event here.
+        out: VecDeque::with_capacity(1),
         failed: None,
         ending: Ending::Yields(0),
         done: false,
@@ -90,7 +92,7 @@ pub(super) fn response_stream<R: ResponseReader>(framing: Framing, body: Body, r
 }
 
 struct ResponseStream<R> {
-    context: CallContext,
+    context: Arc<CallContext>,
     request_id: Option<String>,
     events: Events,
     reader: R,
