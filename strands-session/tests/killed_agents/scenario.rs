@@ -18,7 +18,7 @@ use strands_core::message::{Message, Role};
 use strands_core::session::SessionManager;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentError, AgentBuilder, AgentError, Prompt, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy,
+    Agent, AgentBuilder, AgentError, Prompt, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy,
     ToolSpec, async_trait,
 };
 
