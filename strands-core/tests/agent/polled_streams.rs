@@ -207,7 +207,7 @@ async fn a_panic_of_a_model_leaves_a_valid_history() {
 fn asks(log: &Log) -> FnTool {
     let log = log.clone();
     tool("ask", move |ctx, _| {
-        let (ctx, log) = (ctx.clone(), log.clone());
+        let log = log.clone();
         async move {
             let mut nested = agent(&stalling(3), []).await;
             let mut events = nested.prompt("go").stream();
