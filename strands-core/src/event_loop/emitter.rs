@@ -90,7 +90,12 @@ impl Listener {
             match self.cell.take() {
                 Slot::Event(event) => return Poll::Ready(Ok(event)),
                 Slot::Reading(reading) => self.reading = Some(reading),
-                Slot::Empty | Slot::Ended(..) => return Poll::Pending,
+                Slot::Empty => return Poll::Pending,
+                // The driver waits for something else first.
+                ended @ Slot::Ended(..) => {
+                    self.cell.put(ended);
+                    return Poll::Pending;
+                }
             }
         }
     }

@@ -90,15 +90,20 @@ impl ToolEventSender {
 
     /// Returns the channel for events of tools. It is closed once the receiver is gone.
     pub(crate) fn channel(&self) -> &mpsc::Sender<ToolEvent> {
-        self.0.channel.get_or_init(|| {
+        if let Some(channel) = self.0.channel.get() {
+            return channel;
+        }
+        let channel = self.0.channel.get_or_init(|| {
             let (sender, receiver) = mpsc::channel(EVENT_CAPACITY);
             let mut created = self.0.created();
             if let Created::NotYet = *created {
                 *created = Created::Channel(receiver);
-                self.0.waker.wake();
             }
             sender
-        })
+        });
+        // Once the channel is set: a receiver that looked for it earlier would wait without another wake-up.
+        self.0.waker.wake();
+        channel
     }
 }
 
@@ -198,6 +203,20 @@ mod tests {
         tokio::task::yield_now().await;
         sender.channel().send(event("progress")).await.unwrap();
         assert_eq!(task.await.unwrap(), "progress");
+    }
+
+    #[tokio::test]
+    async fn a_waiting_receiver_gets_the_first_event_of_another_thread() {
+        for _ in 0..200 {
+            let (sender, mut receiver) = ToolEventSender::new();
+            let tool = sender.clone();
+            let thread = std::thread::spawn(move || tool.channel().blocking_send(event("progress")));
+            // A task of its own, which the timeout does not poll again.
+            let waiting = tokio::spawn(async move { name(&receiver.next().await).to_owned() });
+            let received = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+            assert_eq!(received.unwrap().unwrap(), "progress");
+            thread.join().unwrap().unwrap();
+        }
     }
 
     #[tokio::test]

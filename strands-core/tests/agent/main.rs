@@ -36,6 +36,7 @@ mod overflow;
 mod parallel;
 mod partial_output;
 mod partial_prefixes;
+mod polled_streams;
 mod prompting;
 mod properties;
 mod rate_limit;

@@ -131,11 +131,14 @@ mod tests {
     fn parsed(parser: &mut ChunkParser, json: &str) -> Option<String> {
         let mut chunk = Chunk::default();
         parser.parse(json, &mut chunk).ok()?;
-        let text = chunk.choice.and_then(|choice| match choice.delta?.content {
-            MessageContent::Text(text) => Some(text),
-            _ => None,
+        let choice = chunk.choice.map(|choice| {
+            let text = choice.delta.and_then(|delta| match delta.content {
+                MessageContent::Text(text) => Some(text),
+                _ => None,
+            });
+            (choice.index, text, choice.message.is_some(), choice.finish_reason, choice.usage, choice.error)
         });
-        Some(format!("{text:?} {:?} {:?} {} {:?}", chunk.usage, chunk.error, chunk.is_error, chunk.timings))
+        Some(format!("{choice:?} {:?} {:?} {} {:?}", chunk.usage, chunk.error, chunk.is_error, chunk.timings))
     }
 
     fn chunk(head: &str, text: &str, tail: &str) -> String {
@@ -188,7 +191,121 @@ mod tests {
         }
     }
 
+    /// JSON of a field's name: also escaped, and with a name that begins like another.
+    const NAMES: [&str; 11] = [
+        "\"id\"",
+        "\"object\"",
+        "\"obj\\u0065ct\"",
+        "\"usage\"",
+        "\"us\\u0061ge\"",
+        "\"error\"",
+        "\"timings\"",
+        "\"choices\"",
+        "\"ch\\u006fices\"",
+        "\"choices \"",
+        "\"x\\\"choices\"",
+    ];
+
+    const CHOICES: [&str; 10] = [
+        r#"[{"index":0,"delta":{"content":"a"}}]"#,
+        r#"[{"index":0,"delta":{"content":"b"}}]"#,
+        r#"[ {"delta":{"content":"],\"usage\":1}"}} ] "#,
+        "[]",
+        "null",
+        r#"[null,{"index":1,"delta":{"content":"c"},"finish_reason":"stop"}]"#,
+        r#"{"index":0,"delta":{"content":"d"}}"#,
+        r#"[{"index":0,"delta":{"content":"a"},"delta":{"content":"e"}}]"#,
+        r#"[{"error":{"code":1}}]"#,
+        "1",
+    ];
+
+    const VALUES: [&str; 12] = [
+        "null",
+        "1",
+        "\"error\"",
+        "\"\"",
+        "{}",
+        r#"{"a":1}"#,
+        r#"{"choices":[{"index":0,"delta":{"content":"inner"}}],"usage":{"a":1}}"#,
+        r#""\"choices\":[]""#,
+        r#""}""#,
+        r#"["choices",{"error":1}]"#,
+        "false",
+        r#""chat.completion.chunk""#,
+    ];
+
+    const SPACES: [&str; 4] = ["", "", " ", "\n\t"];
+
+    #[derive(Clone, Debug)]
+    struct Field {
+        name: usize,
+        value: usize,
+        space: usize,
+    }
+
+    fn fields() -> impl Strategy<Value = Vec<Field>> {
+        let field = (0..NAMES.len(), 0..VALUES.len(), 0..SPACES.len());
+        prop::collection::vec(field.prop_map(|(name, value, space)| Field { name, value, space }), 0..4)
+    }
+
+    /// Returns the names and the JSON of an object with choices at a position among the fields.
+    fn object(head: &[Field], choices: usize, tail: &[Field]) -> (Vec<String>, String) {
+        let field = |Field { name, value, space }: &Field| {
+            let (name, space) = (NAMES[*name], SPACES[*space]);
+            let value = if name.contains("ch") && !name.contains("x") {
+                CHOICES[value % CHOICES.len()]
+            } else {
+                VALUES[*value]
+            };
+            (name, format!("{space}{name}{space}:{space}{value}{space}"))
+        };
+        let of_choices = ("\"choices\"", format!("\"choices\":{}", CHOICES[choices]));
+        let all = head.iter().map(field).chain([of_choices]).chain(tail.iter().map(field));
+        let (names, json): (Vec<_>, Vec<_>) = all.unzip();
+        (names.into_iter().map(|name| serde_json::from_str(name).unwrap()).collect(), format!("{{{}}}", json.join(",")))
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn any_json_means_the_same_after_others(
+            head in fields(),
+            tail in fields(),
+            // Other fields in place of these, and a position at which the JSON is cut or a character is replaced.
+            chunks in prop::collection::vec(
+                (
+                    prop::option::weighted(0.2, fields()), 0..CHOICES.len(), prop::option::weighted(0.4, fields()),
+                    prop::option::weighted(0.3, (any::<prop::sample::Index>(), prop::option::of(prop::sample::select(vec!["{", "}", "[", "]", ",", ":", "\"", "\\", "1", " ", "\u{c}", ""])))),
+                ),
+                1..8,
+            ),
+        ) {
+            let mut parser = ChunkParser::default();
+            for (other_head, choices, other_tail, change) in chunks {
+                let (mut names, mut json) =
+                    object(other_head.as_ref().unwrap_or(&head), choices, other_tail.as_ref().unwrap_or(&tail));
+                if let Some((at, with)) = change {
+                    let at = at.index(json.len());
+                    match with {
+                        Some(with) => json.replace_range(at..at + 1, with),
+                        None => json.truncate(at),
+                    }
+                    names.clear();
+                }
+                let (after, alone) = (parsed(&mut parser, &json), parsed(&mut ChunkParser::default(), &json));
+                names.sort();
+                let is_unique = names.windows(2).all(|names| names[0] != names[1]) && !names.is_empty();
+                // A repeated field of the ones that are read is an error only if its first one is parsed as well.
+                let is_repeated = !is_unique && alone.is_none() && after.is_some();
+                prop_assert!(after == alone || is_repeated, "{}: {:?} after others, {:?} alone", json, after, alone);
+                if is_repeated {
+                    let fields = serde_json::from_str::<std::collections::BTreeMap<String, Value>>(&json);
+                    prop_assert!(fields.is_ok(), "{}: {:?}", json, after);
+                }
+            }
+        }
+
         #[test]
         fn chunks_mean_the_same_after_others(
             chunks in prop::collection::vec(

@@ -26,7 +26,7 @@ pub(super) struct Body {
     deadline: Option<DeadlineTimer>,
     request_id: Option<String>,
     mark: ByteOrderMark,
-    /// Bytes that was read to determine the form, and are returned again.
+    /// Bytes that were read to determine the form, and are returned again.
     start: Option<Bytes>,
 }
 

@@ -170,6 +170,8 @@ impl Framed {
 mod tests {
     use std::future::poll_fn;
 
+    use proptest::prelude::*;
+
     use super::super::body::BodyTimeouts;
     use super::super::endpoint::Hints;
     use super::super::error::CallContext;
@@ -179,7 +181,7 @@ mod tests {
     const LIMIT: usize = 64;
 
     /// Returns the data of the events in a body, and its error.
-    async fn read(framing: Framing, body: Vec<u8>) -> (Vec<String>, Option<ModelError>) {
+    async fn read(framing: Framing, body: impl Into<reqwest::Body>) -> (Vec<String>, Option<ModelError>) {
         let context = CallContext {
             model_id: "m".to_owned(),
             url: "http://host/".to_owned(),
@@ -204,7 +206,7 @@ mod tests {
         let most = most_event_bytes(LIMIT);
         for (framing, begin, end) in [(Framing::ServerSentEvents, "data: ", "\n\n"), (Framing::JsonLines, "", "\n")] {
             for (size, end, fits) in [(most, end, true), (most + 1, end, false), (most + 100, "", false)] {
-                let (events, error) = read(framing, [begin, &json(size), end].concat().into()).await;
+                let (events, error) = read(framing, [begin, &json(size), end].concat()).await;
                 assert_eq!((events.len(), error.is_none()), (usize::from(fits), fits), "{framing:?} {size} {error:?}");
                 if let Some(error) = error {
                     assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(LIMIT), .. }), "{error:?}");
@@ -212,12 +214,73 @@ mod tests {
             }
         }
         let lines = format!("data: {}\n", "x".repeat(1_000)).repeat(most / 1_000 + 1);
-        assert!(read(Framing::ServerSentEvents, lines.into()).await.1.is_some());
+        assert!(read(Framing::ServerSentEvents, lines).await.1.is_some());
         let comments = format!(": {}\n\n", "x".repeat(1_000)).repeat(most / 1_000 + 1);
-        assert!(
-            read(Framing::ServerSentEvents, comments.into()).await.1.is_none(),
-            "comments are not part of an event"
-        );
+        assert!(read(Framing::ServerSentEvents, comments).await.1.is_none(), "comments are not part of an event");
+    }
+
+    /// A body of these chunks.
+    struct Chunks(std::vec::IntoIter<Vec<u8>>);
+
+    impl http_body::Body for Chunks {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+            Poll::Ready(self.0.next().map(|chunk| Ok(http_body::Frame::data(chunk.into()))))
+        }
+    }
+
+    fn in_chunks(bytes: &[u8], size: usize) -> reqwest::Body {
+        reqwest::Body::wrap(Chunks(bytes.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter()))
+    }
+
+    #[tokio::test]
+    async fn limits_lines_without_an_end() {
+        let most = most_event_bytes(LIMIT);
+        for start in [": ", "", "x", "data: ", "event: ", "data: a\n: ", "data: a\nevent: e\n"] {
+            let endless = [start, &"x".repeat(2 * most)].concat();
+            for framing in [Framing::ServerSentEvents, Framing::JsonLines] {
+                for chunk in [1_000, 2 * most, 4 * most] {
+                    let (events, error) = read(framing, in_chunks(endless.as_bytes(), chunk)).await;
+                    assert!(
+                        matches!(error, Some(ModelError::ResponseTooLarge { .. })),
+                        "{framing:?} {start:?} in chunks of {chunk}: {error:?}"
+                    );
+                    let first = if framing == Framing::JsonLines && start.contains('\n') { 1 } else { 0 };
+                    assert!(events.len() <= first + 1, "{}", events.len());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reads_bytes_alike_in_any_chunks(
+            has_mark in any::<bool>(),
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    &b"data: {\"a\":\""[..], b"data:", b"event: e", b"\"}", b"\n\n", b"\n", b"\r", b"\r\n", b"\xff", b"\xc3", b"\xc3\xbc",
+                    "😀".as_bytes(), "\u{feff}".as_bytes(), b"\\ud83d", b"\\ude00", b"\\", b": c", b"[DONE]", b"\xf0\x9f",
+                    b"data: \"\\ud83d\"\n\ndata: \"\\ude00\"\n\n", b"data: \"x\\ud83d\"\n\n", b"{}\n", b"\"\\ud83d\"\n\"\\ude00\"\n",
+                ]),
+                0..16,
+            ),
+            chunk in 1..9_usize,
+        ) {
+            let bytes = [if has_mark { "\u{feff}".as_bytes() } else { b"" }, &parts.concat()].concat();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            for framing in [Framing::ServerSentEvents, Framing::JsonLines] {
+                let [whole, divided] = [bytes.len().max(1), chunk].map(|size| {
+                    let (events, error) = runtime.block_on(read(framing, in_chunks(&bytes, size)));
+                    (events, error.map(|error| error.to_string()))
+                });
+                prop_assert_eq!(&whole, &divided, "{:?} {}", framing, bytes.escape_ascii());
+            }
+        }
     }
 
     #[tokio::test]

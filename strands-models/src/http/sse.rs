@@ -126,9 +126,7 @@ impl Decoder {
             } else if bytes == b"data" {
                 let skipped = bytes.len();
                 self.data(&line, skipped);
-            } else if let Some(at) = memchr(b':', bytes)
-                && let Some((b"event", value)) = bytes.split_at_checked(at)
-            {
+            } else if let Some((b"event", value)) = bytes.split_at_checked(memchr(b':', bytes).unwrap_or(bytes.len())) {
                 let value = value.strip_prefix(b":").unwrap_or(value);
                 self.name.clear();
                 self.name.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
@@ -212,6 +210,7 @@ mod tests {
             ("data\n\ndata:\ndata\n\n", vec![event("", ""), event("", "\n")]),
             ("data:  a \n\n", vec![event("", " a ")]),
             (": comment\ndata: a\n: comment\n\n\n\n: comment\n\n", vec![event("", "a")]),
+            ("event: e\nevent\ndata: a\n\n", vec![event("", "a")]),
             ("event: ping\n\nid: 1\n\ndata: a\n\n", vec![event("", "a")]),
             ("data: a\r\rdata: b\r\n\r\ndata: c\n\r\n", vec![event("", "a"), event("", "b"), event("", "c")]),
             ("data: a\n\ndata: b\n", vec![event("", "a")]),
@@ -223,7 +222,41 @@ mod tests {
         }
     }
 
+    /// Returns the events of a complete text, word for word as the standard interprets its lines.
+    fn interpreted(text: &str) -> Vec<(String, String)> {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let (mut events, mut name, mut data) = (Vec::new(), String::new(), String::new());
+        // What follows the last line end is no line.
+        for line in text.rsplit_once('\n').map_or("", |(lines, _)| lines).split('\n') {
+            if line.is_empty() {
+                if let Some(data) = data.strip_suffix('\n') {
+                    events.push((name.clone(), data.to_owned()));
+                }
+                name.clear();
+                data.clear();
+                continue;
+            }
+            let (field, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match field {
+                "event" => value.clone_into(&mut name),
+                "data" => data.extend([value, "\n"]),
+                _ => {}
+            }
+        }
+        events
+    }
+
     proptest! {
+        #[test]
+        fn reads_events_as_a_literal_implementation_does(
+            lines in prop::collection::vec("(data|event|id|:|x|dat|data:|event:)?(:)?( )?[aü: ]{0,3}(\n|\r|\r\n|\n\n)?", 0..16),
+            chunk in 1..9_usize,
+        ) {
+            let text = lines.concat();
+            prop_assert_eq!(read(text.as_bytes(), chunk), interpreted(&text));
+        }
+
         #[test]
         fn reads_events_alike_in_any_chunks(
             lines in prop::collection::vec("(data|event|id|:|x)?(:)?( )?[aü ]{0,3}(\n|\r|\r\n)?", 0..12), chunk in 1..9_usize
