@@ -35,6 +35,7 @@ impl History {
         if prompt.messages().iter().any(|message| message.tool_uses().next().is_some()) {
             unique_calls::rename_repeated(prompt.messages_mut(), Arc::make_mut(&mut self.call_ids));
         }
+        self.removals = self.removals.prompted_with(prompt.len());
         for (mut message, _) in prompt {
             let (before, last) = (self.list.len(), self.list.last().map(Arc::clone));
             if message.tracking_id.is_none() {
