@@ -16,7 +16,7 @@ use strands_session::{
     WriteOutcome,
 };
 
-use crate::support::open;
+use crate::support::{open, texts};
 
 /// A store that counts the updates of records.
 struct Counting {
@@ -260,6 +260,27 @@ async fn writes_each_record_of_other_managers() {
         let own = conversation(&live).1.get("window_size").cloned();
         assert_eq!(own.is_some(), matches!(manager, Other::WindowSize), "{own:?}");
     }
+}
+
+#[tokio::test]
+async fn continues_after_a_pinned_prompt_whose_successors_were_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let sessions = SessionStore::files(folder.path());
+    let window = SlidingWindowConversationManager::new(2);
+    let mut live = agent(&sessions, &window, ScriptedModel::responding("hi")).await;
+    live.prompt(Message::user("pinned").pinned()).await.unwrap();
+    for turn in 0..3 {
+        live.prompt(turn.to_string()).await.unwrap();
+    }
+    live.rewind(2).await.unwrap();
+    assert_eq!(live.messages().len(), 1);
+    let before = texts(&sessions, "s", "main").await;
+    live.prompt("next").await.unwrap();
+    let shown: Vec<String> = live.messages().iter().map(|message| message.text()).collect();
+    assert_eq!(shown, ["pinned", "[Earlier messages left out.]", "next", "hi"]);
+    assert_eq!(texts(&sessions, "s", "main").await, [before, vec!["next".to_owned(), "hi".to_owned()]].concat());
+    let restored = agent(&sessions, &window, ScriptedModel::responding("hi")).await;
+    assert_eq!(conversation(&restored), conversation(&live));
 }
 
 #[tokio::test]
