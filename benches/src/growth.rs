@@ -45,8 +45,8 @@ fn fastest(work: &mut dyn Work, side: Side) -> Duration {
 
 fn row<const N: usize>(work: &str, side: Side, sizes: [usize; N], cost: impl FnMut(usize) -> Duration) {
     let costs = sizes.map(cost);
-    let sizes = sizes.map(|size| f64::from(u32::try_from(size).unwrap()));
-    let exponent = slope(&sizes.map(f64::ln), &costs.map(|cost| cost.as_secs_f64().ln()));
+    let logarithms = sizes.map(|size| f64::from(u32::try_from(size).unwrap()).ln());
+    let exponent = slope(&logarithms, &costs.map(|cost| cost.as_secs_f64().ln()));
     println!("| {work} | {} | {sizes:?} | {costs:.1?} | {exponent:.2} |", side.name());
 }
 

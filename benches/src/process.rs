@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cpu_time::ProcessTime;
 
-/// What a process has used.
+/// Processor time and memory of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) time: Duration,

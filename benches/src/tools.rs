@@ -1,4 +1,4 @@
-//! The tool that all sides call, and tools that nobody calls.
+//! The tool that all sides call, and tools that are never called.
 
 use serde_json::{Value, json};
 use strands::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, tool};

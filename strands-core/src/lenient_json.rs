@@ -23,9 +23,9 @@ const ESCAPE: usize = 6;
 /// Returns an error if the JSON is invalid otherwise, or does not match the type.
 pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     // Checking all bytes at once is faster than serde_json's check of each string.
-    match String::from_utf8_lossy(json) {
-        Cow::Borrowed(text) => from_str(text),
-        Cow::Owned(text) => serde_json::from_str(&replace_lone_surrogates(&text)),
+    match str::from_utf8(json) {
+        Ok(text) => from_str(text),
+        Err(_) => serde_json::from_str(&replace_lone_surrogates(&String::from_utf8_lossy(json))),
     }
 }
 

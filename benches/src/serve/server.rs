@@ -95,7 +95,7 @@ async fn accept(listener: TcpListener, script: Arc<Script>, bodies: Bodies) {
     }
 }
 
-/// Answers the requests of a connection until the client closes it.
+/// Responds to the requests of a connection until the client closes it.
 async fn respond(connection: TcpStream, script: Arc<Script>, bodies: Bodies) {
     connection.set_nodelay(true).unwrap();
     let mut connection = BufReader::with_capacity(16 * 1024, connection);
