@@ -135,7 +135,7 @@ impl FrameBuffer {
 
     /// Sets the next chunk, after all complete frames of the previous one have been taken.
     pub(crate) fn push(&mut self, chunk: Bytes) {
-        self.begun.extend_from_slice(&std::mem::replace(&mut self.chunk, chunk));
+        self.chunk = chunk;
     }
 
     /// Takes a frame, if it is complete.
@@ -145,10 +145,12 @@ impl FrameBuffer {
     /// Returns [`FrameError`] if the lengths of the frame are invalid. The length is limited before memory is reserved.
     pub(crate) fn take(&mut self) -> Result<Option<Bytes>, FrameError> {
         if self.begun.is_empty() {
-            return Ok(match self.length(&self.chunk)? {
-                Some(length) if length <= self.chunk.len() => Some(self.chunk.split_to(length)),
-                _ => None,
-            });
+            if let Some(length) = self.length(&self.chunk)?.filter(|length| *length <= self.chunk.len()) {
+                return Ok(Some(self.chunk.split_to(length)));
+            }
+            // The connection can use the buffer of the chunk again.
+            self.begun.extend_from_slice(&std::mem::take(&mut self.chunk));
+            return Ok(None);
         }
         self.complete(PRELUDE);
         let Some(length) = self.length(&self.begun)? else {
@@ -323,6 +325,19 @@ mod tests {
         #[test]
         fn arbitrary_headers_are_read_or_rejected(headers in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = Frame::read(&with_headers(&headers));
+        }
+    }
+
+    /// A connection that still sees its buffer in use allocates another one.
+    #[test]
+    fn releases_a_chunk_before_the_next() {
+        for more in [0, 3] {
+            let chunk = Bytes::from([event(), event()[..more].to_vec()].concat());
+            let mut buffer = FrameBuffer::new(1024);
+            buffer.push(chunk.clone());
+            assert!(buffer.take().unwrap().is_some());
+            assert!(buffer.take().unwrap().is_none() && chunk.is_unique(), "{more}");
+            assert_eq!(buffer.is_empty(), more == 0);
         }
     }
 }

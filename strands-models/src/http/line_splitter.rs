@@ -50,6 +50,12 @@ impl LineSplitter {
         self.next = 0;
     }
 
+    /// Drops the chunk after all of its lines have been taken: the connection can use its buffer again, and a stream that waits
+    /// holds one buffer less.
+    pub(super) fn release(&mut self) {
+        self.push(Bytes::new());
+    }
+
     /// Takes the next line, or returns `None` if another chunk is needed.
     pub(super) fn take(&mut self) -> Option<Line> {
         if std::mem::take(&mut self.is_whole) {

@@ -74,6 +74,7 @@ impl Lines {
             }
         }
         self.line = Line::InChunk(0..0);
+        self.splitter.release();
         false
     }
 
@@ -137,5 +138,15 @@ mod tests {
     #[test]
     fn drops_a_last_line_that_was_cut() {
         assert_eq!(read(b"{\"a\":1}\n{\"a\":", 3), ["{\"a\":1}"]);
+    }
+
+    /// A connection that still sees its buffer in use allocates another one.
+    #[test]
+    fn releases_a_chunk_before_the_next() {
+        let chunk = Bytes::from(b"1\n2".to_vec());
+        let mut lines = Lines::new();
+        lines.splitter.push(chunk.clone());
+        assert!(lines.next() && !chunk.is_unique());
+        assert!(!lines.next() && chunk.is_unique());
     }
 }

@@ -100,9 +100,6 @@ impl Decoder {
 
     /// Sets the next chunk, after all events of the one before.
     fn push(&mut self, chunk: Bytes) {
-        if let Data::InChunk(range) = &self.data {
-            self.data = Data::Joined(self.lines.chunk(range.clone()).to_vec());
-        }
         self.lines.push(chunk);
     }
 
@@ -137,6 +134,10 @@ impl Decoder {
                 self.name.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
             }
         }
+        if let Data::InChunk(range) = &self.data {
+            self.data = Data::Joined(self.lines.chunk(range.clone()).to_vec());
+        }
+        self.lines.release();
         false
     }
 
@@ -248,6 +249,18 @@ mod tests {
     fn only_whole_data_ends_a_stream_without_its_blank_line() {
         for (data, whole) in [("[DONE]", true), (" {\"a\":1} ", true), ("[]", true), ("{\"a\":", false), ("1", false)] {
             assert_eq!(is_whole(data.as_bytes()), whole, "{data}");
+        }
+    }
+
+    /// A connection that still sees its buffer in use allocates another one.
+    #[test]
+    fn releases_a_chunk_before_the_next() {
+        for text in ["data: 1\n\n", "data: 1\n\ndata: 2\n", "data: 1\n\nda"] {
+            let chunk = Bytes::from(text.as_bytes().to_vec());
+            let mut decoder = Decoder::new();
+            decoder.push(chunk.clone());
+            assert!(decoder.next() && !chunk.is_unique(), "{text}");
+            assert!(!decoder.next() && chunk.is_unique(), "{text}");
         }
     }
 }
