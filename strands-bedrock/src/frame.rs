@@ -285,6 +285,43 @@ mod tests {
             prop_assert_eq!(taken.concat(), whole.to_vec());
         }
 
+        /// Also a bit of a length, after which the stream may wait for more bytes, but returns no frame.
+        #[test]
+        fn never_returns_a_frame_with_a_changed_bit(at in any::<prop::sample::Index>(), bit in 0_u32..8, chunk in 1_usize..200) {
+            let mut bytes = event();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let mut buffer = FrameBuffer::new(1024);
+            for chunk in bytes.chunks(chunk) {
+                buffer.push(Bytes::copy_from_slice(chunk));
+                match buffer.take() {
+                    Ok(Some(frame)) => prop_assert!(Frame::read(&frame).is_err()),
+                    Ok(None) => {}
+                    Err(_) => return Ok(()),
+                }
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_with_valid_checksums_are_read_or_rejected(
+            lengths in any::<[u16; 2]>(),
+            rest in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let mut frame = lengths.map(|length| u32::from(length % 120).to_be_bytes()).concat();
+            frame.extend(crc32fast::hash(&frame).to_be_bytes());
+            frame.extend(&rest);
+            let length = usize::from(lengths[0] % 120).clamp(PRELUDE, frame.len());
+            if length >= PRELUDE + CHECKSUM {
+                let checksum = crc32fast::hash(&frame[..length - CHECKSUM]).to_be_bytes();
+                frame[length - CHECKSUM..length].copy_from_slice(&checksum);
+            }
+            let mut buffer = FrameBuffer::new(1024);
+            buffer.push(frame.into());
+            while let Ok(Some(frame)) = buffer.take() {
+                let _ = Frame::read(&frame);
+            }
+        }
+
         #[test]
         fn arbitrary_headers_are_read_or_rejected(headers in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = Frame::read(&with_headers(&headers));

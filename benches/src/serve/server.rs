@@ -12,8 +12,8 @@ use tokio::time::{self, MissedTickBehavior};
 use super::scenario::{self, Pace, Response, Scenario};
 use super::{BODIES, HANG_UP};
 
-/// Maximum number of recorded request bodies.
-const RECORDED: usize = 8;
+/// Maximum size of the recorded request bodies in bytes.
+const RECORDED: usize = 8 * 1024 * 1024;
 /// Maximum size of a gathered chunk in bytes.
 const GATHERED: usize = 16 * 1024;
 /// Head and first event of a response that is sent concurrently with others.
@@ -107,7 +107,7 @@ async fn respond(connection: TcpStream, script: Arc<Script>, bodies: Bodies) {
         }
         {
             let mut bodies = bodies.lock().unwrap();
-            if bodies.len() < RECORDED {
+            if bodies.iter().map(Vec::len).sum::<usize>() < RECORDED {
                 bodies.push(body);
             }
         }

@@ -117,8 +117,10 @@ impl Agent {
     /// Returns [`AgentError`] if the suspended invocation can't be serialized.
     pub fn snapshot(&self) -> Result<Snapshot, AgentError> {
         let mut record = self.work.record()?;
-        // A snapshot has the remaining messages: no trim is repeated.
-        record.conversation_manager_state.shift_remove(conversation::WINDOW);
+        if self.work.config.conversation.name() == conversation::SLIDING_WINDOW {
+            // A snapshot has the remaining messages: no trim is repeated.
+            record.conversation_manager_state.shift_remove(conversation::WINDOW);
+        }
         let system = &self.work.system;
         Ok(Snapshot {
             scope: AGENT_SCOPE.to_owned(),

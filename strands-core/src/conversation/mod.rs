@@ -24,7 +24,7 @@ pub use null::NullConversationManager;
 pub use offload::ToolResultOffloader;
 pub use sliding_window::SlidingWindowConversationManager;
 pub use summarizing::{SummarizingConversationManager, SummaryError};
-pub(crate) use window_trimming::WINDOW;
+pub(crate) use window_trimming::{SLIDING_WINDOW, WINDOW, window_to_store};
 
 use crate::history::without_gap_notes;
 use crate::message::Message;
@@ -69,6 +69,7 @@ pub enum Reduction {
 /// - `Reduction::Reduced` means that the conversation is smaller than before, so that repeated reductions come to an end.
 /// - State that a manager needs is in [`Conversation::state`]. With it, `restored` repeats the reduction on messages that a
 ///   session has restored.
+/// - A manager that wraps another one has a name of its own, and delegates `restored` as well.
 ///
 /// `testing::contract` has a test suite for this contract (feature `contract`).
 #[async_trait]

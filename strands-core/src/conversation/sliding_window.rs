@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::context_threshold::all_tokens;
 use super::options::{ManagerOptions, manager_option_setters};
-use super::window_trimming::{self, removable};
+use super::window_trimming::{self, SLIDING_WINDOW, removable};
 use super::{Conversation, ConversationManager, Reduction, result_truncation};
 
 /// Key of the number of model calls in the manager's state, as in Python Strands.
@@ -142,7 +142,7 @@ struct Trimmed {
 #[async_trait]
 impl ConversationManager for SlidingWindowConversationManager {
     fn name(&self) -> &'static str {
-        "SlidingWindowConversationManager"
+        SLIDING_WINDOW
     }
 
     async fn apply(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {

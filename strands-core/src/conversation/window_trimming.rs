@@ -8,12 +8,24 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::options::ManagerOptions;
-use super::{Conversation, pins, result_truncation};
+use super::{Conversation, ConversationManager, pins, result_truncation};
+use crate::history::{History, Removals};
 use crate::message::{Message, Role};
 
 /// Key, in a session, of the window to which the conversation was trimmed after each invocation. Absent if the range of the
 /// remaining messages has other reasons.
 pub(crate) const WINDOW: &str = "window_size";
+
+/// Name of the manager that repeats trims. The state of other managers may have a value of their own under [`WINDOW`].
+pub(crate) const SLIDING_WINDOW: &str = "SlidingWindowConversationManager";
+
+/// Returns the window to store for a history: the next restore trims to it, which leads to the same messages. `None` if the
+/// manager does not repeat trims, or if the conversation is longer than the window, such as during an interrupt.
+pub(crate) fn window_to_store(manager: &dyn ConversationManager, history: &History) -> Option<usize> {
+    let Removals::ToWindow(window) = history.removals() else { return None };
+    let is_trimmed = history.newest_in_a_row() <= u64::try_from(window).unwrap_or(u64::MAX);
+    (manager.name() == SLIDING_WINDOW && is_trimmed).then_some(window)
+}
 
 /// Returns a flag for each message: true if it is to be removed so that about `keep` remain, not counting pinned ones. The
 /// rest starts with a prompt and keeps tool calls and results together.

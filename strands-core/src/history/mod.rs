@@ -119,6 +119,11 @@ impl History {
         &self.range
     }
 
+    /// Returns the number of messages at the end of the conversation of which none was removed.
+    pub(crate) fn newest_in_a_row(&self) -> u64 {
+        self.next_number.saturating_sub(self.range.from)
+    }
+
     fn remaining_range(&self) -> MessageRange {
         let mut from = self.next_number;
         let mut numbers = self.list.iter().rev().filter_map(|(_, position)| position.numbers()).peekable();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::position::Position;
 use super::{History, MessageList, repair};
-use crate::message::{Message, unique_calls};
+use crate::message::{Message, Role, unique_calls};
 
 /// Changes made by a prompt without a response.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +35,10 @@ impl History {
         if prompt.messages().iter().any(|message| message.tool_uses().next().is_some()) {
             unique_calls::rename_repeated(prompt.messages_mut(), Arc::make_mut(&mut self.call_ids));
         }
+        self.removals = self.removals.prompted_with(prompt.len());
+        if prompt.messages().first().is_some_and(|first| first.role == Role::User) {
+            self.part_from_older();
+        }
         for (mut message, _) in prompt {
             let (before, last) = (self.list.len(), self.list.last().map(Arc::clone));
             if message.tracking_id.is_none() {
@@ -49,6 +53,17 @@ impl History {
             self.prompt.messages += pushed;
             self.saved.prompt_begins(self.next_number);
             self.number_newest();
+        }
+    }
+
+    /// Adds a note if the last message is a user message whose successors were removed or rewound: the next message must not be
+    /// merged into it, since the session has others between them.
+    fn part_from_older(&mut self) {
+        let is_followed = |position: Position| position.is_followed_by(Position::numbered(self.next_number));
+        let parts = self.list.last().is_some_and(|last| last.role == Role::User)
+            && self.list.last_position().is_some_and(|last| last.number().is_some() && !is_followed(last));
+        if parts {
+            self.list.push(repair::gap_note_before(Role::User), Position::Gap);
         }
     }
 

@@ -22,6 +22,12 @@ impl Removals {
         }
     }
 
+    /// Returns the state after a prompt of several messages: where it begins can't be told from the messages, so that trims are
+    /// not repeated exactly.
+    pub(super) fn prompted_with(self, messages: usize) -> Self {
+        if messages > 1 && self != Self::None { Self::Other } else { self }
+    }
+
     /// Returns the state after the range was stored.
     pub(super) fn stored(self) -> Self {
         if self == Self::Other { Self::None } else { self }

@@ -86,15 +86,19 @@ pub(super) fn with_gap_notes(
             Some((last, last_position)) => last.role == message.role && !last_position.is_followed_by(position),
         };
         if parted {
-            let note = match message.role {
-                Role::User => Message::assistant(GAP),
-                Role::Assistant => Message::user(GAP),
-            };
-            with_gap_notes.push((Arc::new(note), Position::Gap));
+            with_gap_notes.push((gap_note_before(message.role), Position::Gap));
         }
         with_gap_notes.push((message, position));
     }
     with_gap_notes
+}
+
+/// Returns a note before a message of this role.
+pub(super) fn gap_note_before(role: Role) -> Arc<Message> {
+    Arc::new(match role {
+        Role::User => Message::assistant(GAP),
+        Role::Assistant => Message::user(GAP),
+    })
 }
 
 /// Returns the messages without gap notes, which are recognized by their text.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::restore::{KEPT_MESSAGES, REMOVED_MESSAGES};
-use crate::conversation::{REDUCED_AT, WINDOW};
+use super::restore::{KEPT_MESSAGES, MANAGER_NAME, REMOVED_MESSAGES};
+use crate::conversation::{REDUCED_AT, SLIDING_WINDOW, WINDOW};
 use crate::session::AgentRecord;
 
 /// Returns true if a restore from the stored record leads to the same agent as from the new one: only trims of a window
@@ -22,7 +22,8 @@ fn only_trimmed(stored: &Map<String, Value>, state: &Map<String, Value>) -> bool
     let windows = number(stored, WINDOW).zip(number(state, WINDOW)).filter(|(stored, now)| stored == now);
     let removed = number(state, REMOVED_MESSAGES).zip(number(stored, REMOVED_MESSAGES));
     let late = removed.and_then(|(now, stored)| now.checked_sub(stored));
-    late.zip(windows).is_some_and(|(late, (window, _))| late < window)
+    stored.get(MANAGER_NAME).is_some_and(|name| name == SLIDING_WINDOW)
+        && late.zip(windows).is_some_and(|(late, (window, _))| late < window)
         && others(stored).count() == others(state).count()
         && others(state).all(|(name, value)| stored.get(name) == Some(value))
 }

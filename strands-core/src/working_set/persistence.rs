@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::restore::{InitialState, Restored, state_with_range};
 use super::{Rewinding, WorkingSet, late_records};
 use crate::conversation::{self, Conversation};
-use crate::history::{History, Removals};
+use crate::history::History;
 use crate::message::Message;
 use crate::outcome::AgentError;
 use crate::run::{Run, stored, strands};
@@ -203,8 +203,8 @@ impl WorkingSet {
         record.state = self.state.to_json();
         record.conversation_manager_state =
             state_with_range(conversation_state.clone(), &*self.config.conversation, history.message_range());
-        if let (Some(open), Removals::ToWindow(window)) = (&self.session, history.removals())
-            && open.session.allows_late_records()
+        if self.session.as_ref().is_some_and(|open| open.session.allows_late_records())
+            && let Some(window) = conversation::window_to_store(&*self.config.conversation, history)
         {
             record.conversation_manager_state.insert(conversation::WINDOW.to_owned(), window.into());
         }

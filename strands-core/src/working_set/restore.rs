@@ -15,7 +15,7 @@ use crate::session::{InternalState, MessageRange, SessionError, SessionManager};
 use crate::state::AgentState;
 
 /// Keys of Strands in a conversation manager's state.
-const MANAGER_NAME: &str = "__name__";
+pub(super) const MANAGER_NAME: &str = "__name__";
 pub(super) const REMOVED_MESSAGES: &str = "removed_message_count";
 /// Numbers of messages that were kept although newer ones were removed.
 pub(super) const KEPT_MESSAGES: &str = "kept_messages";

@@ -13,7 +13,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Creates a file with this content. Returns false if the file exists.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let prepared = Prepared::write(path.to_owned(), bytes)?;
+    let mut prepared = Prepared::write(path.to_owned(), bytes)?;
     prepared.sync()?;
     let is_new = prepared.create()?;
     if is_new {
@@ -34,10 +34,10 @@ impl Prepared {
         Ok(Self { path, temporary })
     }
 
-    /// Writes the content to the disk. Several files are written before the first is synced: one commit of the file
-    /// system's journal may then do for all of them.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.temporary.file.sync_all()
+    /// Writes the content to the disk, and closes the file. Several files are written before the first is synced: one commit
+    /// of the file system's journal may then do for all of them.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.temporary.sync()
     }
 
     /// Makes the file visible, until [`sync_created`] not durably. Returns false if another file has the name.
@@ -67,8 +67,8 @@ pub(super) fn sync_created(files: Vec<Prepared>) -> io::Result<()> {
 /// Replaces the content of a file.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path)?;
-    let temporary = Temporary::write(folder, bytes)?;
-    temporary.file.sync_all()?;
+    let mut temporary = Temporary::write(folder, bytes)?;
+    temporary.sync()?;
     fs::rename(&temporary.path, path)?;
     sync_folder(folder)
 }
@@ -153,7 +153,8 @@ pub(super) fn sweep(entry: &DirEntry, name: &str) {
 /// A temporary file, deleted on drop unless it was renamed.
 struct Temporary {
     path: PathBuf,
-    file: File,
+    /// Open until it is synced.
+    file: Option<File>,
 }
 
 impl Temporary {
@@ -163,7 +164,7 @@ impl Temporary {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         private_file(&mut options);
-        let file = match options.open(&path) {
+        let mut file = match options.open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 make_folder(folder)?;
                 options.open(&path)?
@@ -171,9 +172,14 @@ impl Temporary {
             opened => opened?,
         };
         // A failure after this line deletes the file.
-        let mut temporary = Self { path, file };
-        temporary.file.write_all(bytes)?;
+        let mut temporary = Self { path, file: None };
+        file.write_all(bytes)?;
+        temporary.file = Some(file);
         Ok(temporary)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.take().map_or(Ok(()), |file| file.sync_all())
     }
 }
 

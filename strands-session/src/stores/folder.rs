@@ -15,6 +15,8 @@ use crate::snapshots::key_layout;
 
 /// Name of the lock file in a session's folder, locked for updates of its documents.
 const LOCK: &str = ".strands.lock";
+/// Maximum number of open files of a batch.
+const OPEN_FILES: usize = 32;
 
 /// A folder of documents. Clones share the folder.
 #[derive(Clone, Debug)]
@@ -80,12 +82,15 @@ impl Folder {
     pub(super) fn create_batch(&self, batch: &[NewDocument], read: &str) -> Result<CreatedBatch, StoreError> {
         let mut checked = CheckedFolders::default();
         let mut prepared = Vec::with_capacity(batch.len());
-        for document in batch {
-            let file = self.prepared(document, &mut checked);
-            prepared.push(file.map_err(|error| StoreError::at(&document.key, error))?);
-        }
-        for (file, document) in prepared.iter().zip(batch) {
-            file.sync().map_err(|error| StoreError::at(&document.key, error))?;
+        for part in batch.chunks(OPEN_FILES) {
+            let first = prepared.len();
+            for document in part {
+                let file = self.prepared(document, &mut checked);
+                prepared.push(file.map_err(|error| StoreError::at(&document.key, error))?);
+            }
+            for (file, document) in prepared.iter_mut().skip(first).zip(part) {
+                file.sync().map_err(|error| StoreError::at(&document.key, error))?;
+            }
         }
         let mut created = CreatedBatch::default();
         for (file, document) in prepared.iter().zip(batch) {

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::processes::{command, orders};
 use crate::support::{append_all, chain, open, read_texts, texts, try_open};
 use serde_json::{Value, json};
 use strands_core::message::Message;
@@ -37,6 +38,32 @@ fn tree(root: &Path) -> Vec<String> {
     }
     found.sort();
     found
+}
+
+/// Entry point of the process of the test below, not a test.
+#[tokio::test]
+async fn writer_of_a_large_batch() {
+    let Some(orders) = orders() else { return };
+    let sessions = SessionStore::files(orders["folder"].as_str().unwrap());
+    let many: Vec<String> = (0..400).map(|number| number.to_string()).collect();
+    let batch = MessageBatch::append(many.iter().map(|text| Message::user(text.as_str())));
+    open(&sessions, "s", "main").await.session.write(&batch).await.unwrap();
+    assert_eq!(texts(&sessions, "s", "main").await, many);
+}
+
+#[test]
+fn writes_a_large_batch_with_few_open_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = json!({"folder": folder.path()});
+    let worker = command("files::writer_of_a_large_batch", &orders);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", r#"ulimit -n 100 && exec "$0" "$@""#]).arg(worker.get_program()).args(worker.get_args());
+    limited.envs(worker.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let left = tree(folder.path());
+    assert_eq!(left.iter().filter(|path| path.contains("/message_")).count(), 400);
+    assert!(!left.iter().any(|path| path.ends_with(".tmp")), "{left:?}");
 }
 
 #[tokio::test]

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use strands_core::conversation::SlidingWindowConversationManager;
-use strands_core::message::Message;
+use strands_core::conversation::{Conversation, ConversationManager, Reduction, SlidingWindowConversationManager};
+use strands_core::message::{Message, Role};
 use strands_core::models::{ErrorDetails, ModelError};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, Limits};
+use strands_core::{Agent, AgentError, Limits, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec};
 use strands_session::bytes::Bytes;
 use strands_session::{
     Document, DocumentStore, FileStore, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager,
     WriteOutcome,
 };
 
-use crate::support::open;
+use crate::support::{open, texts};
 
 /// A store that counts the updates of records.
 struct Counting {
@@ -61,10 +61,33 @@ fn model() -> ScriptedModel {
     })
 }
 
-async fn agent(sessions: &SessionStore, window: &SlidingWindowConversationManager, model: ScriptedModel) -> Agent {
+/// A tool that waits for an approval.
+struct Pay(ToolSpec);
+
+#[strands_core::async_trait]
+impl Tool for Pay {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn policy(&self) -> ToolPolicy {
+        ToolPolicy::new().with_approval(true)
+    }
+
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text("done"))
+    }
+}
+
+async fn agent<M: ConversationManager + Clone + 'static>(
+    sessions: &SessionStore,
+    manager: &M,
+    model: ScriptedModel,
+) -> Agent {
     let sessions = StoreSessionManager::new("s", sessions.clone()).unwrap();
     let builder = Agent::builder().agent_id("main").limits(Limits::unlimited()).model(model);
-    builder.conversation_manager(window.clone()).session_manager(sessions).build().await.unwrap()
+    let builder = builder.tool(Pay(ToolSpec::new("pay", "Pays.", json!({"type": "object"}))));
+    builder.conversation_manager(manager.clone()).session_manager(sessions).build().await.unwrap()
 }
 
 /// The conversation, and the state of the conversation manager.
@@ -121,6 +144,143 @@ async fn restores_the_trimmed_conversation_after_each_invocation() {
             }
         }
     }
+}
+
+/// Performs one random operation on an agent.
+async fn step(agent: &mut Agent, turn: usize) -> Result<(), AgentError> {
+    let interrupts = agent.interrupts();
+    if !interrupts.is_empty() {
+        if fastrand::u8(0..4) == 0 {
+            return agent.discard_interrupts().await;
+        }
+        let responses: Vec<_> = interrupts.iter().map(|interrupt| interrupt.respond(true)).collect();
+        return agent.prompt(Prompt::none()).resume(responses).await.map(drop);
+    }
+    match fastrand::u8(0..30) {
+        0 => agent.clear().await,
+        1 | 2 => {
+            let is_end = |message: &Message| message.role == Role::Assistant && message.text() == "so be it";
+            let pairs = agent.messages().windows(2).enumerate();
+            let is_next = |pair: &[Arc<Message>]| is_end(&pair[0]) && pair[1].text().starts_with("prompt");
+            let nexts: Vec<usize> = pairs.filter(|(_, pair)| is_next(pair)).map(|(at, _)| at + 1).collect();
+            match nexts.get(fastrand::usize(0..=nexts.len())) {
+                Some(at) => agent.rewind(*at).await.map(drop),
+                None => Ok(()),
+            }
+        }
+        3..7 => agent.prompt(Message::user(format!("pinned {turn}")).pinned()).await.map(drop),
+        7..11 => {
+            let talk = ["a", "b", "c", "d"].into_iter().enumerate();
+            let talk = talk.map(|(at, text)| if at % 2 == 0 { Message::user(text) } else { Message::assistant(text) });
+            let prompt: Vec<Message> = talk.chain([Message::user(format!("several {turn}"))]).collect();
+            agent.prompt(prompt).await.map(drop)
+        }
+        _ => agent.prompt(format!("prompt {turn}")).await.map(drop),
+    }
+}
+
+#[tokio::test]
+async fn restores_the_conversation_after_interrupts_rewinds_pins_and_long_prompts() {
+    let model = || {
+        ScriptedModel::from_fn(|_| match fastrand::u8(0..12) {
+            0..4 => ScriptedTurn::tool_use("look", json!({})),
+            4 => ScriptedTurn::tool_uses([("look", json!({})), ("touch", json!({}))]),
+            5 | 6 => ScriptedTurn::tool_use("pay", json!({})),
+            _ => ScriptedTurn::text("so be it"),
+        })
+    };
+    let windows = [
+        SlidingWindowConversationManager::new(6),
+        SlidingWindowConversationManager::new(9).pin_first(2),
+        SlidingWindowConversationManager::new(15),
+        SlidingWindowConversationManager::new(2),
+    ];
+    for window in windows {
+        for seed in 0..6 {
+            fastrand::seed(seed);
+            let folder = tempfile::tempdir().unwrap();
+            let sessions = SessionStore::files(folder.path());
+            let mut live = agent(&sessions, &window, model()).await;
+            for turn in 0..30 {
+                let case = format!("{window:?}, seed {seed}, turn {turn}");
+                step(&mut live, turn).await.unwrap();
+                let restored = agent(&sessions, &window, model()).await;
+                assert_eq!(conversation(&restored), conversation(&live), "{case}");
+                if fastrand::u8(0..10) == 0 {
+                    live = restored;
+                }
+            }
+        }
+    }
+}
+
+/// Managers of others: one that wraps a sliding window, and one whose state has a `window_size` of its own.
+#[derive(Clone)]
+enum Other {
+    Wrapper(SlidingWindowConversationManager),
+    WindowSize,
+}
+
+#[strands_core::async_trait]
+impl ConversationManager for Other {
+    fn name(&self) -> &'static str {
+        "Other"
+    }
+
+    async fn apply(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match self {
+            Self::Wrapper(window) => window.apply(conversation).await?,
+            Self::WindowSize => {
+                conversation.state().insert("window_size".to_owned(), 100.into());
+                if conversation.messages().len() > 8 {
+                    conversation.remove(0..2);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn reduce(&self, _: &mut Conversation<'_>) -> Result<Reduction, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Reduction::Impossible("a test".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn writes_each_record_of_other_managers() {
+    for manager in [Other::Wrapper(SlidingWindowConversationManager::new(8)), Other::WindowSize] {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = SessionStore::files(folder.path());
+        let mut live = agent(&sessions, &manager, ScriptedModel::responding("hi")).await;
+        for turn in 0..9 {
+            live.prompt(turn.to_string()).await.unwrap();
+            let restored = agent(&sessions, &manager, ScriptedModel::responding("hi")).await;
+            assert_eq!(conversation(&restored), conversation(&live), "turn {turn}");
+        }
+        assert_eq!(live.messages().len(), 8);
+        let own = conversation(&live).1.get("window_size").cloned();
+        assert_eq!(own.is_some(), matches!(manager, Other::WindowSize), "{own:?}");
+    }
+}
+
+#[tokio::test]
+async fn continues_after_a_pinned_prompt_whose_successors_were_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let sessions = SessionStore::files(folder.path());
+    let window = SlidingWindowConversationManager::new(2);
+    let mut live = agent(&sessions, &window, ScriptedModel::responding("hi")).await;
+    live.prompt(Message::user("pinned").pinned()).await.unwrap();
+    for turn in 0..3 {
+        live.prompt(turn.to_string()).await.unwrap();
+    }
+    live.rewind(2).await.unwrap();
+    assert_eq!(live.messages().len(), 1);
+    let before = texts(&sessions, "s", "main").await;
+    live.prompt("next").await.unwrap();
+    let shown: Vec<String> = live.messages().iter().map(|message| message.text()).collect();
+    assert_eq!(shown, ["pinned", "[Earlier messages left out.]", "next", "hi"]);
+    assert_eq!(texts(&sessions, "s", "main").await, [before, vec!["next".to_owned(), "hi".to_owned()]].concat());
+    let restored = agent(&sessions, &window, ScriptedModel::responding("hi")).await;
+    assert_eq!(conversation(&restored), conversation(&live));
 }
 
 #[tokio::test]

@@ -32,14 +32,16 @@ pub(crate) fn unused_location(url: &str) -> String {
     format!("{url}#{}", unused_prefix())
 }
 
-/// Runs this program again, as the worker that is the test of this name.
+/// Returns the command that runs this program again, as the worker that is the test of this name.
+pub(crate) fn command(worker: &str, orders: &Value) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([worker, "--exact", "--nocapture", "--test-threads=1"]).env(ORDERS, orders.to_string());
+    command
+}
+
+/// Starts that command.
 pub(crate) fn start(worker: &str, orders: &Value) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args([worker, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ORDERS, orders.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    command(worker, orders).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 /// Reports to the test that the store has acknowledged a write. A line in a pipe survives its writer.
