@@ -1,6 +1,6 @@
 //! Server-sent events of a response, with a limit of the size of one event.
 //!
-//! The decoder is our own, because those on crates.io copy each event into strings, which takes as long as the rest of decoding.
+//! The decoder is our own, because published ones copy each event into strings, which takes as long as the rest of decoding.
 
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
