@@ -19,7 +19,7 @@ pub(crate) fn print() {
     println!("| work | side | sizes | fastest | exponent |\n|---|---|---|---|---|");
     for side in Side::ALL {
         let prompt = |turns, tools| {
-            let prompt = openai::Prompt::with_tools(&servers, "openai-turn", tools).after(turns).next();
+            let prompt = openai::prompt_with_tools(&servers, "openai-turn", tools).after(turns).next();
             fastest(&mut *prompt.boxed(), side)
         };
         row("prompt after turns", side, TURNS, |turns| prompt(turns, 0));

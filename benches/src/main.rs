@@ -14,6 +14,7 @@ mod growth;
 mod measure;
 mod openai;
 mod process;
+mod prompt;
 mod script;
 mod serve;
 mod start;
