@@ -41,6 +41,7 @@ pages! {
     extending: "extending.md",
     contracts: "contracts.md",
     errors: "errors.md",
+    performance: "performance.md",
     security: "security.md",
     from_python_strands: "from-python-strands.md",
     from_rig: "from-rig.md",
