@@ -42,7 +42,8 @@ impl Prepared {
 
     /// Makes the file visible, until [`sync_created`] not durably. Returns false if another file has the name.
     pub(super) fn create(&self) -> io::Result<bool> {
-        // Linking, unlike renaming, fails if the name is taken.
+        // Linking, unlike renaming, fails if the name is taken. `O_TMPFILE` with `linkat`, which needs no temporary name, takes
+        // a tenth longer on ext4, and Linux alone has it.
         match fs::hard_link(&self.temporary.path, &self.path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
