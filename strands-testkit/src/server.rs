@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -33,6 +33,8 @@ pub struct Server {
 pub struct Counts {
     /// Connections accepted.
     pub connections: usize,
+    /// Accepted connections that are closed by now.
+    pub closed: usize,
     /// Requests read completely.
     pub requests: usize,
     /// Responses written as scripted.
@@ -130,6 +132,28 @@ impl Server {
         self.wait_until("a client to go away", |counts| counts.client_gone > 0).await;
     }
 
+    /// Returns the number of open connections.
+    pub fn open_connections(&self) -> usize {
+        let Counts { connections, closed, .. } = self.counts();
+        connections - closed
+    }
+
+    /// Waits until the requests of a killed client have been handled, including those that it sent just before. `open` connections
+    /// were open before the client connected. The server gets one request more.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of a connection to the server.
+    pub async fn settled(&self, open: usize) -> std::io::Result<()> {
+        // Connections are accepted in their order: those of the client come before this one.
+        let mut last = TcpStream::connect(self.address).await?;
+        last.write_all(b"GET / HTTP/1.1\r\nhost: last\r\nconnection: close\r\n\r\n").await?;
+        last.read_to_end(&mut Vec::new()).await?;
+        drop(last);
+        self.wait_until("connections to close", |counts| counts.connections - counts.closed <= open).await;
+        Ok(())
+    }
+
     /// Waits until the condition holds. Panics with `what` after 30 seconds.
     pub async fn wait_until(&self, what: &str, condition: impl Fn(&Counts) -> bool) {
         let mut counts = self.state.counts.subscribe();
@@ -191,7 +215,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
                 connections.spawn(serve(stream, number, Arc::clone(&state)));
                 number += 1;
             }
-            Some(_) = connections.join_next() => {}
+            Some(_) = connections.join_next() => state.count(|counts| counts.closed += 1),
         }
     }
 }

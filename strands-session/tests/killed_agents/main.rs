@@ -18,7 +18,7 @@ use strands_session::{SessionStore, SnapshotSessionManager, StoreSessionManager}
 use strands_testkit::s3::S3Server;
 use support::{s3_builder, unused_prefix};
 
-use scenario::{check_killed_agents, kills, orders, work};
+use scenario::{Server, check_killed_agents, kills, orders, work};
 
 /// Entry point of the worker processes of the tests below, not a test: this program runs itself with this name.
 #[tokio::test]
@@ -41,13 +41,23 @@ async fn store(location: &Value) -> SessionStore {
     s3_builder("any", "bucket", text("url")).prefix(text("prefix")).build().await.unwrap().store().clone()
 }
 
+impl Server for S3Server {
+    fn open_connections(&self) -> usize {
+        self.server().open_connections()
+    }
+
+    async fn settled(&self, open: usize) {
+        self.server().settled(open).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restores_killed_agents_on_files() {
     let folder = tempfile::tempdir().unwrap();
     let location = json!({"folder": folder.path()});
     let store = store(&location).await;
     let open = |session: &str| StoreSessionManager::new(session, store.clone()).unwrap();
-    check_killed_agents(open, &location, kills()).await;
+    check_killed_agents(open, &location, kills(), &()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +66,7 @@ async fn restores_killed_agents_on_s3() {
     let location = json!({"url": server.url(), "prefix": unused_prefix()});
     let store = store(&location).await;
     let open = |session: &str| StoreSessionManager::new(session, store.clone()).unwrap();
-    check_killed_agents(open, &location, kills()).await;
+    check_killed_agents(open, &location, kills(), &server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,5 +75,5 @@ async fn restores_killed_agents_on_snapshots() {
     let location = json!({"folder": folder.path(), "as": "snapshots"});
     let store = store(&location).await;
     let open = |session: &str| SnapshotSessionManager::new(session, store.clone()).unwrap();
-    check_killed_agents(open, &location, kills()).await;
+    check_killed_agents(open, &location, kills(), &()).await;
 }

@@ -46,5 +46,5 @@ async fn sessions_survive_killed_agents() {
     let path = folder.path().join("sessions.sqlite3");
     let store = SessionStore::new(store(&path));
     let open = |session: &str| StoreSessionManager::new(session, store.clone()).unwrap();
-    scenario::check_killed_agents(open, &json!(path), scenario::kills()).await;
+    scenario::check_killed_agents(open, &json!(path), scenario::kills(), &()).await;
 }
