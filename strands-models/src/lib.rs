@@ -68,7 +68,7 @@ pub use gemini::{GeminiModel, GeminiModelBuilder};
         feature = "openai"
     )))
 )]
-pub use http::{ModelBuildError, ModelCallError, install_crypto_provider};
+pub use http::{ModelBuildError, ModelCallError};
 #[cfg(feature = "llamacpp")]
 pub use llamacpp::{LlamaCppModel, LlamaCppModelBuilder};
 #[cfg(feature = "mistral")]
@@ -92,6 +92,9 @@ pub use openai::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiRe
     )))
 )]
 pub use reasoning_effort::ReasoningEffort;
+#[cfg(feature = "_http")]
+#[doc(no_inline)]
+pub use strands_http::install_crypto_provider;
 
 // Crates that public signatures name.
 #[cfg(feature = "_http")]

@@ -123,6 +123,7 @@
 //! | `offline` | `OfflineModel`: rules instead of a model, for examples and tests without a key |
 //! | `session` | `FileSessionManager`: persistent conversations in local files, or in any object store |
 //! | `s3` | `S3SessionManager`: the same in Amazon S3 |
+//! | `mcp` | `mcp`: tools of MCP servers for agents, and agents and tools as MCP servers |
 //! | `contract` | `testing::contract`: contract tests for your own models, tools, hooks, managers and others |
 //! | `tracing` (default) | `tracing` events for retries, fallbacks, failures, repairs and limits, without content |
 //!
@@ -165,6 +166,10 @@ pub use strands_core::{
     BoxFuture, CancellationToken, Deserialize, FusedStream, JsonSchema, Serialize, Stream, StreamExt, async_trait,
     bytes, indexmap, schemars, serde, serde_json, uuid,
 };
+
+#[cfg(feature = "mcp")]
+#[doc(inline)]
+pub use strands_mcp as mcp;
 
 pub mod models;
 pub mod prelude;

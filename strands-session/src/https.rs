@@ -1,7 +1,7 @@
 //! HTTPS connector for object stores: one connection pool for the process, TLS by rustls with ring. Redirects are not
 //! followed, because requests carry credentials for one host.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,9 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 use object_store::{ClientOptions, Error};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use strands_http::{ClientError, HttpOptions};
 use tokio::time::timeout;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,7 +19,6 @@ const MOST_ERROR_BYTES: usize = 64 * 1024;
 const ERROR_TIME: Duration = Duration::from_secs(10);
 /// Headers whose values are credentials.
 const SECRET_HEADERS: [&str; 2] = ["authorization", "x-amz-security-token"];
-const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 
 /// HTTPS connector for the builders of [`object_store`]: pass it to `with_http_connector`, because `object_store` is built
 /// without TLS here. `ClientOptions` of a builder have no effect with it.
@@ -71,7 +68,7 @@ impl HttpsConnector {
         self
     }
 
-    fn client(&self) -> Result<reqwest::Client, HttpsError> {
+    fn client(&self) -> Result<reqwest::Client, ClientError> {
         if self.idle_timeout == DEFAULT_IDLE_TIMEOUT {
             let shared = if self.allow_http { &SHARED_PLAIN } else { &SHARED };
             if let Ok(client) = &**shared {
@@ -81,16 +78,10 @@ impl HttpsConnector {
         self.connect()
     }
 
-    fn connect(&self) -> Result<reqwest::Client, HttpsError> {
-        Ok(reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(self.allow_http)?)
-            .https_only(!self.allow_http)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(self.idle_timeout)
-            .user_agent(USER_AGENT)
-            .build()?)
+    fn connect(&self) -> Result<reqwest::Client, ClientError> {
+        // A connector for plain HTTP may run on a system without certificates.
+        let options = if self.allow_http { HttpOptions::plain_http() } else { HttpOptions::https() };
+        Ok(options.builder()?.connect_timeout(CONNECT_TIMEOUT).read_timeout(self.idle_timeout).build()?)
     }
 }
 
@@ -152,30 +143,9 @@ async fn bounded(response: HttpResponse, secrets: &[String]) -> HttpResponse {
     HttpResponse::from_parts(parts, Bytes::from(text).into())
 }
 
-#[derive(Debug, thiserror::Error)]
-enum HttpsError {
-    #[error("could not set up TLS")]
-    Tls(#[from] rustls::Error),
-    #[error("could not set up the HTTP client")]
-    Client(#[from] reqwest::Error),
-}
-
-static SHARED: LazyLock<Result<reqwest::Client, HttpsError>> = LazyLock::new(|| HttpsConnector::new().connect());
-static SHARED_PLAIN: LazyLock<Result<reqwest::Client, HttpsError>> =
+static SHARED: LazyLock<Result<reqwest::Client, ClientError>> = LazyLock::new(|| HttpsConnector::new().connect());
+static SHARED_PLAIN: LazyLock<Result<reqwest::Client, ClientError>> =
     LazyLock::new(|| HttpsConnector::new().allow_http(true).connect());
-
-/// Returns a TLS configuration with the system's trust store. A connector for plain HTTP may run on a system without one,
-/// and trusts no certificates.
-fn tls(allow_http: bool) -> Result<ClientConfig, HttpsError> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    let config = if allow_http {
-        config.with_root_certificates(RootCertStore::empty())
-    } else {
-        config.with_platform_verifier()?
-    };
-    Ok(config.with_no_client_auth())
-}
 
 #[cfg(test)]
 mod tests {

@@ -43,7 +43,6 @@ mod complete_response;
 pub(crate) use arguments::StreamedArguments;
 #[cfg(any(feature = "anthropic", feature = "openai"))]
 pub(crate) use body::Deadline;
-pub use client::install_crypto_provider;
 #[cfg(test)]
 pub(crate) use complete_response::complete_response;
 pub(crate) use conversation::Conversation;

@@ -1,0 +1,5 @@
+//! Client: connections to MCP servers, and their tools for agents.
+
+mod token;
+
+pub use token::{Challenge, TokenSource};

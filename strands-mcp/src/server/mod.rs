@@ -1,0 +1,1 @@
+//! Server: tools and agents, served to MCP clients.
