@@ -51,7 +51,7 @@ impl ChildHandle {
 
     /// The last lines of the child's stderr, joined by newlines. Control characters are replaced.
     pub(crate) fn stderr_tail(&self) -> String {
-        self.0.state().stderr.tail()
+        self.0.stderr_tail()
     }
 
     /// Why the connection ended, or `None` if the child is running as far as is known.
@@ -123,6 +123,10 @@ impl Child {
 
     pub(super) fn has_ended(&self) -> bool {
         self.state().end.is_some()
+    }
+
+    pub(super) fn stderr_tail(&self) -> String {
+        self.state().stderr.tail()
     }
 
     /// Reads what the child wrote to its stderr. Ready at its end.

@@ -1,25 +1,78 @@
-//! Limit of how often a child is started.
+//! A server that is started again after its process ended, so many times a minute.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::StdioCommand;
+use super::child::{Child, ChildHandle};
+use super::transport::ChildTransport;
+
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// At most so many starts in any minute.
+/// A server as a child process, started for each connection.
+#[derive(Debug)]
+pub(crate) struct StdioServer {
+    command: StdioCommand,
+    limit: RestartLimit,
+    /// The child that was started last, for its stderr.
+    last: Mutex<Option<Arc<Child>>>,
+}
+
+/// Failure to start a server.
+#[derive(Debug, Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{error}{}{stderr}", if stderr.is_empty() { "" } else { "; its stderr ends with:\n" })]
+    TooManyRestarts {
+        error: TooManyRestarts,
+        /// The last lines of the child that was started last.
+        stderr: String,
+    },
+}
+
+impl StdioServer {
+    pub(crate) fn new(command: StdioCommand, restarts_per_minute: usize) -> Self {
+        Self { command, limit: RestartLimit::new(restarts_per_minute), last: Mutex::default() }
+    }
+
+    pub(crate) fn start(&self, server: &str) -> Result<(ChildTransport, ChildHandle), StartError> {
+        if let Err(error) = self.limit.start() {
+            let stderr = self.last().as_ref().map(|child| child.stderr_tail()).unwrap_or_default();
+            return Err(StartError::TooManyRestarts { error, stderr });
+        }
+        let (transport, handle) = self.command.spawn(server)?;
+        *self.last() = Some(Arc::clone(&handle.0));
+        Ok((transport, handle))
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Arc<Child>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// At most so many restarts in any minute. The first start is none.
 #[derive(Debug)]
 pub(crate) struct RestartLimit {
     per_minute: usize,
-    starts: Mutex<VecDeque<Instant>>,
+    starts: Mutex<Starts>,
 }
 
-/// Too many starts within a minute.
+#[derive(Debug, Default)]
+struct Starts {
+    was_started: bool,
+    restarts: VecDeque<Instant>,
+}
+
+/// Too many restarts within a minute.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("started {limit} times within a minute; the next start is possible in {} s", retry_after.as_secs_f32().ceil())]
-pub(crate) struct TooManyStarts {
+#[error("restarted {limit} times within a minute; the next start is possible in {} s", retry_after.as_secs_f32().ceil())]
+pub(crate) struct TooManyRestarts {
     pub(crate) limit: usize,
     pub(crate) retry_after: Duration,
 }
@@ -30,17 +83,22 @@ impl RestartLimit {
     }
 
     /// Counts a start, unless there were too many.
-    pub(crate) fn start(&self) -> Result<(), TooManyStarts> {
+    pub(crate) fn start(&self) -> Result<(), TooManyRestarts> {
         let now = Instant::now();
         let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
-        while starts.front().is_some_and(|start| now.duration_since(*start) >= WINDOW) {
-            starts.pop_front();
+        if !starts.was_started {
+            starts.was_started = true;
+            return Ok(());
         }
-        if starts.len() >= self.per_minute {
-            let age = starts.front().map_or(Duration::ZERO, |start| now.duration_since(*start));
-            return Err(TooManyStarts { limit: self.per_minute, retry_after: WINDOW.saturating_sub(age) });
+        let restarts = &mut starts.restarts;
+        while restarts.front().is_some_and(|start| now.duration_since(*start) >= WINDOW) {
+            restarts.pop_front();
         }
-        starts.push_back(now);
+        if restarts.len() >= self.per_minute {
+            let age = restarts.front().map_or(Duration::ZERO, |start| now.duration_since(*start));
+            return Err(TooManyRestarts { limit: self.per_minute, retry_after: WINDOW.saturating_sub(age) });
+        }
+        restarts.push_back(now);
         Ok(())
     }
 }
@@ -50,21 +108,24 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn allows_so_many_starts_in_any_minute() {
+    async fn allows_so_many_restarts_in_any_minute() {
         let limit = RestartLimit::new(2);
+        limit.start().unwrap();
         limit.start().unwrap();
         tokio::time::advance(Duration::from_secs(50)).await;
         limit.start().unwrap();
         let error = limit.start().unwrap_err();
-        assert_eq!(error, TooManyStarts { limit: 2, retry_after: Duration::from_secs(10) });
-        assert_eq!(error.to_string(), "started 2 times within a minute; the next start is possible in 10 s");
+        assert_eq!(error, TooManyRestarts { limit: 2, retry_after: Duration::from_secs(10) });
+        assert_eq!(error.to_string(), "restarted 2 times within a minute; the next start is possible in 10 s");
         tokio::time::advance(Duration::from_secs(10)).await;
         limit.start().unwrap();
         assert_eq!(limit.start().unwrap_err().retry_after, Duration::from_secs(50));
     }
 
     #[test]
-    fn allows_no_start_with_a_limit_of_zero() {
-        assert_eq!(RestartLimit::new(0).start().unwrap_err().limit, 0);
+    fn allows_one_start_with_a_limit_of_zero() {
+        let limit = RestartLimit::new(0);
+        limit.start().unwrap();
+        assert_eq!(limit.start().unwrap_err().limit, 0);
     }
 }

@@ -328,3 +328,15 @@ async fn leaks_nothing_in_many_starts() {
     assert!(becomes_true(|| zombies() == 0).await);
     assert!(descriptors() < 200, "{}", descriptors());
 }
+
+#[tokio::test]
+async fn starts_a_server_again_so_many_times() {
+    let server = StdioServer::new(shell("echo 'no license' >&2; exit 1"), 2);
+    for _ in 0..3 {
+        let (mut transport, _handle) = server.start("test").unwrap();
+        assert!(soon(transport.receive()).await.is_none());
+    }
+    let error = server.start("test").unwrap_err();
+    assert!(matches!(&error, StartError::TooManyRestarts { error, .. } if error.limit == 2));
+    assert!(error.to_string().ends_with("; its stderr ends with:\nno license"), "{error}");
+}
