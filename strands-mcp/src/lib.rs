@@ -6,4 +6,4 @@ mod client;
 mod config;
 mod server;
 
-pub use client::{Challenge, TokenSource};
+pub use client::{Challenge, TokenSource, ToolFilter, ToolPatternError};

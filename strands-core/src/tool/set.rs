@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
 use crate::models::{Described, ToolSpecs};
@@ -73,6 +74,20 @@ impl ToolSet {
         Self::with_known(tools, &Self::default())
     }
 
+    /// Checks that a tool with this spec can be in a set: its name, and its input schema.
+    ///
+    /// Agents make the same checks. Use it for specs from elsewhere, such as a remote server, to leave out a tool instead of
+    /// failing to build the agent.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ToolSetError`] like [`new`](Self::new), except for duplicate names.
+    pub fn check_spec(spec: &ToolSpec) -> Result<(), ToolSetError> {
+        check_name_and_root(spec)?;
+        let unsupported = |error| ToolSetError::UnsupportedSchema { name: spec.name.clone(), error };
+        Validator::new(&spec.input_schema).map(drop).map_err(unsupported)
+    }
+
     /// Creates a set of tools. Schemas of tools that are also in `known` are not compiled again.
     pub(crate) fn with_known(
         tools: impl IntoIterator<Item = Arc<dyn Tool>>,
@@ -83,12 +98,9 @@ impl ToolSet {
         let mut by_name: IndexMap<String, Registered> = IndexMap::with_capacity(expected);
         let mut alike: HashMap<String, String> = HashMap::with_capacity(expected);
         for tool in tools {
-            let ToolSpec { name, input_schema, .. } = tool.spec();
-            if !is_valid_tool_name(name) {
-                return Err(ToolSetError::InvalidName { name: name.clone() });
-            }
-            schema::check_arguments(input_schema)
-                .map_err(|reason| ToolSetError::InvalidSchema { name: name.clone(), reason })?;
+            let spec = tool.spec();
+            check_name_and_root(spec)?;
+            let name = &spec.name;
             if let Some(first) = alike.insert(name.replace('-', "_"), name.clone()) {
                 return Err(ToolSetError::DuplicateTool { first, second: name.clone() });
             }
@@ -119,7 +131,11 @@ impl ToolSet {
             .filter(|registered| std::ptr::addr_eq(Arc::as_ptr(&registered.tool), Arc::as_ptr(tool)));
         match registered {
             Some(registered) => Ok(Arc::clone(&registered.validator)),
-            None => Validator::new(&spec.input_schema).map(Arc::new),
+            None => match Validator::new(&spec.input_schema) {
+                Err(_) if tool.policy().unsupported_schema => Validator::new(&Value::Bool(true)),
+                compiled => compiled,
+            }
+            .map(Arc::new),
         }
     }
 
@@ -142,6 +158,15 @@ impl ToolSet {
     pub fn specs(&self) -> &ToolSpecs {
         &self.specs
     }
+}
+
+/// Checks what providers require of any tool.
+fn check_name_and_root(spec: &ToolSpec) -> Result<(), ToolSetError> {
+    let ToolSpec { name, input_schema, .. } = spec;
+    if !is_valid_tool_name(name) {
+        return Err(ToolSetError::InvalidName { name: name.clone() });
+    }
+    schema::check_arguments(input_schema).map_err(|reason| ToolSetError::InvalidSchema { name: name.clone(), reason })
 }
 
 /// A tool as a source of its spec.
@@ -167,17 +192,21 @@ impl std::fmt::Debug for ToolSet {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::json;
 
     use super::*;
-    use crate::tool::{ToolContext, ToolError, ToolOutput};
+    use crate::tool::{ToolContext, ToolError, ToolOutput, ToolPolicy};
 
-    struct Named(ToolSpec);
+    struct Named(ToolSpec, ToolPolicy);
 
     #[async_trait::async_trait]
     impl Tool for Named {
         fn spec(&self) -> &ToolSpec {
             &self.0
+        }
+
+        fn policy(&self) -> ToolPolicy {
+            self.1
         }
 
         async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
@@ -186,7 +215,24 @@ mod tests {
     }
 
     fn named(name: &str) -> Arc<dyn Tool> {
-        Arc::new(Named(ToolSpec::new(name, "Does nothing.", serde_json::json!({}))))
+        Arc::new(Named(ToolSpec::new(name, "Does nothing.", json!({})), ToolPolicy::new()))
+    }
+
+    #[test]
+    fn accepts_an_unsupported_schema_by_policy_alone() {
+        let schema = json!({"type": "object", "properties": {"name": {"type": "string", "pattern": "^(?!x)"}}});
+        let spec = ToolSpec::new("find", "Finds.", schema);
+        let refused = |result| matches!(result, Err(ToolSetError::UnsupportedSchema { name, .. }) if name == "find");
+        assert!(refused(ToolSet::check_spec(&spec)));
+        let with = |accepted| {
+            let policy = ToolPolicy::new().with_unsupported_schema(accepted);
+            ToolSet::new([Arc::new(Named(spec.clone(), policy)) as Arc<dyn Tool>])
+        };
+        assert!(refused(with(false).map(drop)));
+        let set = with(true).unwrap();
+        let find = set.get("find").unwrap();
+        assert_eq!(set.validator(find).unwrap().check(&json!({"name": "xx"})), Ok(()));
+        assert_eq!(find.spec(), &spec);
     }
 
     #[test]
