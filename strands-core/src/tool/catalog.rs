@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use super::set::ListedTool;
 use super::{Tool, ToolProvider, ToolSet, ToolSetError};
 
 /// The sources of an agent's tools. Clones share the latest listing, so that a template lists its tools once.
@@ -33,7 +34,7 @@ pub(crate) struct ToolListing(Arc<Listed>);
 struct Listed {
     /// The generation of each provider, read before its tools were listed.
     generations: Vec<u64>,
-    provided: Vec<Arc<dyn Tool>>,
+    provided: Vec<ListedTool>,
     tools: ToolSet,
 }
 
@@ -83,8 +84,8 @@ impl ToolCatalog {
         listing: &ToolListing,
     ) -> Result<ToolListing, ToolSetError> {
         let mut listed = Listed::clone(&listing.0);
-        let all = own.iter().chain(&*self.built_in).chain(&listed.provided);
-        listed.tools = ToolSet::with_known(all.cloned(), &listed.tools)?;
+        let of_program = own.iter().chain(&*self.built_in).cloned().map(ListedTool::from);
+        listed.tools = ToolSet::with_known(of_program.chain(listed.provided.iter().cloned()), &listed.tools)?;
         (self.own, self.latest) = (Arc::new(own), Arc::default());
         Ok(ToolListing(Arc::new(listed)))
     }
@@ -128,10 +129,13 @@ impl ToolCatalog {
         let mut provided = Vec::new();
         for provider in &*self.providers {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
-            provided.extend(provider.list_tools().await.map_err(failed)?);
+            let tools = provider.list_tools().await.map_err(failed)?;
+            let name: Arc<str> = provider.name().into();
+            provided.extend(tools.into_iter().map(|tool| ListedTool { tool, provider: Some(Arc::clone(&name)) }));
         }
-        let all = self.own.iter().chain(&*self.built_in).chain(&provided);
-        let tools = ToolSet::with_known(all.cloned(), &latest.before).map_err(ListingError::Tools)?;
+        let of_program = self.own.iter().chain(&*self.built_in).cloned().map(ListedTool::from);
+        let tools = ToolSet::with_known(of_program.chain(provided.iter().cloned()), &latest.before)
+            .map_err(ListingError::Tools)?;
         Ok(ToolListing(Arc::new(Listed { generations: latest.generations.clone(), provided, tools })))
     }
 }

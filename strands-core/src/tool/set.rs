@@ -21,8 +21,23 @@ pub struct ToolSet {
 /// A tool with its compiled input schema.
 #[derive(Clone)]
 struct Registered {
-    tool: Arc<dyn Tool>,
+    tool: ListedTool,
     validator: Arc<Validator>,
+}
+
+/// A tool with its source.
+#[derive(Clone)]
+pub(crate) struct ListedTool {
+    pub(crate) tool: Arc<dyn Tool>,
+    /// Name of the tool provider; `None` for a tool of the program.
+    pub(crate) provider: Option<Arc<str>>,
+}
+
+impl From<Arc<dyn Tool>> for ListedTool {
+    /// Creates a tool of the program.
+    fn from(tool: Arc<dyn Tool>) -> Self {
+        Self { tool, provider: None }
+    }
 }
 
 /// An error of tools that can't form a set.
@@ -36,12 +51,16 @@ pub enum ToolSetError {
         name: String,
     },
     /// Two tools have names that a model can't distinguish.
-    #[error("duplicate tools `{first}` and `{second}`; rename one, or give their toolset a prefix")]
+    #[error("duplicate tools {}; rename one, or give their toolset a prefix", pair(.first, .first_provider, .second, .second_provider))]
     DuplicateTool {
         /// The name of the first tool.
         first: String,
+        /// The name of the tool provider that listed the first tool; `None` for a tool of the program.
+        first_provider: Option<String>,
         /// The name of the second tool; it may differ only in `-` and `_`.
         second: String,
+        /// The name of the tool provider that listed the second tool; `None` for a tool of the program.
+        second_provider: Option<String>,
     },
     /// A tool has a schema that no provider accepts.
     #[error("invalid input schema of tool `{name}`: {reason}")]
@@ -71,7 +90,7 @@ impl ToolSet {
     /// Returns [`ToolSetError`] for invalid or duplicate names, for schemas that no provider accepts, such as that of a
     /// string, and for schemas that can't be compiled for validation.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
-        Self::with_known(tools, &Self::default())
+        Self::with_known(tools.into_iter().map(ListedTool::from), &Self::default())
     }
 
     /// Checks that a tool with this spec can be in a set: its name, and its input schema.
@@ -89,33 +108,39 @@ impl ToolSet {
     }
 
     /// Creates a set of tools. Schemas of tools that are also in `known` are not compiled again.
-    pub(crate) fn with_known(
-        tools: impl IntoIterator<Item = Arc<dyn Tool>>,
-        known: &Self,
-    ) -> Result<Self, ToolSetError> {
+    pub(crate) fn with_known(tools: impl IntoIterator<Item = ListedTool>, known: &Self) -> Result<Self, ToolSetError> {
         let tools = tools.into_iter();
         let (expected, _) = tools.size_hint();
         let mut by_name: IndexMap<String, Registered> = IndexMap::with_capacity(expected);
-        let mut alike: HashMap<String, String> = HashMap::with_capacity(expected);
-        for tool in tools {
+        let mut alike: HashMap<String, (String, Option<Arc<str>>)> = HashMap::with_capacity(expected);
+        for listed in tools {
+            let ListedTool { tool, provider } = &listed;
             let spec = tool.spec();
             check_name_and_root(spec)?;
             let name = &spec.name;
-            if let Some(first) = alike.insert(name.replace('-', "_"), name.clone()) {
-                return Err(ToolSetError::DuplicateTool { first, second: name.clone() });
+            if let Some((first, first_provider)) =
+                alike.insert(name.replace('-', "_"), (name.clone(), provider.clone()))
+            {
+                return Err(ToolSetError::DuplicateTool {
+                    first,
+                    first_provider: first_provider.map(|provider| provider.to_string()),
+                    second: name.clone(),
+                    second_provider: provider.as_ref().map(|provider| provider.to_string()),
+                });
             }
-            let validator = known.validator(&tool);
+            let validator = known.validator(tool);
             let validator = validator.map_err(|error| ToolSetError::UnsupportedSchema { name: name.clone(), error })?;
-            by_name.insert(name.clone(), Registered { tool, validator });
+            by_name.insert(name.clone(), Registered { tool: listed, validator });
         }
-        let specs = by_name.values().map(|registered| Arc::clone(&registered.tool)).collect();
+        let specs = by_name.values().map(|registered| Arc::clone(&registered.tool.tool)).collect();
         Ok(Self { tools: Arc::new(by_name), specs })
     }
 
     /// Returns a set without the hidden tools, and with the added ones at its end.
     pub(crate) fn changed(&self, hidden: &[String], added: &[Arc<dyn Tool>]) -> Result<Self, ToolSetError> {
-        let is_shown = |tool: &&Arc<dyn Tool>| !hidden.contains(&Tool::spec(&***tool).name);
-        Self::with_known(self.iter().chain(added).filter(is_shown).cloned(), self)
+        let listed = self.tools.values().map(|registered| registered.tool.clone());
+        let added = added.iter().map(|tool| ListedTool::from(Arc::clone(tool)));
+        Self::with_known(listed.chain(added).filter(|listed| !hidden.contains(&listed.tool.spec().name)), self)
     }
 
     /// Returns the compiled input schema of a tool, which may be outside of the set.
@@ -128,7 +153,7 @@ impl ToolSet {
         let registered = self
             .tools
             .get(&spec.name)
-            .filter(|registered| std::ptr::addr_eq(Arc::as_ptr(&registered.tool), Arc::as_ptr(tool)));
+            .filter(|registered| std::ptr::addr_eq(Arc::as_ptr(&registered.tool.tool), Arc::as_ptr(tool)));
         match registered {
             Some(registered) => Ok(Arc::clone(&registered.validator)),
             None => match Validator::new(&spec.input_schema) {
@@ -146,18 +171,30 @@ impl ToolSet {
 
     /// Returns the tool with a name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.get(name).map(|registered| &registered.tool)
+        self.tools.get(name).map(|registered| &registered.tool.tool)
     }
 
     /// Returns the tools in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Tool>> {
-        self.tools.values().map(|registered| &registered.tool)
+        self.tools.values().map(|registered| &registered.tool.tool)
     }
 
     /// Returns the specs of the tools, for a model.
     pub fn specs(&self) -> &ToolSpecs {
         &self.specs
     }
+}
+
+/// Formats two tools, with their sources if a provider is among them.
+fn pair(first: &str, first_provider: &Option<String>, second: &str, second_provider: &Option<String>) -> String {
+    if first_provider.is_none() && second_provider.is_none() {
+        return format!("`{first}` and `{second}`");
+    }
+    let source = |provider: &Option<String>| match provider {
+        Some(provider) => format!("`{provider}`"),
+        None => "the program".to_owned(),
+    };
+    format!("`{first}` of {} and `{second}` of {}", source(first_provider), source(second_provider))
 }
 
 /// Checks what providers require of any tool.
@@ -242,7 +279,7 @@ mod tests {
         let known = set.validator(&first).unwrap();
         let later = set.changed(&["second".to_owned()], &[named("third")]).unwrap();
         assert!(Arc::ptr_eq(&known, &later.validator(&first).unwrap()));
-        let other = ToolSet::with_known([named("first")], &set).unwrap();
+        let other = ToolSet::with_known([named("first").into()], &set).unwrap();
         assert!(!Arc::ptr_eq(&known, &other.validator(other.get("first").unwrap()).unwrap()));
     }
 }
