@@ -15,7 +15,8 @@ use super::error::{McpError, bounded};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
-use super::stdio::{StderrTail, StdioServer};
+use super::stdio::ChildHandle;
+use super::stdio_builder::StdioServer;
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a lost subscription to changes of the tools is renewed.
@@ -33,7 +34,8 @@ pub(super) struct Connection {
     peer: Peer<RoleClient>,
     running: Mutex<Option<RunningService<RoleClient, Handler>>>,
     pub(super) progress: Arc<ProgressRoutes>,
-    stderr: Option<StderrTail>,
+    /// Killed when the connection is dropped.
+    child: Option<ChildHandle>,
     _subscription: Option<AbortOnDropHandle<()>>,
 }
 
@@ -58,22 +60,25 @@ impl Connector {
         let progress = Arc::<ProgressRoutes>::default();
         let handler = Handler { shared: Arc::clone(shared), progress: Arc::clone(&progress) };
         let mode = mode(known);
-        let (started, stderr) = match self {
+        let (started, child) = match self {
             Self::Http(http) => (timeout(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
             Self::Stdio(stdio) => {
-                let (transport, stderr) = stdio.spawn(server)?;
-                (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(stderr))
+                let (transport, child) = stdio.spawn(server)?;
+                (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
             }
         };
-        let tail = || stderr.as_ref().map(StderrTail::text).unwrap_or_default();
-        let running = match started {
-            Ok(Ok(running)) => running,
-            Ok(Err(error)) => return Err(refused(server, &error, tail())),
-            Err(_) => return Err(McpError::ConnectTimeout { server: server.clone(), timeout: limit, stderr: tail() }),
+        let running = match (started, &child) {
+            (Ok(Ok(running)), _) => running,
+            (Ok(Err(error)), Some(child)) => return Err(refused(server, &error, child.last_words().await)),
+            (Ok(Err(error)), None) => return Err(refused(server, &error, String::new())),
+            (Err(_), child) => {
+                let output = child.as_ref().map(ChildHandle::stderr_tail).unwrap_or_default();
+                return Err(McpError::ConnectTimeout { server: server.clone(), timeout: limit, output });
+            }
         };
         let peer = running.peer().clone();
         let subscription = subscribes(&peer).then(|| subscribe(peer.clone(), Arc::clone(shared)));
-        Ok(Connection { peer, running: Mutex::new(Some(running)), progress, stderr, _subscription: subscription })
+        Ok(Connection { peer, running: Mutex::new(Some(running)), progress, child, _subscription: subscription })
     }
 }
 
@@ -88,11 +93,11 @@ fn mode(known: Option<Lifecycle>) -> ClientLifecycleMode {
     }
 }
 
-fn refused(server: &str, error: &ClientInitializeError, stderr: String) -> McpError {
+fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpError {
     let is_authorization = error.is_authorization_required() || super::failure::is_unauthorized(error);
     let source = bounded(&ErrorChain::new(error).to_string()).into();
     let server = server.to_owned();
-    if is_authorization { McpError::Unauthorized { server, source } } else { McpError::Connect { server, stderr, source } }
+    if is_authorization { McpError::Unauthorized { server, source } } else { McpError::Connect { server, output, source } }
 }
 
 /// Returns true if changes of the tools come only to a subscription.
@@ -147,11 +152,6 @@ impl Connection {
 
     pub(super) fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
-    }
-
-    /// Returns the last lines of a child process on its standard error.
-    pub(super) fn stderr(&self) -> String {
-        self.stderr.as_ref().map(StderrTail::text).unwrap_or_default()
     }
 
     /// Ends the connection in an orderly way.

@@ -24,24 +24,24 @@ pub enum McpError {
         host: String,
     },
     /// The server can't be reached or started, or the handshake failed.
-    #[error("can't connect to MCP server `{server}`{}", quoted(stderr))]
+    #[error("can't connect to MCP server `{server}`{}", quoted(output))]
     Connect {
         /// Name of the server.
         server: String,
-        /// The last lines of a child process on its standard error.
-        stderr: String,
+        /// The end of a child process, with the last lines of its standard error. Empty for a server over HTTP.
+        output: String,
         /// The cause.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The server did not complete the handshake in time.
-    #[error("MCP server `{server}` did not complete the handshake within {timeout:?}{}", quoted(stderr))]
+    #[error("MCP server `{server}` did not complete the handshake within {timeout:?}{}", quoted(output))]
     ConnectTimeout {
         /// Name of the server.
         server: String,
         /// The connect timeout.
         timeout: Duration,
-        /// The last lines of a child process on its standard error.
-        stderr: String,
+        /// The end of a child process, with the last lines of its standard error. Empty for a server over HTTP.
+        output: String,
     },
     /// The server requires a token, or rejects the one that it got.
     #[error("MCP server `{server}` requires authorization; check its token")]
@@ -52,12 +52,12 @@ pub enum McpError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The child process of a server ended too often.
-    #[error("MCP server `{server}` ended too often and is not started again for now{}", quoted(stderr))]
+    #[error("MCP server `{server}` ended too often and is not started again for now: {reason}")]
     TooManyRestarts {
         /// Name of the server.
         server: String,
-        /// The last lines of the child process on its standard error.
-        stderr: String,
+        /// How often it may be started, and when the next time is.
+        reason: String,
     },
     /// The server answered a request with a JSON-RPC error.
     #[error("MCP server `{server}` rejected the request: {message} (code {code})")]
@@ -124,8 +124,8 @@ impl McpError {
     }
 }
 
-fn quoted(stderr: &str) -> String {
-    if stderr.is_empty() { String::new() } else { format!("; its last output: {stderr}") }
+fn quoted(output: &str) -> String {
+    if output.is_empty() { String::new() } else { format!(": {output}") }
 }
 
 /// Truncates a text of a server to 8 KiB.

@@ -56,7 +56,7 @@ impl Failure {
             // A line that was not written as a whole is not executed.
             return match io.kind() {
                 io::ErrorKind::BrokenPipe | io::ErrorKind::WriteZero => {
-                    Self::NotSent(McpError::Connect { server, stderr: String::new(), source: source() })
+                    Self::NotSent(McpError::Connect { server, output: String::new(), source: source() })
                 }
                 _ => Self::Unknown(McpError::OutcomeUnknown { server, source: source() }),
             };
@@ -66,10 +66,10 @@ impl Failure {
         }
         match find::<HttpError>(error) {
             Some(HttpError::SessionExpired) => {
-                Self::NotSent(McpError::Connect { server, stderr: String::new(), source: source() })
+                Self::NotSent(McpError::Connect { server, output: String::new(), source: source() })
             }
             Some(HttpError::Client(error)) if error.is_connect() || error.is_builder() => {
-                Self::NotSent(McpError::Connect { server, stderr: String::new(), source: source() })
+                Self::NotSent(McpError::Connect { server, output: String::new(), source: source() })
             }
             Some(HttpError::Client(error)) if error.is_redirect() => {
                 Self::Final(McpError::Protocol { server, reason: text })

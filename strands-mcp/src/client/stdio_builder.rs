@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::builder::{McpClientBuilder, Transport, sealed};
 use super::connection::Connector;
 use super::error::McpError;
-use super::stdio::{InheritedEnv, RestartLimit, StdioCommand};
+use super::stdio::{ChildHandle, ChildTransport, InheritedEnv, RestartLimit, StdioCommand, TooManyStarts};
 
 const RESTARTS_PER_MINUTE: usize = 5;
 
@@ -20,6 +20,23 @@ pub struct Stdio {
 pub(super) struct StdioServer {
     pub(super) command: StdioCommand,
     pub(super) restarts: RestartLimit,
+}
+
+impl StdioServer {
+    /// Starts the child, unless it was started too often.
+    pub(super) fn spawn(&self, server: &str) -> Result<(ChildTransport, ChildHandle), McpError> {
+        let refused = |reason: TooManyStarts| McpError::TooManyRestarts {
+            server: server.to_owned(),
+            reason: reason.to_string(),
+        };
+        self.restarts.start().map_err(refused)?;
+        let failed = |source: std::io::Error| McpError::Connect {
+            server: server.to_owned(),
+            output: String::new(),
+            source: source.into(),
+        };
+        self.command.spawn(server).map_err(failed)
+    }
 }
 
 impl Stdio {

@@ -3,7 +3,6 @@
 //! A transport of our own instead of rmcp's `TokioChildProcess`: that one kills in a spawned task, its close waits for a
 //! write that never ends, and a line that is too long is dropped, so that its call waits for its timeout.
 
-#![allow(dead_code, unused_imports, reason = "used once connections are in")]
 
 mod child;
 mod input;
