@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{
-    CreateMessageRequestParams, CreateMessageResult, Role, SamplingContent, SamplingMessage, SamplingMessageContentBlock,
+    CreateMessageRequestParams, CreateMessageResult, Role, SamplingContent, SamplingMessage,
+    SamplingMessageContentBlock,
 };
 use strands_core::message::{ContentBlock, ImageBlock, ImageFormat, Message};
 use strands_core::models::{Model, StopReason};
@@ -79,15 +80,15 @@ impl Sampling {
         let failed = |error: &(dyn std::error::Error + 'static)| ErrorChain::new(error).to_string();
         let mut agent = builder.build().await.map_err(|error| failed(&error))?;
         let response = agent.prompt(prompt).await.map_err(|error| failed(&error))?;
-        let usage = response.metrics.usage();
-        self.tokens.fetch_add(usage.total_tokens, Ordering::Relaxed);
+        self.tokens.fetch_add(response.metrics.accumulated_usage().total_tokens, Ordering::Relaxed);
         let stop_reason = match response.stop_reason {
             StopReason::MaxTokens => CreateMessageResult::STOP_REASON_END_MAX_TOKEN,
             StopReason::StopSequence => CreateMessageResult::STOP_REASON_END_SEQUENCE,
             _ => CreateMessageResult::STOP_REASON_END_TURN,
         };
         let text = SamplingMessageContentBlock::text(response.text());
-        let result = CreateMessageResult::new(SamplingMessage::new(Role::Assistant, text), self.model.model_id().to_owned());
+        let result =
+            CreateMessageResult::new(SamplingMessage::new(Role::Assistant, text), self.model.model_id().to_owned());
         Ok(result.with_stop_reason(stop_reason))
     }
 
@@ -108,10 +109,11 @@ fn message(message: SamplingMessage) -> Result<Message, String> {
         SamplingContent::Multiple(blocks) => blocks,
     };
     let blocks = blocks.into_iter().map(block).collect::<Result<Vec<_>, _>>()?;
-    Ok(match message.role {
-        Role::Assistant => Message::assistant(blocks),
-        Role::User => Message::user(blocks),
-    })
+    let role = match message.role {
+        Role::Assistant => strands_core::message::Role::Assistant,
+        Role::User => strands_core::message::Role::User,
+    };
+    Ok(Message::new(role, blocks))
 }
 
 fn block(block: SamplingMessageContentBlock) -> Result<ContentBlock, String> {
