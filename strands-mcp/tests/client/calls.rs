@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use strands_core::serde_json::json;
-use strands_core::{AgentEvent, StreamExt as _};
+use strands_core::{AgentEvent, StreamExt as _, TraceContext};
 use strands_mcp::{McpClient, McpError};
 
 use crate::server::{AGES, Server};
@@ -90,14 +90,17 @@ async fn cancelling_an_invocation_cancels_the_call_at_the_server() {
 }
 
 #[tokio::test]
-async fn sends_metadata_of_the_program() {
+async fn sends_the_trace_and_metadata_of_the_program() {
     for age in AGES {
         let server = Server::start(age).await;
-        let meta =
-            |_: &strands_core::ToolContext| [("traceparent".to_owned(), json!("00-1-2-01"))].into_iter().collect();
+        let meta = |_: &strands_core::ToolContext| [("tenant".to_owned(), json!("acme"))].into_iter().collect();
         let client = McpClient::http(server.url()).request_meta(meta).build().unwrap();
         let mut agent = agent(&client, &calling(&["write"])).build().await.unwrap();
-        agent.prompt("go").await.unwrap();
-        assert_eq!(server.state.last_meta.lock().unwrap()["traceparent"], "00-1-2-01");
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let trace: TraceContext = traceparent.parse().unwrap();
+        agent.prompt("go").inject(trace.with_state("a=1").unwrap()).await.unwrap();
+        let sent = server.state.last_meta.lock().unwrap().clone();
+        assert_eq!((&sent["traceparent"], &sent["tracestate"]), (&json!(traceparent), &json!("a=1")));
+        assert_eq!(sent["tenant"], "acme");
     }
 }
