@@ -7,3 +7,4 @@ mod config;
 mod server;
 
 pub use client::{Challenge, TokenSource, ToolFilter, ToolPatternError};
+pub use config::{McpConfigError, McpServerConfigError};
