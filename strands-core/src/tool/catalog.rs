@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
 use super::set::ListedTool;
@@ -126,13 +127,15 @@ impl ToolCatalog {
     }
 
     async fn fetch(&self, latest: &LatestListing) -> Result<ToolListing, ListingError> {
-        let mut provided = Vec::new();
-        for provider in &*self.providers {
+        // Concurrently, since most of them wait for a server.
+        let listed = try_join_all(self.providers.iter().map(|provider| async move {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
-            let tools = provider.list_tools().await.map_err(failed)?;
             let name: Arc<str> = provider.name().into();
-            provided.extend(tools.into_iter().map(|tool| ListedTool { tool, provider: Some(Arc::clone(&name)) }));
-        }
+            let tools = provider.list_tools().await.map_err(failed)?;
+            let listed = tools.into_iter().map(move |tool| ListedTool { tool, provider: Some(Arc::clone(&name)) });
+            Ok::<_, ListingError>(listed)
+        }));
+        let provided: Vec<ListedTool> = listed.await?.into_iter().flatten().collect();
         let of_program = self.own.iter().chain(&*self.built_in).cloned().map(ListedTool::from);
         let tools = ToolSet::with_known(of_program.chain(provided.iter().cloned()), &latest.before)
             .map_err(ListingError::Tools)?;
