@@ -6,5 +6,10 @@ mod client;
 mod config;
 mod server;
 
-pub use client::{Challenge, TokenSource, ToolFilter, ToolPatternError};
-pub use config::{McpConfigError, McpServerConfigError};
+pub use client::{
+    AnyTransport, Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder, McpError, McpTask,
+    SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError, Transport,
+};
+pub use config::{
+    McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers,
+};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::client::ToolPatternError;
+use crate::client::{McpError, ToolPatternError};
 
 /// An error of a configuration file with MCP servers.
 ///
@@ -46,6 +46,9 @@ pub enum McpConfigError {
         /// The error.
         error: McpServerConfigError,
     },
+    /// A client can't be built with the settings, for example because the URL is invalid.
+    #[error(transparent)]
+    Client(McpError),
 }
 
 /// An error in the settings of one server.

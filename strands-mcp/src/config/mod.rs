@@ -18,13 +18,127 @@ pub use error::{McpConfigError, McpServerConfigError};
 use expansion::Variables;
 use server::ServerSettings;
 
+use crate::client::{AnyTransport, McpClient, McpClientBuilder};
+
 /// Maximum size of a configuration file, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// Keys of the object with the servers: of most clients, and of VS Code.
 const SERVERS: [&str; 2] = ["mcpServers", "servers"];
 
-/// Reads the settings of a file.
+/// Builds a client for each server in a configuration file, in the `mcpServers` format of editors.
+///
+/// Disabled servers are skipped. The clients connect when they are needed. Servers are child processes with the environment of
+/// [`McpClientBuilder<Stdio>`](crate::Stdio), and programs run with the rights of this process: load only files that you trust.
+///
+/// | key | meaning | other spellings |
+/// |---|---|---|
+/// | `command` | program of a server that is a child process; `~` is the home directory | |
+/// | `args`, `env` | its arguments, and additional environment variables | |
+/// | `cwd` | its working directory; `~` is the home directory | |
+/// | `url` | URL of a server over streamable HTTP | `serverUrl`, `httpUrl` |
+/// | `headers` | headers of its requests, such as `Authorization` | |
+/// | `type` | `stdio` or `http`; optional | `transport`, `transportType` |
+/// | `disabled` | skips the server | `enabled` |
+/// | `prefix` | [prefix](McpClientBuilder::prefix) of its tools' names | |
+/// | `allowTools`, `denyTools` | names of tools, or [patterns](crate::ToolFilter::pattern) between slashes: `"/read_.*/"` | `includeTools`; `excludeTools`, `disabledTools` |
+/// | `toolFilters` | the filters of Strands: `{"allowed": [..], "rejected": [..]}` with patterns of the start of a name | `tool_filters` |
+/// | `optional` | the server may be [unavailable](McpClientBuilder::optional) | `continue_on_error` |
+/// | `timeout` | timeout of a request: seconds, or a string such as `"2m"` or `"500ms"` | |
+/// | `connectTimeout` | timeout of a connection | `startupTimeout`, `startup_timeout` |
+///
+/// The servers are in an object `mcpServers`, or `servers` as in VS Code; other keys of the file belong to the editor. Comments
+/// and trailing commas are allowed. Keys for the user interface of an editor, such as `autoApprove` and `description`, have no
+/// effect; keys that would have one, such as `envFile` and `oauth`, are errors, and so are unknown keys.
+///
+/// `${VAR}`, `${env:VAR}` and `${VAR:-default}` are expanded in `command`, `args`, `env`, `cwd`, `url`, `headers` and `prefix`.
+/// The default counts if the variable is missing or empty. `$${` is a literal `${`.
+///
+/// This function reads a file of at most 1 MiB, and blocks meanwhile. [`load_builders`] returns builders, for callbacks and other
+/// settings that a file can't have.
+///
+/// # Examples
+///
+/// ```no_run
+/// use strands::Agent;
+/// use strands::mcp::load_servers;
+/// # use strands::testing::ScriptedModel;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// # let model = ScriptedModel::responding("hi");
+/// let mut agent = Agent::builder().model(model).tool_providers(load_servers("mcp.json")?).build().await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// Returns [`McpConfigError`] if the file can't be read, or if its settings are invalid: the error names the server, the key,
+/// and a missing environment variable. Values of variables are in no error.
+pub fn load_servers(path: impl AsRef<Path>) -> Result<Vec<McpClient>, McpConfigError> {
+    built(load_builders(path)?)
+}
+
+/// Builds a client for each server in a text in the format of [`load_servers`].
+///
+/// # Errors
+///
+/// Returns the errors of [`load_servers`].
+pub fn parse_servers(json: &str) -> Result<Vec<McpClient>, McpConfigError> {
+    built(parse_builders(json)?)
+}
+
+/// Returns a builder for each server in a configuration file, in the format of [`load_servers`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use strands::mcp::{ElicitationResponse, load_builders};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut clients = Vec::new();
+/// for builder in load_builders("mcp.json")? {
+///     let builder = builder.application("travel", "1.0").elicitation(|_| async { ElicitationResponse::Decline });
+///     clients.push(match builder.into_http() {
+///         Ok(http) => http.bearer_token_fn(|| async { std::env::var("TRAVEL_TOKEN") }).build()?,
+///         Err(stdio) => stdio.restarts_per_minute(2).build()?,
+///     });
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// Returns the errors of [`load_servers`], except for those of building the clients.
+pub fn load_builders(path: impl AsRef<Path>) -> Result<Vec<McpClientBuilder<AnyTransport>>, McpConfigError> {
+    parse_builders(&read_file(path.as_ref())?)
+}
+
+/// Returns a builder for each server in a text in the format of [`load_servers`].
+///
+/// ```
+/// let json = r#"{"mcpServers": {
+///     "files": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "."], "denyTools": ["write_file"]},
+///     "travel": {"url": "${TRAVEL_URL:-https://travel.example.com}/mcp", "prefix": "travel"},
+/// }}"#;
+/// let builders = strands::mcp::parse_builders(json)?;
+/// assert_eq!(builders[1].server_name(), Some("travel"));
+/// # Ok::<(), strands::mcp::McpConfigError>(())
+/// ```
+///
+/// # Errors
+///
+/// Returns the errors of [`load_builders`].
+pub fn parse_builders(json: &str) -> Result<Vec<McpClientBuilder<AnyTransport>>, McpConfigError> {
+    let settings = settings_of_text(json, &expansion::of_process)?;
+    Ok(settings.into_iter().map(ServerSettings::into_builder).collect())
+}
+
+fn built(builders: Vec<McpClientBuilder<AnyTransport>>) -> Result<Vec<McpClient>, McpConfigError> {
+    let clients = builders.into_iter().map(McpClientBuilder::build);
+    clients.collect::<Result<_, _>>().map_err(McpConfigError::Client)
+}
+
+/// Returns the text of a file.
 fn read_file(path: &Path) -> Result<String, McpConfigError> {
     let failed = |source| McpConfigError::File { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;

@@ -4,31 +4,57 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
 use super::error::McpServerConfigError;
 use super::expansion::{Variables, expanded};
 use super::fields::{Fields, invalid, strings};
-use crate::client::ToolFilter;
+use crate::client::{AnyTransport, McpClient, McpClientBuilder, ToolFilter};
 
 /// Settings of a server.
 #[derive(Debug)]
-pub(crate) struct ServerSettings {
-    pub(crate) name: String,
-    pub(crate) transport: TransportSettings,
-    pub(crate) prefix: Option<String>,
-    pub(crate) allow: Vec<ToolFilter>,
-    pub(crate) deny: Vec<ToolFilter>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) optional: bool,
+pub(super) struct ServerSettings {
+    pub(super) name: String,
+    pub(super) transport: TransportSettings,
+    pub(super) prefix: Option<String>,
+    pub(super) allow: Vec<ToolFilter>,
+    pub(super) deny: Vec<ToolFilter>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) optional: bool,
 }
 
 /// Transport of a server. `Debug` shows no values that may be secrets.
-pub(crate) enum TransportSettings {
+pub(super) enum TransportSettings {
     Stdio { command: String, args: Vec<String>, env: Vec<(String, SecretString)>, current_dir: Option<PathBuf> },
     Http { url: String, headers: Vec<(String, SecretString)> },
+}
+
+impl ServerSettings {
+    /// Returns a builder of a client with these settings.
+    pub(super) fn into_builder(self) -> McpClientBuilder<AnyTransport> {
+        let exposed = |(name, value): (String, SecretString)| (name, value.expose_secret().to_owned());
+        let mut builder = match self.transport {
+            TransportSettings::Http { url, headers } => {
+                let http = McpClient::http(url);
+                let headers = headers.into_iter().map(exposed);
+                headers.fold(http, |http, (name, value)| http.header(name, value)).into_any()
+            }
+            TransportSettings::Stdio { command, args, env, current_dir } => {
+                let stdio = McpClient::stdio(command).args(args);
+                let stdio = env.into_iter().map(exposed).fold(stdio, |stdio, (name, value)| stdio.env(name, value));
+                current_dir.into_iter().fold(stdio, McpClientBuilder::current_dir).into_any()
+            }
+        };
+        builder = builder.name(self.name);
+        builder = self.prefix.into_iter().fold(builder, McpClientBuilder::prefix);
+        builder = self.allow.into_iter().fold(builder, McpClientBuilder::allow_tools);
+        builder = self.deny.into_iter().fold(builder, McpClientBuilder::deny_tools);
+        builder = self.timeout.into_iter().fold(builder, McpClientBuilder::timeout);
+        builder = self.connect_timeout.into_iter().fold(builder, McpClientBuilder::connect_timeout);
+        if self.optional { builder.optional() } else { builder }
+    }
 }
 
 impl fmt::Debug for TransportSettings {

@@ -227,3 +227,28 @@ fn reads_regular_files_of_limited_size() {
     std::fs::write(&path, " ".repeat(limit + 1)).unwrap();
     assert!(matches!(error(&path), McpConfigError::TooLarge { .. }));
 }
+
+#[test]
+fn builds_clients() {
+    let document = json!({"mcpServers": {
+        "files": {"command": "npx", "args": ["-y"], "env": {"A": "b"}, "cwd": "/", "prefix": "fs", "optional": true, "timeout": 5},
+        "travel": {"url": "http://127.0.0.1/mcp", "headers": {"Authorization": "Bearer x"}, "denyTools": ["x"]},
+    }});
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mcp.json");
+    std::fs::write(&path, document.to_string()).unwrap();
+    let clients = load_servers(&path).unwrap();
+    assert_eq!(clients.iter().map(McpClient::name).collect::<Vec<_>>(), ["files", "travel"]);
+    let is_http: Vec<_> = load_builders(&path).unwrap().into_iter().map(|builder| builder.into_http().is_ok()).collect();
+    assert_eq!(is_http, [false, true]);
+
+    for (server, expected) in [
+        (json!({"url": "travel"}), "invalid setting of MCP server `s`: the URL is not valid"),
+        (json!({"url": "http://a.b", "headers": {"Authorization": "x"}}), "MCP server `s`: no token is sent over plain HTTP"),
+        (json!({"url": "http://a.b", "headers": {"a b": "x"}}), "invalid setting of MCP server `s`: invalid header name"),
+        (json!({"command": "x", "prefix": ""}), "invalid setting of MCP server `s`: the prefix must not be empty"),
+    ] {
+        let error = parse_servers(&json!({"mcpServers": {"s": server}}).to_string()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
