@@ -7,9 +7,8 @@ mod config;
 mod server;
 
 pub use client::{
-    AnyTransport, Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder, McpError, McpTask,
-    SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError, Transport,
+    AnyTransport, Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder,
+    McpError, McpTask, SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError,
+    Transport,
 };
-pub use config::{
-    McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers,
-};
+pub use config::{McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers};

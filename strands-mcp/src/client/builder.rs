@@ -101,7 +101,6 @@ impl<T> McpClientBuilder<T> {
         self.settings.name.as_deref()
     }
 
-
     /// Sets the server's name in errors, events and interrupts. Default: the host of the URL, or the program's file name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.name = Some(name.into());

@@ -73,7 +73,8 @@ impl Caller {
         ctx: &ToolContext,
         input: Value,
     ) -> Result<ToolOutput, ToolError> {
-        let mut request = CallRequest::new(&self.shared.server, own_name.to_owned(), input).map_err(ToolError::from_source)?;
+        let mut request =
+            CallRequest::new(&self.shared.server, own_name.to_owned(), input).map_err(ToolError::from_source)?;
         let annotations = spec.annotations;
         request.is_idempotent = annotations.idempotent == Some(true) || annotations.read_only == Some(true);
         request.meta = self.meta(ctx);
@@ -121,7 +122,8 @@ impl Caller {
                         sleep(BUSY_DELAY * round).await;
                     }
                     let answers = self.answers(&tool, round, requests, ctx).await;
-                    let answers = self.pending(answers, ctx, || Pending::Input { round, required: required.clone() })?;
+                    let answers =
+                        self.pending(answers, ctx, || Pending::Input { round, required: required.clone() })?;
                     request.params.input_responses = (!answers.is_empty()).then_some(answers);
                     request.params.request_state = required.request_state;
                     Step::Send

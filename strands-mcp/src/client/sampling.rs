@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{
-    CreateMessageRequestParams, CreateMessageResult, Role, SamplingContent, SamplingMessage, SamplingMessageContentBlock,
+    CreateMessageRequestParams, CreateMessageResult, Role, SamplingContent, SamplingMessage,
+    SamplingMessageContentBlock,
 };
 use strands_core::message::{ContentBlock, ImageBlock, ImageFormat, Message};
 use strands_core::models::{Model, StopReason};
@@ -87,7 +88,8 @@ impl Sampling {
             _ => CreateMessageResult::STOP_REASON_END_TURN,
         };
         let text = SamplingMessageContentBlock::text(response.text());
-        let result = CreateMessageResult::new(SamplingMessage::new(Role::Assistant, text), self.model.model_id().to_owned());
+        let result =
+            CreateMessageResult::new(SamplingMessage::new(Role::Assistant, text), self.model.model_id().to_owned());
         Ok(result.with_stop_reason(stop_reason))
     }
 

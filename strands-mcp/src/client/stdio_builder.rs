@@ -25,10 +25,8 @@ pub(super) struct StdioServer {
 impl StdioServer {
     /// Starts the child, unless it was started too often.
     pub(super) fn spawn(&self, server: &str) -> Result<(ChildTransport, ChildHandle), McpError> {
-        let refused = |reason: TooManyStarts| McpError::TooManyRestarts {
-            server: server.to_owned(),
-            reason: reason.to_string(),
-        };
+        let refused =
+            |reason: TooManyStarts| McpError::TooManyRestarts { server: server.to_owned(), reason: reason.to_string() };
         self.restarts.start().map_err(refused)?;
         let failed = |source: std::io::Error| McpError::Connect {
             server: server.to_owned(),

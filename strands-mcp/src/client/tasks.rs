@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use rmcp::model::{
-    CallToolResult, CancelTaskParams, DetailedTask, GetTaskParams, TaskPayload, UpdateTaskParams,
-};
+use rmcp::model::{CallToolResult, CancelTaskParams, DetailedTask, GetTaskParams, TaskPayload, UpdateTaskParams};
 use serde_json::{Value, json};
 use strands_core::{ToolContext, ToolOutput};
 use tokio::time::{Instant, sleep, timeout};

@@ -239,13 +239,20 @@ fn builds_clients() {
     std::fs::write(&path, document.to_string()).unwrap();
     let clients = load_servers(&path).unwrap();
     assert_eq!(clients.iter().map(McpClient::name).collect::<Vec<_>>(), ["files", "travel"]);
-    let is_http: Vec<_> = load_builders(&path).unwrap().into_iter().map(|builder| builder.into_http().is_ok()).collect();
+    let is_http: Vec<_> =
+        load_builders(&path).unwrap().into_iter().map(|builder| builder.into_http().is_ok()).collect();
     assert_eq!(is_http, [false, true]);
 
     for (server, expected) in [
         (json!({"url": "travel"}), "invalid setting of MCP server `s`: the URL is not valid"),
-        (json!({"url": "http://a.b", "headers": {"Authorization": "x"}}), "MCP server `s`: no token is sent over plain HTTP"),
-        (json!({"url": "http://a.b", "headers": {"a b": "x"}}), "invalid setting of MCP server `s`: invalid header name"),
+        (
+            json!({"url": "http://a.b", "headers": {"Authorization": "x"}}),
+            "MCP server `s`: no token is sent over plain HTTP",
+        ),
+        (
+            json!({"url": "http://a.b", "headers": {"a b": "x"}}),
+            "invalid setting of MCP server `s`: invalid header name",
+        ),
         (json!({"command": "x", "prefix": ""}), "invalid setting of MCP server `s`: the prefix must not be empty"),
     ] {
         let error = parse_servers(&json!({"mcpServers": {"s": server}}).to_string()).unwrap_err().to_string();

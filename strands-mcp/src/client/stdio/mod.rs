@@ -3,7 +3,6 @@
 //! A transport of our own instead of rmcp's `TokioChildProcess`: that one kills in a spawned task, its close waits for a
 //! write that never ends, and a line that is too long is dropped, so that its call waits for its timeout.
 
-
 mod child;
 mod input;
 mod line_reader;
