@@ -1,7 +1,6 @@
 //! Transport of a server in a configuration file: HTTP or a child process.
 
 use super::builder::{McpClientBuilder, Transport, sealed};
-use super::connection::Connector;
 use super::error::McpError;
 use super::http_builder::Http;
 use super::stdio_builder::Stdio;
@@ -59,10 +58,10 @@ impl sealed::Transport for AnyTransport {
         }
     }
 
-    fn connector(self, server: &str, most_bytes: usize) -> Result<Connector, McpError> {
+    fn prepared(self, server: &str, most_bytes: usize) -> Result<sealed::Prepared, McpError> {
         match self.0 {
-            Kind::Http(transport) => transport.connector(server, most_bytes),
-            Kind::Stdio(transport) => transport.connector(server, most_bytes),
+            Kind::Http(transport) => transport.prepared(server, most_bytes),
+            Kind::Stdio(transport) => transport.prepared(server, most_bytes),
         }
     }
 }

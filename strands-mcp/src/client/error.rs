@@ -131,7 +131,8 @@ fn quoted(output: &str) -> String {
 /// Truncates a text of a server to 8 KiB.
 pub(crate) fn bounded(text: &str) -> String {
     const MOST_BYTES: usize = 8 * 1024;
-    let Some(end) = text.char_indices().map(|(index, char)| index + char.len_utf8()).find(|end| *end > MOST_BYTES) else {
+    let Some(end) = text.char_indices().map(|(index, char)| index + char.len_utf8()).find(|end| *end > MOST_BYTES)
+    else {
         return text.to_owned();
     };
     let cut = text.char_indices().map(|(index, _)| index).take_while(|index| *index < end).last().unwrap_or_default();

@@ -35,11 +35,9 @@ impl Failure {
         let text = || bounded(&ErrorChain::new(error).to_string());
         let unknown = || Self::Unknown(McpError::OutcomeUnknown { server: name(), source: text().into() });
         match error {
-            ServiceError::McpError(data) => Self::Final(McpError::Rejected {
-                server: name(),
-                code: data.code.0,
-                message: bounded(&data.message),
-            }),
+            ServiceError::McpError(data) => {
+                Self::Final(McpError::Rejected { server: name(), code: data.code.0, message: bounded(&data.message) })
+            }
             ServiceError::TransportSend(sent) => Self::of_transport(server, most_bytes, &*sent.error, text()),
             ServiceError::UnexpectedResponse => Self::Final(McpError::Protocol { server: name(), reason: text() }),
             ServiceError::Cancelled { .. } => Self::Final(McpError::Closed { server: name() }),
@@ -74,7 +72,9 @@ impl Failure {
             Some(HttpError::Client(error)) if error.is_redirect() => {
                 Self::Final(McpError::Protocol { server, reason: text })
             }
-            Some(HttpError::ResponseBodyTooLarge { .. }) => Self::Final(McpError::TooLarge { server, limit: most_bytes }),
+            Some(HttpError::ResponseBodyTooLarge { .. }) => {
+                Self::Final(McpError::TooLarge { server, limit: most_bytes })
+            }
             // A server that is overloaded or rejects the request does not execute it.
             Some(HttpError::HttpStatus(status)) if matches!(status.status, 429 | 503) => {
                 Self::Final(McpError::Protocol { server, reason: text })
@@ -101,7 +101,7 @@ pub(super) fn is_unauthorized(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// Returns the first error of a type in a chain. An I/O error may wrap another one that is not among its sources.
-fn find<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> Option<&E> {
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

@@ -121,7 +121,9 @@ fn without_url(error: HttpError) -> HttpError {
 
 fn challenge(error: &HttpError, attempt: u32) -> Option<Challenge> {
     match error {
-        HttpError::AuthRequired(error) => Some(Challenge::new(401, Some(error.www_authenticate_header.clone()), attempt)),
+        HttpError::AuthRequired(error) => {
+            Some(Challenge::new(401, Some(error.www_authenticate_header.clone()), attempt))
+        }
         HttpError::InsufficientScope(error) => {
             Some(Challenge::new(403, Some(error.www_authenticate_header.clone()), attempt))
         }
@@ -205,7 +207,8 @@ impl StreamableHttpClient for TokenClient {
         _token: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), HttpError> {
-        self.send(|token| self.http.delete_session(Arc::clone(&uri), Arc::clone(&session), token, headers.clone())).await
+        self.send(|token| self.http.delete_session(Arc::clone(&uri), Arc::clone(&session), token, headers.clone()))
+            .await
     }
 
     async fn get_stream(
