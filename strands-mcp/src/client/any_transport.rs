@@ -1,5 +1,7 @@
 //! Transport of a server in a configuration file: HTTP or a child process.
 
+use std::fmt;
+
 use super::builder::{McpClientBuilder, Transport, sealed};
 use super::error::McpError;
 use super::http_builder::Http;
@@ -11,6 +13,16 @@ pub struct AnyTransport(Kind);
 enum Kind {
     Http(Http),
     Stdio(Stdio),
+}
+
+impl fmt::Debug for AnyTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers, tokens, arguments and the environment of a child may be secrets.
+        f.write_str(match self.0 {
+            Kind::Http(_) => "Http",
+            Kind::Stdio(_) => "Stdio",
+        })
+    }
 }
 
 impl From<Http> for AnyTransport {
