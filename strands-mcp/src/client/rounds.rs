@@ -15,9 +15,9 @@ use super::input::CallError;
 use super::mcp_client::Caller;
 
 /// Rounds of input in one call, as in other SDKs.
-const MOST_ROUNDS: u32 = 10;
+pub(super) const MOST_ROUNDS: u32 = 10;
 /// Wait before a call is sent again whose response has a state and no requests: the server is busy.
-const BUSY_DELAY: Duration = Duration::from_millis(100);
+pub(super) const BUSY_DELAY: Duration = Duration::from_millis(100);
 /// Name in the agent's state of calls that wait for a human.
 const STATE_NAME: &str = "mcp_pending_calls";
 
