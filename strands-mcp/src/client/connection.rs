@@ -1,9 +1,12 @@
 //! One connection to a server: its transport and lifecycle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rmcp::model::{ProtocolVersion, ServerPeerInfo, SubscriptionFilter};
+use rmcp::model::{
+    ClientRequest, Extensions, PingRequest, PingRequestMethod, ProtocolVersion, ServerPeerInfo, SubscriptionFilter,
+};
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, Peer, RoleClient, RunningService, ServiceError,
 };
@@ -18,6 +21,7 @@ use super::progress::ProgressRoutes;
 use super::stdio::{ChildHandle, StartError, StdioServer};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a lost subscription to changes of the tools is renewed.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
 const MOST_RESUBSCRIBE_DELAY: Duration = Duration::from_secs(60);
@@ -34,7 +38,9 @@ pub(super) struct Connection {
     running: Mutex<Option<RunningService<RoleClient, Handler>>>,
     pub(super) progress: Arc<ProgressRoutes>,
     /// Killed when the connection is dropped.
-    _child: Option<ChildHandle>,
+    child: Option<ChildHandle>,
+    /// A call timed out: the child may hang.
+    is_suspect: AtomicBool,
     _subscription: Option<AbortOnDropHandle<()>>,
 }
 
@@ -99,7 +105,8 @@ impl Connector {
             peer,
             running: Mutex::new(Some(running)),
             progress,
-            _child: child,
+            child,
+            is_suspect: AtomicBool::new(false),
             _subscription: subscription,
         })
     }
@@ -194,6 +201,28 @@ impl Connection {
 
     pub(super) fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
+    }
+
+    /// Notes that a call timed out.
+    pub(super) fn suspect(&self) {
+        self.is_suspect.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true if the server answers. A child that hangs would let each call time out; requests over HTTP are
+    /// independent of each other.
+    pub(super) async fn answers(&self) -> bool {
+        if self.child.is_none() || !self.is_suspect.load(Ordering::Relaxed) {
+            return true;
+        }
+        let ping =
+            ClientRequest::PingRequest(PingRequest { method: PingRequestMethod, extensions: Extensions::default() });
+        // Newer servers know no ping, and say so.
+        let answers = matches!(
+            timeout(PING_TIMEOUT, self.peer.send_request(ping)).await,
+            Ok(Ok(_) | Err(ServiceError::McpError(_)))
+        );
+        self.is_suspect.store(!answers, Ordering::Relaxed);
+        answers
     }
 
     /// Ends the connection in an orderly way.

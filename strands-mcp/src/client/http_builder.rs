@@ -69,6 +69,9 @@ impl Http {
         let mut headers = HashMap::new();
         for (name, value) in &self.headers {
             let header: HeaderName = name.parse().map_err(|_| format!("invalid header name `{name}`"))?;
+            if is_reserved(&header) {
+                return Err(format!("header `{name}` is set by the protocol"));
+            }
             let value = HeaderValue::from_str(value.expose_secret());
             let mut value = value.map_err(|_| format!("invalid value of header `{name}`"))?;
             value.set_sensitive(true);
@@ -186,11 +189,61 @@ impl sealed::Transport for Http {
     }
 }
 
+fn is_reserved(header: &HeaderName) -> bool {
+    let name = header.as_str();
+    name.starts_with("mcp-") || matches!(name, "accept" | "content-length" | "content-type" | "host" | "last-event-id")
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::McpClient;
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_sent_over_plain_http_to_another_host() {
+        for url in ["http://example.com/mcp", "http://10.0.0.1/mcp", "http://localhost.example.com/mcp"] {
+            let with_token = McpClient::http(url).bearer_token("secret").build();
+            assert!(matches!(with_token, Err(McpError::PlaintextToken { .. })), "{with_token:?}");
+            let with_header = McpClient::http(url).header("Authorization", "Bearer secret").build();
+            assert!(matches!(with_header, Err(McpError::PlaintextToken { .. })), "{with_header:?}");
+            assert!(McpClient::http(url).build().is_ok());
+        }
+        for url in ["https://example.com/mcp", "http://127.0.0.2/mcp", "http://[::1]:80/mcp", "http://localhost/mcp"] {
+            assert!(McpClient::http(url).bearer_token("secret").build().is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn rejects_invalid_settings() {
+        let cases = [
+            McpClient::http("not a URL").build(),
+            McpClient::http("ftp://example.com").build(),
+            McpClient::http("https://example.com").header("a b", "c").build(),
+            McpClient::http("https://example.com").header("a", "b\n").build(),
+            McpClient::http("https://example.com").header("Mcp-Session-Id", "b").build(),
+            McpClient::http("https://example.com").proxy("not a URL").build(),
+            McpClient::http("https://example.com").trust_pem("no PEM").build(),
+            McpClient::http("https://example.com").timeout(Duration::ZERO).build(),
+            McpClient::http("https://example.com").prefix("").build(),
+        ];
+        for case in cases {
+            assert!(matches!(case, Err(McpError::Setting { .. })), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secrets() {
+        let builder = McpClient::http("https://example.com/?key=secret").header("x", "secret").bearer_token("secret");
+        assert!(!format!("{builder:?} {:?}", builder.transport).contains("secret"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("secret"));
     }
 }
