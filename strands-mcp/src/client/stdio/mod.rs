@@ -25,7 +25,7 @@ use process_wrap::tokio::{CommandWrap, KillOnDrop};
 use tokio::runtime::Handle;
 
 pub(crate) use self::child::{ChildEnd, ChildHandle};
-pub(crate) use self::restarts::{StartError, StdioServer, TooManyRestarts};
+pub(crate) use self::restarts::{RestartLimit, StartError, StdioServer, TooManyRestarts};
 pub(crate) use self::transport::ChildTransport;
 
 /// Default limit of one line that a server writes to its stdout, in bytes: 16 MiB.
