@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
 use super::{Tool, ToolProvider, ToolSet, ToolSetError};
@@ -125,11 +126,12 @@ impl ToolCatalog {
     }
 
     async fn fetch(&self, latest: &LatestListing) -> Result<ToolListing, ListingError> {
-        let mut provided = Vec::new();
-        for provider in &*self.providers {
+        // Concurrently, since most of them wait for a server.
+        let listed = try_join_all(self.providers.iter().map(|provider| async move {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
-            provided.extend(provider.list_tools().await.map_err(failed)?);
-        }
+            provider.list_tools().await.map_err(failed)
+        }));
+        let provided: Vec<_> = listed.await?.into_iter().flatten().collect();
         let all = self.own.iter().chain(&*self.built_in).chain(&provided);
         let tools = ToolSet::with_known(all.cloned(), &latest.before).map_err(ListingError::Tools)?;
         Ok(ToolListing(Arc::new(Listed { generations: latest.generations.clone(), provided, tools })))

@@ -14,6 +14,7 @@ use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, BuildError, Prompt, Tool, ToolOutput, ToolPolicy, ToolProvider, tools,
 };
+use tokio::sync::Barrier;
 
 use crate::support::{FnTool, agent, assert_whole, listen, naming, newest_results, template, tool};
 
@@ -337,4 +338,29 @@ async fn fifty_agents_see_consistent_tool_lists() {
             assert_eq!(refused, [false, request.2[0] != "t0", false], "a tool of an older list is rejected");
         }
     }
+}
+
+/// A provider whose list is ready when all providers of a barrier are being listed.
+struct Meeting(Arc<Barrier>, &'static str);
+
+#[async_trait]
+impl ToolProvider for Meeting {
+    fn name(&self) -> &str {
+        self.1
+    }
+
+    async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn Error + Send + Sync>> {
+        self.0.wait().await;
+        Ok(tools![naming(self.1)])
+    }
+}
+
+#[tokio::test]
+async fn lists_all_providers_concurrently_and_in_order() {
+    let names = ["one", "two", "three"];
+    let barrier = Arc::new(Barrier::new(names.len()));
+    let meetings = names.map(|name| Meeting(Arc::clone(&barrier), name));
+    let builder = Agent::builder().model(ScriptedModel::responding("hi"));
+    let agent = meetings.into_iter().fold(builder, AgentBuilder::tool_provider).build().await.unwrap();
+    assert_eq!(agent.tools().iter().map(|tool| tool.spec().name.clone()).collect::<Vec<_>>(), names);
 }
