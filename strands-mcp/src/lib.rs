@@ -6,4 +6,7 @@ mod client;
 mod config;
 mod server;
 
-pub use client::{Challenge, TokenSource};
+pub use client::{
+    Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder, McpError, McpTask,
+    SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError, Transport,
+};
