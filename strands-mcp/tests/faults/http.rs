@@ -136,7 +136,8 @@ async fn fails_at_status_500() {
     let server = first(|_| Response::new(500).body("internal error")).await;
     fails_once(&server, is_unknown).await;
 
-    let server = McpServer::with_filter(|_| Some(Response::new(500).body("internal error")), |call| call.json("")).await;
+    let server =
+        McpServer::with_filter(|_| Some(Response::new(500).body("internal error")), |call| call.json("")).await;
     let error = soon(client(&server).connect()).await.unwrap_err();
     assert!(matches!(error, McpError::Connect { .. }), "{error:?}");
 }
@@ -148,7 +149,11 @@ async fn limits_the_size_of_a_response() {
     for sse in [false, true] {
         let big = big.clone();
         let server = first(move |_| {
-            if sse { Response::sse(big.clone()) } else { Response::new(200).content_type("application/json").body(big.clone()) }
+            if sse {
+                Response::sse(big.clone())
+            } else {
+                Response::new(200).content_type("application/json").body(big.clone())
+            }
         })
         .await;
         let client = McpClient::http(server.url()).timeout(Duration::from_secs(5)).build().unwrap();

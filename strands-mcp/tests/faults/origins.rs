@@ -57,7 +57,8 @@ fn sends_no_token_over_plain_http_to_other_hosts() {
     ] {
         let error = McpClient::http(url).bearer_token("secret-token").build().unwrap_err();
         assert!(matches!(error, McpError::PlaintextToken { .. }), "{url}: {error:?}");
-        let error = McpClient::http(url).bearer_token_fn(|| async { Ok::<_, String>("secret-token") }).build().unwrap_err();
+        let error =
+            McpClient::http(url).bearer_token_fn(|| async { Ok::<_, String>("secret-token") }).build().unwrap_err();
         assert!(matches!(error, McpError::PlaintextToken { .. }), "{url}: {error:?}");
         let error = McpClient::http(url).header("Authorization", "Bearer secret-token").build().unwrap_err();
         assert!(matches!(error, McpError::PlaintextToken { .. }), "{url}: {error:?}");

@@ -72,9 +72,7 @@ impl McpServer {
                     {"name": "work", "inputSchema": {"type": "object"}},
                     {"name": "read", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}},
                 ]})),
-                "tools/call" => {
-                    respond(&Call { request, id, index: calls.fetch_add(1, Ordering::SeqCst) })
-                }
+                "tools/call" => respond(&Call { request, id, index: calls.fetch_add(1, Ordering::SeqCst) }),
                 method => {
                     let error = json!({"code": -32601, "message": format!("unknown method {method}")});
                     Response::json(200, &json!({"jsonrpc": "2.0", "id": id, "error": error}))
