@@ -12,10 +12,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{McpError, bounded};
+use super::failure::{Failure, is_unauthorized, transport_error};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
-use super::stdio::{ChildHandle, StartError, StdioServer};
+use super::stdio::{ChildEnd, ChildHandle, StartError, StdioServer};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a lost subscription to changes of the tools is renewed.
@@ -34,7 +35,7 @@ pub(super) struct Connection {
     running: Mutex<Option<RunningService<RoleClient, Handler>>>,
     pub(super) progress: Arc<ProgressRoutes>,
     /// Killed when the connection is dropped.
-    _child: Option<ChildHandle>,
+    child: Option<ChildHandle>,
     _subscription: Option<AbortOnDropHandle<()>>,
 }
 
@@ -77,13 +78,7 @@ impl Connector {
         };
         let peer = running.peer().clone();
         let subscription = subscribes(&peer).then(|| subscribe(peer.clone(), Arc::clone(shared)));
-        Ok(Connection {
-            peer,
-            running: Mutex::new(Some(running)),
-            progress,
-            _child: child,
-            _subscription: subscription,
-        })
+        Ok(Connection { peer, running: Mutex::new(Some(running)), progress, child, _subscription: subscription })
     }
 }
 
@@ -97,7 +92,7 @@ fn mode(known: Option<Lifecycle>) -> ClientLifecycleMode {
 }
 
 fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpError {
-    let is_authorization = error.is_authorization_required() || super::failure::is_unauthorized(error);
+    let is_authorization = error.is_authorization_required() || is_unauthorized(transport_error(error));
     let source = bounded(&ErrorChain::new(error).to_string()).into();
     let server = server.to_owned();
     if is_authorization {
@@ -167,6 +162,20 @@ impl Connection {
 
     pub(super) fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
+    }
+
+    /// Explains a failure by the end of the child process, if it has ended.
+    pub(super) fn explained(&self, failure: Failure) -> Failure {
+        let Some(child) = &self.child else { return failure };
+        match (failure, child.end()) {
+            (Failure::Unknown(McpError::OutcomeUnknown { server, .. }), Some(ChildEnd::LineTooLong { limit })) => {
+                Failure::Final(McpError::TooLarge { server, limit })
+            }
+            (Failure::Unknown(McpError::OutcomeUnknown { server, .. }), Some(_)) => {
+                Failure::Unknown(McpError::OutcomeUnknown { server, source: child.description().into() })
+            }
+            (failure, _) => failure,
+        }
     }
 
     /// Ends the connection in an orderly way.

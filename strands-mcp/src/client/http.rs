@@ -20,6 +20,7 @@ use rmcp::transport::streamable_http_client::{
 use secrecy::ExposeSecret as _;
 use sse_stream::{Error as SseError, Sse};
 
+use super::event_stream::{reconnection_error, with_limit_errors};
 use super::token::{Challenge, TokenSource};
 
 const MOST_REDIRECTS: usize = 10;
@@ -27,6 +28,7 @@ const MOST_REDIRECTS: usize = 10;
 const MOST_CHALLENGES: u32 = 5;
 /// Requests that are sent at once. Agents of a program share a client.
 const MOST_REQUESTS: usize = 256;
+const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(250);
 const MOST_RECONNECT_DELAY: Duration = Duration::from_secs(30);
 
 type HttpError = StreamableHttpError<reqwest::Error>;
@@ -42,6 +44,7 @@ pub(super) struct HttpServer {
 impl HttpServer {
     pub(super) fn transport(&self) -> StreamableHttpClientTransport<TokenClient> {
         let mut backoff = ExponentialBackoff::default();
+        backoff.base_duration = FIRST_RECONNECT_DELAY;
         backoff.max_delay = Some(MOST_RECONNECT_DELAY);
         let mut config = StreamableHttpClientTransportConfig::with_uri(Arc::clone(&self.url))
             .custom_headers(self.headers.clone())
@@ -149,6 +152,13 @@ fn correlated(
             }
             Ok(StreamableHttpPostResponse::Json(JsonRpcMessage::error(error.error, request), session))
         }
+        StreamableHttpPostResponse::Sse(stream, session) => {
+            let stream = match request {
+                Some(request) => with_limit_errors(stream, request),
+                None => stream,
+            };
+            Ok(StreamableHttpPostResponse::Sse(stream, session))
+        }
         response => Ok(response),
     }
 }
@@ -237,5 +247,6 @@ impl StreamableHttpClient for TokenClient {
             self.http.get_stream_with_max_sse_event_size(uri, session, last_event, token, headers.clone(), most_bytes)
         })
         .await
+        .map_err(reconnection_error)
     }
 }

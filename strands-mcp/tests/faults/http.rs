@@ -108,7 +108,7 @@ async fn fails_at_responses_that_are_not_of_the_protocol() {
         |_| Response::json(200, &json!(42)),
         |_| Response::new(200).content_type("text/html").body("<html>Please log in</html>"),
         |_| Response::new(204),
-        |call| Response::json(200, &json!({"jsonrpc": "2.0", "id": call.id, "result": []})),
+        |call| Response::json(200, &json!({"jsonrpc": "2.0", "id": call.id, "result": {"content": "text"}})),
         |call| Response::json(200, &json!({"jsonrpc": "2.0", "id": call.id, "error": {"code": "E1", "message": 5}})),
     ];
     for (index, response) in responses.into_iter().enumerate() {
