@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use strands::Agent;
-use strands::mcp::McpClient;
+use strands::mcp::{ElicitationResponse, McpClient, McpClientBuilder, Transport};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -30,10 +30,11 @@ pub(crate) async fn check(count: usize, seed: u64, transport: &str, command: &[&
     let mut random = fastrand::Rng::with_seed(seed);
     let mut lost_calls = 0;
     let (client, mut server) = if transport == "stdio" {
-        (child(command).restarts_per_minute(1_000).build().unwrap(), Server::Stdio)
+        (patient(child(command).restarts_per_minute(1_000)), Server::Stdio)
     } else {
-        (McpClient::http(transport).build().unwrap(), Server::http(transport, command).await)
+        (patient(McpClient::http(transport)), Server::http(transport, command).await)
     };
+    client.connect().await.unwrap();
     // Without a kill: how long a run takes.
     let usual = run(&client).await.1;
     println!("{transport}: a run without a kill takes {usual:.1?}");
@@ -56,12 +57,24 @@ pub(crate) async fn check(count: usize, seed: u64, transport: &str, command: &[&
     server.stop();
 }
 
+/// A client that answers elicitations after a while.
+fn patient<T: Transport>(builder: McpClientBuilder<T>) -> McpClient {
+    let builder = builder.elicitation(|_| async {
+        sleep(Duration::from_millis(50)).await;
+        ElicitationResponse::Accept(json!({"name": "Ada", "check": true}))
+    });
+    builder.build().unwrap()
+}
+
 /// Runs an agent, and returns the results of its calls and the time.
 async fn run(client: &McpClient) -> (Vec<(bool, String)>, Duration) {
     let start = Instant::now();
-    let turns = (0..CALLS).map(|call| match call % 3 {
-        0 => ScriptedTurn::tool_use("trigger-long-running-operation", json!({"duration": 0.1, "steps": 2})),
-        1 => ScriptedTurn::tool_use("echo", json!({"message": format!("call {call}")})),
+    let turns = (0..CALLS).map(|call| match call % 4 {
+        // Read-only, as the next ones: sent again after a loss.
+        0 => ScriptedTurn::tool_use("trigger-long-running-operation", json!({"duration": 0.05, "steps": 2})),
+        // Not sent again.
+        1 => ScriptedTurn::tool_use("trigger-elicitation-request", json!({})),
+        2 => ScriptedTurn::tool_use("echo", json!({"message": format!("call {call}")})),
         _ => ScriptedTurn::tool_use("get-sum", json!({"a": call, "b": 1})),
     });
     let model = ScriptedModel::new(turns.chain([ScriptedTurn::text("Done.")]));
@@ -74,9 +87,10 @@ async fn run(client: &McpClient) -> (Vec<(bool, String)>, Duration) {
     };
     let results = timeout(MOST, work).await.expect("a run hangs");
     for (call, (is_error, text)) in results.iter().enumerate() {
-        let expected = match call % 3 {
+        let expected = match call % 4 {
             0 => "Long running operation completed".to_owned(),
-            1 => format!("call {call}"),
+            1 => "Ada".to_owned(),
+            2 => format!("call {call}"),
             _ => format!("{}", call + 1),
         };
         assert!(*is_error || text.contains(&expected), "call {call}: {text}");
