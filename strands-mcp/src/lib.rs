@@ -7,6 +7,9 @@ mod config;
 mod server;
 
 pub use client::{
-    Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder, McpError, McpTask,
-    SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError, Transport,
+    AnyTransport, Challenge, Completion, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient,
+    McpClientBuilder, McpError, McpTask, PromptArgument, PromptInfo, PromptMessages, ResourceData, ResourceInfo,
+    ResourcePart, ResourceTemplate, SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter,
+    ToolPatternError, Transport,
 };
+pub use config::{McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers};

@@ -56,24 +56,42 @@ impl Connector {
         known: Option<Lifecycle>,
         limit: Duration,
     ) -> Result<Connection, McpError> {
+        match self.handshake(shared, mode(known), limit).await {
+            Err((_, true)) => self.handshake(shared, ClientLifecycleMode::Initialize, limit).await,
+            result => result,
+        }
+        .map_err(|(error, _)| error)
+    }
+
+    /// Connects once. The error is true for a server that answers the probe, but speaks only versions with a handshake.
+    async fn handshake(
+        &self,
+        shared: &Arc<Shared>,
+        mode: ClientLifecycleMode,
+        limit: Duration,
+    ) -> Result<Connection, (McpError, bool)> {
         let server = &shared.server;
         let progress = Arc::<ProgressRoutes>::default();
         let handler = Handler { shared: Arc::clone(shared), progress: Arc::clone(&progress) };
-        let mode = mode(known);
         let (started, child) = match self {
             Self::Http(http) => (timeout(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
             Self::Stdio(stdio) => {
-                let (transport, child) = stdio.start(server).map_err(|error| not_started(server, error))?;
+                let (transport, child) = stdio.start(server).map_err(|error| (not_started(server, error), false))?;
                 (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
             }
         };
         let running = match (started, &child) {
             (Ok(Ok(running)), _) => running,
-            (Ok(Err(error)), Some(child)) => return Err(refused(server, &error, child.last_words().await)),
-            (Ok(Err(error)), None) => return Err(refused(server, &error, String::new())),
+            (Ok(Err(error)), child) => {
+                let output = match child {
+                    Some(child) => child.last_words().await,
+                    None => String::new(),
+                };
+                return Err((refused(server, &error, output), speaks_older(&error)));
+            }
             (Err(_), child) => {
                 let output = child.as_ref().map(ChildHandle::stderr_tail).unwrap_or_default();
-                return Err(McpError::ConnectTimeout { server: server.clone(), timeout: limit, output });
+                return Err((McpError::ConnectTimeout { server: server.clone(), timeout: limit, output }, false));
             }
         };
         let peer = running.peer().clone();
@@ -88,6 +106,15 @@ fn mode(known: Option<Lifecycle>) -> ClientLifecycleMode {
         None => ClientLifecycleMode::Auto { preferred_versions, legacy_version: Some(ProtocolVersion::V_2025_11_25) },
         Some(Lifecycle::Initialize) => ClientLifecycleMode::Initialize,
         Some(Lifecycle::Discover) => ClientLifecycleMode::Discover { preferred_versions },
+    }
+}
+
+fn speaks_older(error: &ClientInitializeError) -> bool {
+    match error {
+        ClientInitializeError::NoCompatibleProtocolVersion { server_supported, .. } => {
+            server_supported.iter().any(ProtocolVersion::has_initialize)
+        }
+        _ => false,
     }
 }
 

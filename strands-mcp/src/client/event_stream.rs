@@ -1,9 +1,8 @@
-//! Event streams of a server: a size limit that the call gets to know, and reconnections that end with the session.
+//! Event streams of responses: the call gets to know of an event that is too large.
 
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use rmcp::model::{ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
-use rmcp::transport::streamable_http_client::StreamableHttpError;
 use serde_json::{Value, json};
 use sse_stream::{Error as SseError, Sse};
 
@@ -36,17 +35,4 @@ fn too_large(request: &RequestId) -> Sse {
 /// Returns true if an error stands for a response over the limit.
 pub(super) fn is_limit_error(error: &ErrorData) -> bool {
     error.data.as_ref().is_some_and(|data| data.get(TOO_LARGE) == Some(&Value::Bool(true)))
-}
-
-/// Ends the reconnections of a stream whose session the server does not know: the transport would repeat them, and a call
-/// would wait for its timeout.
-pub(super) fn reconnection_error(error: StreamableHttpError<reqwest::Error>) -> StreamableHttpError<reqwest::Error> {
-    match &error {
-        StreamableHttpError::Client(client)
-            if client.status().is_some_and(|status| matches!(status.as_u16(), 400 | 404 | 410)) =>
-        {
-            StreamableHttpError::ServerDoesNotSupportSse
-        }
-        _ => error,
-    }
 }

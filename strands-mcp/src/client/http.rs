@@ -20,7 +20,7 @@ use rmcp::transport::streamable_http_client::{
 use secrecy::ExposeSecret as _;
 use sse_stream::{Error as SseError, Sse};
 
-use super::event_stream::{reconnection_error, with_limit_errors};
+use super::event_stream::with_limit_errors;
 use super::token::{Challenge, TokenSource};
 
 const MOST_REDIRECTS: usize = 10;
@@ -242,11 +242,16 @@ impl StreamableHttpClient for TokenClient {
         headers: HashMap<HeaderName, HeaderValue>,
         most_bytes: usize,
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, HttpError> {
-        self.send(|token| {
+        let opened = self.send(|token| {
             let (uri, session, last_event) = (Arc::clone(&uri), session.clone(), last_event.clone());
             self.http.get_stream_with_max_sse_event_size(uri, session, last_event, token, headers.clone(), most_bytes)
-        })
-        .await
-        .map_err(reconnection_error)
+        });
+        match opened.await {
+            // Without its session, a stream never resumes: rmcp would retry until the call times out.
+            Err(HttpError::Client(error)) if error.status().is_some_and(|status| status.is_client_error()) => {
+                Err(HttpError::ServerDoesNotSupportSse)
+            }
+            result => result,
+        }
     }
 }

@@ -79,12 +79,6 @@ impl ChildHandle {
         let parts: Vec<String> = end.into_iter().chain(tail).collect();
         parts.join("; ")
     }
-
-    /// Kills the child and its process group now.
-    #[cfg(test)]
-    pub(crate) fn kill(&self) {
-        self.0.kill();
-    }
 }
 
 impl Drop for ChildHandle {
