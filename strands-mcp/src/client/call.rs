@@ -113,7 +113,8 @@ impl Caller {
             Failure::NotSent(Failure::of_response(&self.shared.server, self.most_bytes, &error).into_error())
         })?;
         let progress = connection.progress.register(handle.progress_token.clone());
-        match self.response(connection, handle, progress, deadline, ctx).await? {
+        let response = self.response(connection, handle, progress, deadline, ctx).await;
+        match response.map_err(|failure| connection.explained(failure))? {
             Ok(ServerResult::CallToolResult(result)) => Ok(Reply::Complete(result)),
             Ok(ServerResult::InputRequiredResult(required)) => Ok(Reply::Input(required)),
             Ok(ServerResult::CreateTaskResult(created)) => Ok(Reply::Task(created.task.task_id)),

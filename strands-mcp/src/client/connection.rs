@@ -15,10 +15,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{McpError, bounded};
+use super::failure::{Failure, is_unauthorized, transport_error};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
-use super::stdio::{ChildHandle, StartError, StdioServer};
+use super::stdio::{ChildEnd, ChildHandle, StartError, StdioServer};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -131,7 +132,7 @@ fn speaks_older(error: &ClientInitializeError) -> bool {
 }
 
 fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpError {
-    let is_authorization = error.is_authorization_required() || super::failure::is_unauthorized(error);
+    let is_authorization = error.is_authorization_required() || is_unauthorized(transport_error(error));
     let source = bounded(&ErrorChain::new(error).to_string()).into();
     let server = server.to_owned();
     if is_authorization {
@@ -223,6 +224,20 @@ impl Connection {
         );
         self.is_suspect.store(!answers, Ordering::Relaxed);
         answers
+    }
+
+    /// Explains a failure by the end of the child process, if it has ended.
+    pub(super) fn explained(&self, failure: Failure) -> Failure {
+        let Some(child) = &self.child else { return failure };
+        match (failure, child.end()) {
+            (Failure::Unknown(McpError::OutcomeUnknown { server, .. }), Some(ChildEnd::LineTooLong { limit })) => {
+                Failure::Final(McpError::TooLarge { server, limit })
+            }
+            (Failure::Unknown(McpError::OutcomeUnknown { server, .. }), Some(_)) => {
+                Failure::Unknown(McpError::OutcomeUnknown { server, source: child.description().into() })
+            }
+            (failure, _) => failure,
+        }
     }
 
     /// Ends the connection in an orderly way.

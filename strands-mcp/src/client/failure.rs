@@ -3,11 +3,12 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rmcp::service::ServiceError;
+use rmcp::service::{ClientInitializeError, ServiceError};
 use rmcp::transport::streamable_http_client::{AuthRequiredError, InsufficientScopeError, StreamableHttpError};
 use strands_core::ErrorChain;
 
 use super::error::{McpError, bounded};
+use super::event_stream::is_limit_error;
 use super::http::TokenError;
 
 type HttpError = StreamableHttpError<reqwest::Error>;
@@ -35,6 +36,9 @@ impl Failure {
         let text = || bounded(&ErrorChain::new(error).to_string());
         let unknown = || Self::Unknown(McpError::OutcomeUnknown { server: name(), source: text().into() });
         match error {
+            ServiceError::McpError(data) if is_limit_error(data) => {
+                Self::Final(McpError::TooLarge { server: name(), limit: most_bytes })
+            }
             ServiceError::McpError(data) => {
                 Self::Final(McpError::Rejected { server: name(), code: data.code.0, message: bounded(&data.message) })
             }
@@ -84,6 +88,15 @@ impl Failure {
             }
             _ => Self::Unknown(McpError::OutcomeUnknown { server, source: source() }),
         }
+    }
+}
+
+/// Returns the error of the transport because of which a handshake failed, if that is why.
+pub(super) fn transport_error(error: &ClientInitializeError) -> &(dyn StdError + 'static) {
+    match error {
+        ClientInitializeError::TransportError { error, .. } => &*error.error,
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => transport_error(fallback),
+        _ => error,
     }
 }
 

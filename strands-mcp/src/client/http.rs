@@ -20,6 +20,7 @@ use rmcp::transport::streamable_http_client::{
 use secrecy::ExposeSecret as _;
 use sse_stream::{Error as SseError, Sse};
 
+use super::event_stream::with_limit_errors;
 use super::token::{Challenge, TokenSource};
 
 const MOST_REDIRECTS: usize = 10;
@@ -27,6 +28,7 @@ const MOST_REDIRECTS: usize = 10;
 const MOST_CHALLENGES: u32 = 5;
 /// Requests that are sent at once. Agents of a program share a client.
 const MOST_REQUESTS: usize = 256;
+const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(250);
 const MOST_RECONNECT_DELAY: Duration = Duration::from_secs(30);
 
 type HttpError = StreamableHttpError<reqwest::Error>;
@@ -42,6 +44,7 @@ pub(super) struct HttpServer {
 impl HttpServer {
     pub(super) fn transport(&self) -> StreamableHttpClientTransport<TokenClient> {
         let mut backoff = ExponentialBackoff::default();
+        backoff.base_duration = FIRST_RECONNECT_DELAY;
         backoff.max_delay = Some(MOST_RECONNECT_DELAY);
         let mut config = StreamableHttpClientTransportConfig::with_uri(Arc::clone(&self.url))
             .custom_headers(self.headers.clone())
@@ -148,6 +151,13 @@ fn correlated(
                 return Err(HttpError::SessionExpired);
             }
             Ok(StreamableHttpPostResponse::Json(JsonRpcMessage::error(error.error, request), session))
+        }
+        StreamableHttpPostResponse::Sse(stream, session) => {
+            let stream = match request {
+                Some(request) => with_limit_errors(stream, request),
+                None => stream,
+            };
+            Ok(StreamableHttpPostResponse::Sse(stream, session))
         }
         response => Ok(response),
     }

@@ -8,6 +8,7 @@ mod content;
 mod description;
 mod elicitation;
 mod error;
+mod event_stream;
 mod failure;
 mod filter;
 mod handler;
