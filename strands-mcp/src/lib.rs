@@ -6,4 +6,7 @@ mod client;
 mod config;
 mod server;
 
-pub use client::{Challenge, TokenSource};
+pub use client::{
+    AuthorizationCode, Challenge, ClientCredentials, CredentialStore, EnterpriseManaged, IdentityProvider, OAuth,
+    OAuthClient, OAuthError, OAuthGrant, OAuthTokenSource, TokenSource, WorkloadIdentity,
+};

@@ -42,11 +42,20 @@ pub struct Challenge {
     pub status: u16,
     /// Value of the header `WWW-Authenticate`, if there is one.
     pub www_authenticate: Option<String>,
+    /// Token of the request, or `None` if it had none. A source whose token is another one by now needs no new one.
+    pub rejected: Option<SecretString>,
 }
 
 impl Challenge {
-    /// Creates a challenge.
+    /// Creates a challenge to a request without a token.
     pub fn new(status: u16, www_authenticate: Option<String>) -> Self {
-        Self { status, www_authenticate }
+        Self { status, www_authenticate, rejected: None }
+    }
+
+    /// Sets the token of the request.
+    #[must_use]
+    pub fn rejecting(mut self, token: Option<SecretString>) -> Self {
+        self.rejected = token;
+        self
     }
 }
