@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use http::Request;
 use rmcp::transport::auth::{
-    AuthorizationManager, AuthorizationMetadata, InMemoryStateStore, OAuthClientConfig, StateStore as _,
+    AuthError, AuthorizationManager, AuthorizationMetadata, InMemoryStateStore, OAuthClientConfig, StateStore as _,
     StoredAuthorizationState,
 };
 use url::Url;
@@ -32,8 +33,16 @@ impl Discovered {
         let mut manager = AuthorizationManager::new_with_oauth_http_client(server.clone(), client)
             .await
             .map_err(OAuthError::discovery)?;
-        let resolution = manager.resolve_metadata_from_challenge(challenge).await.map_err(OAuthError::discovery)?;
-        let metadata = resolution.metadata;
+        let resolution = manager.resolve_metadata_from_challenge(challenge).await;
+        let metadata = match resolution {
+            Ok(resolution) => resolution.metadata,
+            Err(AuthError::AuthorizationServerMismatch { expected_issuer, received_issuer })
+                if is_own_issuer(server, &expected_issuer, &received_issuer) =>
+            {
+                own_metadata(http, server).await?
+            }
+            Err(error) => return Err(OAuthError::discovery(error)),
+        };
         let endpoints = [&metadata.authorization_endpoint, &metadata.token_endpoint];
         for endpoint in endpoints.into_iter().chain(&metadata.registration_endpoint) {
             http.check(&Url::parse(endpoint).map_err(|_| OAuthError::InvalidUrl(quoted(endpoint)))?)?;
@@ -96,6 +105,22 @@ impl Discovered {
         let resource = pending.ok().and_then(|pending| parameter(&pending.url, "resource"));
         resource.filter(|resource| !resource.is_empty()).unwrap_or_else(|| server.as_str().to_owned())
     }
+}
+
+/// Returns true if metadata at the root of the server's origin names an issuer of the same origin. It is a mismatch by RFC 8414,
+/// but servers of the protocol 2025-03-26 have their metadata there, whatever the path of their issuer. The origin vouches for
+/// itself alone.
+fn is_own_issuer(server: &Url, expected: &str, received: &str) -> bool {
+    let root = Url::parse(expected).is_ok_and(|url| url.origin() == server.origin() && url.path() == "/");
+    root && Url::parse(received).is_ok_and(|url| url.origin() == server.origin())
+}
+
+/// Metadata at the root of the server's origin.
+async fn own_metadata(http: &OAuthHttp, server: &Url) -> Result<AuthorizationMetadata, OAuthError> {
+    let url = format!("{}/.well-known/oauth-authorization-server", server.origin().ascii_serialization());
+    let request = Request::get(&url).body(Vec::new()).map_err(|_| OAuthError::InvalidUrl(quoted(&url)))?;
+    let response = http.send(request).await?;
+    serde_json::from_slice(response.body()).map_err(|error| OAuthError::Discovery(Arc::new(error)))
 }
 
 /// Value of a query parameter of a URL.
