@@ -7,6 +7,10 @@ mod config;
 mod server;
 
 pub use client::{
-    AuthorizationCode, Challenge, ClientCredentials, CredentialStore, EnterpriseManaged, IdentityProvider, OAuth,
-    OAuthClient, OAuthError, OAuthGrant, OAuthTokenSource, TokenSource, WorkloadIdentity,
+    AuthorizationCode, ClientCredentials, CredentialStore, EnterpriseManaged, IdentityProvider, OAuth, OAuthClient,
+    OAuthError, OAuthGrant, OAuthTokenSource, WorkloadIdentity,
+};
+pub use client::{
+    Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder, McpError, McpTask,
+    SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError, Transport,
 };

@@ -63,6 +63,9 @@ pub enum OAuthError {
     /// The response of the token endpoint has no usable token.
     #[error("invalid token response: {0}")]
     InvalidResponse(&'static str),
+    /// The HTTP client can't be set up.
+    #[error("the HTTP client can't be set up: {0}")]
+    Setup(String),
     /// A request failed.
     #[error("OAuth request failed")]
     Http(#[source] Arc<dyn StdError + Send + Sync>),

@@ -44,8 +44,9 @@ impl OAuthHttp {
         policy: AddressPolicy,
         builder: impl Fn() -> Result<reqwest::ClientBuilder, OAuthError>,
     ) -> Result<Self, OAuthError> {
-        let client =
-            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| OAuthError::Http(Arc::new(error)));
+        let client = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| OAuthError::Setup(strands_core::ErrorChain::new(&error).to_string()))
+        };
         let to_named = client(builder()?)?;
         let to_others = client(builder()?.dns_resolver(Arc::new(policy.clone())))?;
         Ok(Self { server, named, policy, to_named, to_others })

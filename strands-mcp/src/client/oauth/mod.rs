@@ -171,11 +171,13 @@ impl OAuth {
     /// # Errors
     ///
     /// Returns [`OAuthError::InvalidUrl`] or [`OAuthError::InsecureUrl`] if the URL is not `https`, or `http` with a loopback
-    /// host, and [`OAuthError::Http`] if the HTTP client can't be set up.
+    /// host, and [`OAuthError::Setup`] if the HTTP client can't be set up.
     pub fn token_source(&self, server: &str) -> Result<OAuthTokenSource, OAuthError> {
         let url = Url::parse(server).map_err(|_| OAuthError::InvalidUrl(error::quoted(server)))?;
         let options = HttpOptions::https().allow_http(address::is_loopback(&url));
-        self.source(url, None, || options.builder().map_err(|error| OAuthError::Http(Arc::new(error))))
+        self.source(url, None, || {
+            options.builder().map_err(|error| OAuthError::Setup(strands_core::ErrorChain::new(&error).to_string()))
+        })
     }
 
     /// Source of tokens for a server, with HTTP clients of `builder`. The host of the program's proxy may have any address.
