@@ -48,12 +48,16 @@ pub trait Transport: sealed::Transport {}
 pub(super) mod sealed {
     use super::{Connector, McpError};
 
+    /// A transport with checked settings.
+    #[expect(missing_debug_implementations, reason = "private: it has secrets")]
+    pub struct Prepared(pub(in crate::client) Connector);
+
     pub trait Transport {
         /// Returns the name of a server whose name is not set.
         fn default_name(&self) -> String;
 
         /// Checks the settings.
-        fn connector(self, server: &str, most_bytes: usize) -> Result<Connector, McpError>;
+        fn prepared(self, server: &str, most_bytes: usize) -> Result<Prepared, McpError>;
     }
 }
 
@@ -195,7 +199,7 @@ impl<T: Transport> McpClientBuilder<T> {
         if self.prefix.as_deref() == Some("") {
             return invalid("the prefix must not be empty");
         }
-        let connector = self.transport.connector(&server, self.most_bytes)?;
+        let sealed::Prepared(connector) = self.transport.prepared(&server, self.most_bytes)?;
         let shared = Arc::new(Shared::new(server, self.application, self.elicit, self.sampling));
         let caller = Caller {
             link: Link::new(connector, Arc::clone(&shared), self.connect_timeout),

@@ -13,7 +13,7 @@ use strands_core::ToolContext;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
-use super::error::McpError;
+use super::error::{McpError, bounded};
 use super::failure::Failure;
 use super::input::{URL_ELICITATION_REQUIRED, visits};
 use super::mcp_client::Caller;
@@ -101,7 +101,7 @@ impl Caller {
     ) -> Result<Reply, Failure> {
         let call = CallToolRequest::new(request.params.clone());
         let mut meta = RequestMetaObject::default();
-        meta.0.extend(request.meta.clone());
+        meta.0.0.extend(request.meta.clone());
         let options = PeerRequestOptions::no_options().with_meta(meta);
         let sent = connection.peer().send_request_with_option(ClientRequest::CallToolRequest(call), options).await;
         // The connection was closed before.
@@ -174,14 +174,12 @@ impl Caller {
 
 /// Returns the JSON of a progress event: `{"progress", "total", "message"}`.
 fn progress_event(progress: ProgressNotificationParam) -> Value {
-    let mut event = json!({"progress": progress.progress});
-    if let Some(total) = progress.total {
-        event["total"] = json!(total);
-    }
-    if let Some(message) = progress.message {
-        event["message"] = json!(super::error::bounded(&message));
-    }
-    event
+    let fields = [
+        ("progress", Some(json!(progress.progress))),
+        ("total", progress.total.map(|total| json!(total))),
+        ("message", progress.message.map(|message| json!(bounded(&message)))),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// A request that the server works on. Dropping it sends `notifications/cancelled`.

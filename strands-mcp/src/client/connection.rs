@@ -15,8 +15,7 @@ use super::error::{McpError, bounded};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
-use super::stdio::ChildHandle;
-use super::stdio_builder::StdioServer;
+use super::stdio::{ChildHandle, StartError, StdioServer};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a lost subscription to changes of the tools is renewed.
@@ -35,7 +34,7 @@ pub(super) struct Connection {
     running: Mutex<Option<RunningService<RoleClient, Handler>>>,
     pub(super) progress: Arc<ProgressRoutes>,
     /// Killed when the connection is dropped.
-    child: Option<ChildHandle>,
+    _child: Option<ChildHandle>,
     _subscription: Option<AbortOnDropHandle<()>>,
 }
 
@@ -63,7 +62,7 @@ impl Connector {
         let (started, child) = match self {
             Self::Http(http) => (timeout(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
             Self::Stdio(stdio) => {
-                let (transport, child) = stdio.spawn(server)?;
+                let (transport, child) = stdio.start(server).map_err(|error| not_started(server, error))?;
                 (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
             }
         };
@@ -78,7 +77,13 @@ impl Connector {
         };
         let peer = running.peer().clone();
         let subscription = subscribes(&peer).then(|| subscribe(peer.clone(), Arc::clone(shared)));
-        Ok(Connection { peer, running: Mutex::new(Some(running)), progress, child, _subscription: subscription })
+        Ok(Connection {
+            peer,
+            running: Mutex::new(Some(running)),
+            progress,
+            _child: child,
+            _subscription: subscription,
+        })
     }
 }
 
@@ -99,6 +104,14 @@ fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpEr
         McpError::Unauthorized { server, source }
     } else {
         McpError::Connect { server, output, source }
+    }
+}
+
+fn not_started(server: &str, error: StartError) -> McpError {
+    let server = server.to_owned();
+    match error {
+        StartError::Io(error) => McpError::Connect { server, output: String::new(), source: error.into() },
+        error @ StartError::TooManyRestarts { .. } => McpError::TooManyRestarts { server, reason: error.to_string() },
     }
 }
 

@@ -73,19 +73,18 @@ impl Elicitation {
     /// Returns the reason of an interrupt: `{"type": "mcp_elicitation", "server", "tool", "message", "mode"}`, with
     /// `requestedSchema` or `url`.
     pub(super) fn reason(&self, tool: &str) -> Value {
-        let mut reason =
-            json!({"type": "mcp_elicitation", "server": self.server, "tool": tool, "message": self.message});
-        match &self.kind {
-            ElicitationKind::Form { schema } => {
-                reason["mode"] = json!("form");
-                reason["requestedSchema"] = schema.clone();
-            }
-            ElicitationKind::Url { url } => {
-                reason["mode"] = json!("url");
-                reason["url"] = json!(url);
-            }
-        }
-        reason
+        let (mode, name, value) = match &self.kind {
+            ElicitationKind::Form { schema } => ("form", "requestedSchema", schema.clone()),
+            ElicitationKind::Url { url } => ("url", "url", json!(url)),
+        };
+        json!({
+            "type": "mcp_elicitation",
+            "server": self.server,
+            "tool": tool,
+            "message": self.message,
+            "mode": mode,
+            name: value,
+        })
     }
 }
 

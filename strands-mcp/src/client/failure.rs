@@ -101,7 +101,7 @@ pub(super) fn is_unauthorized(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// Returns the first error of a type in a chain. An I/O error may wrap another one that is not among its sources.
-fn find<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> Option<&E> {
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

@@ -1,4 +1,5 @@
 //! Handler of a connection: the requests and notifications of the server.
+#![expect(deprecated, reason = "servers of protocol versions before 2026-07-28 still request sampling")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

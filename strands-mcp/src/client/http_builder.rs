@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use strands_http::HttpOptions;
 use url::{Host, Url};
 
@@ -29,6 +30,13 @@ pub struct Http {
     headers: Vec<(String, SecretString)>,
     proxy: Option<String>,
     certificates: Vec<Vec<u8>>,
+}
+
+/// The URL, headers and tokens may be secrets.
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").finish_non_exhaustive()
+    }
 }
 
 impl Http {
@@ -84,7 +92,6 @@ impl Http {
     }
 
     fn header_map(&self) -> Result<HashMap<HeaderName, HeaderValue>, String> {
-        use secrecy::ExposeSecret as _;
         let mut headers = HashMap::new();
         for (name, value) in &self.headers {
             let header: HeaderName = name.parse().map_err(|_| format!("invalid header name `{name}`"))?;
@@ -206,7 +213,7 @@ impl sealed::Transport for Http {
             .unwrap_or_else(|| "http".to_owned())
     }
 
-    fn connector(self, server: &str, most_bytes: usize) -> Result<Connector, McpError> {
+    fn prepared(self, server: &str, most_bytes: usize) -> Result<sealed::Prepared, McpError> {
         let invalid = |reason| McpError::Setting { server: server.to_owned(), reason };
         let (url, http) = self.client().map_err(invalid)?;
         let headers = self.header_map().map_err(invalid)?;
@@ -216,7 +223,8 @@ impl sealed::Transport for Http {
             return Err(McpError::PlaintextToken { server: server.to_owned(), host });
         }
         let client = TokenClient { http, tokens: self.token_source(&url).map_err(invalid)? };
-        Ok(Connector::Http(HttpServer { url: url.as_str().into(), client, headers, most_bytes }))
+        let server = HttpServer { url: url.as_str().into(), client, headers, most_bytes };
+        Ok(sealed::Prepared(Connector::Http(server)))
     }
 }
 

@@ -79,8 +79,8 @@ impl McpClient {
     /// Returns tools with these specs. A tool whose spec is unchanged stays the same, so that its schema is not compiled again.
     fn tools_of(&self, listed: &[rmcp::model::Tool], known: Option<&Listing>) -> Vec<Arc<McpTool>> {
         let server = self.name();
-        let known: HashMap<&str, &Arc<McpTool>> =
-            known.iter().flat_map(|listing| &listing.tools).map(|tool| (tool.own_name(), tool)).collect();
+        let known = known.map(|listing| &*listing.tools).unwrap_or_default();
+        let known: HashMap<&str, &Arc<McpTool>> = known.iter().map(|tool| (tool.own_name(), tool)).collect();
         let allowed: Vec<_> =
             listed.iter().filter(|tool| is_allowed(tool, &self.inner.allow, &self.inner.deny)).cloned().collect();
         let mut tools = Vec::with_capacity(allowed.len());
@@ -93,9 +93,9 @@ impl McpClient {
                 }
             };
             match known.get(&*tool.name) {
-                Some(known) if *known.spec() == spec => tools.push(Arc::clone(known)),
+                Some(known) if *known.known_spec() == spec => tools.push(Arc::clone(known)),
                 before => {
-                    if before.is_some_and(|before| before.spec().description != spec.description) {
+                    if before.is_some_and(|before| before.known_spec().description != spec.description) {
                         let name = &spec.name;
                         tracing::warn!(server, tool = name, "the MCP server changed the description of a known tool");
                     }

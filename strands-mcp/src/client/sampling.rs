@@ -80,8 +80,7 @@ impl Sampling {
         let failed = |error: &(dyn std::error::Error + 'static)| ErrorChain::new(error).to_string();
         let mut agent = builder.build().await.map_err(|error| failed(&error))?;
         let response = agent.prompt(prompt).await.map_err(|error| failed(&error))?;
-        let usage = response.metrics.usage();
-        self.tokens.fetch_add(usage.total_tokens, Ordering::Relaxed);
+        self.tokens.fetch_add(response.metrics.accumulated_usage().total_tokens, Ordering::Relaxed);
         let stop_reason = match response.stop_reason {
             StopReason::MaxTokens => CreateMessageResult::STOP_REASON_END_MAX_TOKEN,
             StopReason::StopSequence => CreateMessageResult::STOP_REASON_END_SEQUENCE,
@@ -110,10 +109,11 @@ fn message(message: SamplingMessage) -> Result<Message, String> {
         SamplingContent::Multiple(blocks) => blocks,
     };
     let blocks = blocks.into_iter().map(block).collect::<Result<Vec<_>, _>>()?;
-    Ok(match message.role {
-        Role::Assistant => Message::assistant(blocks),
-        Role::User => Message::user(blocks),
-    })
+    let role = match message.role {
+        Role::Assistant => strands_core::message::Role::Assistant,
+        Role::User => strands_core::message::Role::User,
+    };
+    Ok(Message::new(role, blocks))
 }
 
 fn block(block: SamplingMessageContentBlock) -> Result<ContentBlock, String> {

@@ -6,35 +6,15 @@ use std::path::{Path, PathBuf};
 use super::builder::{McpClientBuilder, Transport, sealed};
 use super::connection::Connector;
 use super::error::McpError;
-use super::stdio::{ChildHandle, ChildTransport, InheritedEnv, RestartLimit, StdioCommand, TooManyStarts};
+use super::stdio::{InheritedEnv, StdioCommand, StdioServer};
 
 const RESTARTS_PER_MINUTE: usize = 5;
 
 /// Settings of a server that is started as a child process, for [`McpClientBuilder`].
+#[derive(Debug)]
 pub struct Stdio {
     command: StdioCommand,
     restarts: usize,
-}
-
-/// A server that is started as a child process.
-pub(super) struct StdioServer {
-    pub(super) command: StdioCommand,
-    pub(super) restarts: RestartLimit,
-}
-
-impl StdioServer {
-    /// Starts the child, unless it was started too often.
-    pub(super) fn spawn(&self, server: &str) -> Result<(ChildTransport, ChildHandle), McpError> {
-        let refused =
-            |reason: TooManyStarts| McpError::TooManyRestarts { server: server.to_owned(), reason: reason.to_string() };
-        self.restarts.start().map_err(refused)?;
-        let failed = |source: std::io::Error| McpError::Connect {
-            server: server.to_owned(),
-            output: String::new(),
-            source: source.into(),
-        };
-        self.command.spawn(server).map_err(failed)
-    }
 }
 
 impl Stdio {
@@ -77,7 +57,7 @@ impl McpClientBuilder<Stdio> {
         self
     }
 
-    /// Sets how often the child may be started in one minute. Default: 5.
+    /// Sets how often the child may be started again in one minute. Default: 5.
     pub fn restarts_per_minute(mut self, times: usize) -> Self {
         self.transport.restarts = times;
         self
@@ -92,12 +72,8 @@ impl sealed::Transport for Stdio {
         program.file_stem().unwrap_or(&self.command.program).to_string_lossy().into_owned()
     }
 
-    fn connector(mut self, server: &str, most_bytes: usize) -> Result<Connector, McpError> {
-        if self.restarts == 0 {
-            let reason = "the child must be allowed to start once a minute at least".to_owned();
-            return Err(McpError::Setting { server: server.to_owned(), reason });
-        }
+    fn prepared(mut self, _server: &str, most_bytes: usize) -> Result<sealed::Prepared, McpError> {
         self.command.max_line = most_bytes;
-        Ok(Connector::Stdio(StdioServer { command: self.command, restarts: RestartLimit::new(self.restarts) }))
+        Ok(sealed::Prepared(Connector::Stdio(StdioServer::new(self.command, self.restarts))))
     }
 }

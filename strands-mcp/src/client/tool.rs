@@ -24,6 +24,11 @@ impl McpTool {
     pub(super) fn own_name(&self) -> &str {
         &self.own_name
     }
+
+    /// Returns the spec as it was listed.
+    pub(super) fn known_spec(&self) -> &ToolSpec {
+        &self.spec
+    }
 }
 
 #[async_trait]

@@ -44,6 +44,7 @@ pub(crate) enum ToolSpecError {
 /// # Errors
 ///
 /// Returns [`ToolSpecError`] if no provider would accept the tool.
+#[cfg(test)]
 pub(crate) fn tool_spec(tool: &rmcp::model::Tool, prefix: Option<&str>) -> Result<ToolSpec, ToolSpecError> {
     named_spec(tool, valid_name(&full_name(tool, prefix)))
 }

@@ -104,7 +104,9 @@ async fn redirects_of_another_authorization_are_refused() {
 
 #[tokio::test]
 async fn authorization_servers_without_tls_or_in_the_programs_network_are_refused() {
-    for names in ["http://login.example.com", "https://10.0.0.1", "https://169.254.169.254", "https://[fd00::1]", "file:///etc"] {
+    for names in
+        ["http://login.example.com", "https://10.0.0.1", "https://169.254.169.254", "https://[fd00::1]", "file:///etc"]
+    {
         let servers = Servers::start(Behavior { names: Some(names.to_owned()), ..Behavior::default() }).await;
         let started = Instant::now();
         let error = failure(by_secret(), &servers).await;

@@ -45,6 +45,7 @@ pub(crate) struct ChildHandle(pub(super) Arc<Child>);
 
 impl ChildHandle {
     /// Process id, while the child is not known to have exited.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> Option<u32> {
         self.0.state().process.as_ref().and_then(|process| process.id())
     }
@@ -75,6 +76,7 @@ impl ChildHandle {
     }
 
     /// Kills the child and its process group now.
+    #[cfg(test)]
     pub(crate) fn kill(&self) {
         self.0.kill();
     }

@@ -22,8 +22,8 @@ use std::{env, fmt, io};
 use process_wrap::tokio::{CommandWrap, KillOnDrop};
 use tokio::runtime::Handle;
 
-pub(crate) use self::child::{ChildEnd, ChildHandle};
-pub(crate) use self::restarts::{StartError, StdioServer, TooManyRestarts};
+pub(crate) use self::child::ChildHandle;
+pub(crate) use self::restarts::{StartError, StdioServer};
 pub(crate) use self::transport::ChildTransport;
 
 /// Default limit of one line that a server writes to its stdout, in bytes: 16 MiB.
@@ -60,8 +60,6 @@ pub(crate) enum InheritedEnv {
     Basic,
     /// All variables, credentials included.
     All,
-    /// No variable.
-    Nothing,
 }
 
 /// Command that starts a server.
@@ -114,7 +112,6 @@ impl StdioCommand {
     fn inherited(&self) -> Vec<(OsString, OsString)> {
         match self.inherited_env {
             InheritedEnv::All => env::vars_os().collect(),
-            InheritedEnv::Nothing => Vec::new(),
             InheritedEnv::Basic => BASIC_VARIABLES
                 .iter()
                 .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)))
