@@ -1,5 +1,7 @@
 //! One connection to a server: its transport and lifecycle.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, Peer, RoleClient, RunningService, ServiceError,
 };
 use strands_core::ErrorChain;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -48,6 +51,25 @@ pub(super) enum Lifecycle {
 }
 
 impl Connector {
+    /// Returns true while a user authorizes the client.
+    pub(super) fn waits_for_user(&self) -> bool {
+        match self {
+            Self::Http(http) => http.client.tokens.as_ref().is_some_and(|tokens| tokens.waits_for_user()),
+            Self::Stdio(_) => false,
+        }
+    }
+
+    /// Runs a future until a timeout, which starts again if it ends while a user authorizes the client.
+    async fn in_time<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        loop {
+            match timeout(limit, &mut future).await {
+                Err(_) if self.waits_for_user() => {}
+                result => return result,
+            }
+        }
+    }
+
     /// Connects and completes the handshake.
     pub(super) async fn connect(
         &self,
@@ -60,10 +82,10 @@ impl Connector {
         let handler = Handler { shared: Arc::clone(shared), progress: Arc::clone(&progress) };
         let mode = mode(known);
         let (started, child) = match self {
-            Self::Http(http) => (timeout(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
+            Self::Http(http) => (self.in_time(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
             Self::Stdio(stdio) => {
                 let (transport, child) = stdio.start(server).map_err(|error| not_started(server, error))?;
-                (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
+                (self.in_time(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
             }
         };
         let running = match (started, &child) {

@@ -31,6 +31,12 @@ pub trait TokenSource: Send + Sync {
     async fn challenged(&self, challenge: &Challenge) -> Result<bool, Box<dyn StdError + Send + Sync>> {
         Ok(challenge.attempt == 1)
     }
+
+    /// Returns true while the source waits for a user, who needs longer than a server. Connections and calls don't time out
+    /// meanwhile. Default: false.
+    fn waits_for_user(&self) -> bool {
+        false
+    }
 }
 
 /// A response that rejects a request's token.

@@ -78,7 +78,8 @@ async fn credentials_of_another_authorization_server_are_forgotten() {
 
     let seen = second.seen.lock().unwrap();
     assert_eq!(seen.registrations.len(), 1);
-    assert!(seen.token_requests.iter().all(|request| request["grant_type"] == "authorization_code"));
+    // Not a refresh with the token of the first.
+    assert_eq!(seen.token_requests[0]["grant_type"], "authorization_code");
 }
 
 #[tokio::test]
@@ -175,6 +176,16 @@ async fn a_token_endpoint_that_hangs_holds_up_no_cancelled_request() {
     servers.behavior.lock().unwrap().token_delay = Duration::ZERO;
 
     assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_server_that_rejects_all_tokens_asks_the_user_once_for_a_request() {
+    let servers = Servers::start(Behavior { is_closed: true, ..Behavior::default() }).await;
+    let source = by_user().token_source(&servers.server).unwrap();
+
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 401);
+
+    assert_eq!(servers.authorizations(), 1);
 }
 
 #[tokio::test]

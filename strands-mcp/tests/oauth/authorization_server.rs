@@ -32,6 +32,8 @@ pub(crate) struct Behavior {
     pub(crate) redirect: Value,
     pub(crate) expires_in: Option<u64>,
     pub(crate) rejects_refresh: bool,
+    /// The server rejects all tokens.
+    pub(crate) is_closed: bool,
     /// Scopes that the server requires.
     pub(crate) required: Vec<String>,
     /// Scopes that are granted whatever is requested.
@@ -136,8 +138,11 @@ fn form(bytes: &[u8]) -> Form {
 async fn resource_endpoint(State(servers): State<Servers>, headers: HeaderMap) -> Response<Body> {
     let token = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
     let scopes = token.and_then(|token| servers.valid.lock().unwrap().get(token).cloned());
-    let required = servers.behavior.lock().unwrap().required.clone();
-    let Some(scopes) = scopes else {
+    let (required, is_closed) = {
+        let behavior = servers.behavior.lock().unwrap();
+        (behavior.required.clone(), behavior.is_closed)
+    };
+    let Some(scopes) = scopes.filter(|_| !is_closed) else {
         let url = servers.server.replace("/mcp", "/.well-known/oauth-protected-resource/mcp");
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, format!("Bearer resource_metadata=\"{url}\""))])
             .into_response();

@@ -62,7 +62,8 @@ impl fmt::Debug for AuthorizationCode {
 impl AuthorizationCode {
     /// Creates a grant with the redirect URI of the client, and the callback that lets a user authorize.
     ///
-    /// One callback runs at a time, for all requests that need the token.
+    /// One callback runs at a time, for all requests that need the token. The timeouts of the client don't count meanwhile: to
+    /// give up, return an error. The callback is dropped when no request needs the token any more.
     pub fn new<C, F, E>(redirect_uri: impl Into<String>, callback: C) -> Self
     where
         C: Fn(String) -> F + Send + Sync + 'static,

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -48,6 +49,24 @@ struct Inner {
     state: Mutex<State>,
     /// Held while a token is requested, also by a request whose callers are gone: a refresh token is used once.
     exchange: Arc<tokio::sync::Mutex<()>>,
+    /// Number of authorizations that wait for a user: at most one.
+    asking: AtomicUsize,
+}
+
+/// Counts an authorization while it waits for a user.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -73,7 +92,7 @@ enum Cause {
     /// The token expires, or was not loaded from the store yet.
     Expiry,
     /// The server rejected the token, or a request without one.
-    Rejection { challenge: Option<String>, rejected: Option<SecretString> },
+    Rejection { challenge: Option<String>, rejected: Option<SecretString>, is_first: bool },
     /// The server asks for more scopes.
     StepUp { challenge: String, required: Vec<String> },
 }
@@ -90,11 +109,22 @@ impl TokenSource for OAuthTokenSource {
     async fn challenged(&self, challenge: &Challenge) -> Result<bool, Box<dyn StdError + Send + Sync>> {
         Ok(self.inner.challenged(challenge).await?)
     }
+
+    fn waits_for_user(&self) -> bool {
+        self.inner.asking.load(Ordering::Relaxed) > 0
+    }
 }
 
 impl OAuthTokenSource {
     pub(super) fn new(oauth: OAuth, server: Url, http: OAuthHttp) -> Self {
-        let inner = Inner { oauth, server, http: Arc::new(http), state: Mutex::default(), exchange: Arc::default() };
+        let inner = Inner {
+            oauth,
+            server,
+            http: Arc::new(http),
+            state: Mutex::default(),
+            exchange: Arc::default(),
+            asking: AtomicUsize::new(0),
+        };
         Self { inner: Arc::new(inner) }
     }
 }
@@ -127,6 +157,7 @@ impl Inner {
             let cause = Cause::Rejection {
                 challenge: challenge.www_authenticate.clone(),
                 rejected: challenge.rejected.clone(),
+                is_first: challenge.attempt == 1,
             };
             return Ok(self.obtain(cause).await?.is_some());
         }
@@ -213,9 +244,13 @@ impl Inner {
                 let mut discovered = Discovered::new(&self.http, &self.server, None).await?;
                 self.authorize(&mut discovered, &[]).await.map(Some)
             }
-            Cause::Rejection { challenge, rejected } => {
+            Cause::Rejection { challenge, rejected, is_first } => {
                 if let Some(token) = self.another_token(rejected.as_ref()) {
                     return Ok(Some(token));
+                }
+                if !is_first && !self.state().refreshed {
+                    // The authorization that this request caused did not help, and no user is asked again for it.
+                    return Ok(None);
                 }
                 let mut discovered = Discovered::new(&self.http, &self.server, challenge.as_deref()).await?;
                 self.bind(&discovered)?;
@@ -350,7 +385,10 @@ impl Inner {
         let http = &self.http;
         let resource = &endpoint.resource;
         let tokens = match &self.oauth.grant {
-            OAuthGrant::AuthorizationCode(grant) => grant.authorize(http, discovered, &mut credentials, scopes).await?,
+            OAuthGrant::AuthorizationCode(grant) => {
+                let _asking = Asking::new(&self.asking);
+                grant.authorize(http, discovered, &mut credentials, scopes).await?
+            }
             OAuthGrant::ClientCredentials(grant) => grant.authorize(http, discovered, resource, scopes).await?,
             OAuthGrant::EnterpriseManaged(grant) => grant.authorize(http, discovered, resource, scopes).await?,
             OAuthGrant::WorkloadIdentity(grant) => grant.authorize(http, discovered, resource, scopes).await?,
