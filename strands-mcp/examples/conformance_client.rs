@@ -64,7 +64,8 @@ async fn calls(scenario: &str, context: &Context, client: &McpClient) -> Result<
         return Ok(calls.iter().map(call).collect());
     }
     match scenario {
-        "initialize" => Ok(Vec::new()),
+        // The second server lists a tool that it does not have.
+        "initialize" | "json-schema-ref-no-deref" => Ok(Vec::new()),
         "tools_call" => named("add_numbers", json!({"a": 5, "b": 3})),
         "json-schema-2020-12-preservation" => {
             let tool = tools.iter().find(|tool| tool.spec().name == "json_schema_2020_12_tool");

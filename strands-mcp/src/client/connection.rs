@@ -1,7 +1,5 @@
 //! One connection to a server: its transport and lifecycle.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +8,6 @@ use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, Peer, RoleClient, RunningService, ServiceError,
 };
 use strands_core::ErrorChain;
-use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,6 +21,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a lost subscription to changes of the tools is renewed.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
 const MOST_RESUBSCRIBE_DELAY: Duration = Duration::from_secs(60);
+
+/// Versions of the lifecycle without a handshake.
+pub(super) const PREFERRED_VERSIONS: [ProtocolVersion; 1] = [ProtocolVersion::V_2026_07_28];
 
 /// Transport to a server.
 pub(super) enum Connector {
@@ -54,19 +54,8 @@ impl Connector {
     /// Returns true while a user authorizes the client.
     pub(super) fn waits_for_user(&self) -> bool {
         match self {
-            Self::Http(http) => http.client.tokens.as_ref().is_some_and(|tokens| tokens.waits_for_user()),
+            Self::Http(http) => http.waits_for_user(),
             Self::Stdio(_) => false,
-        }
-    }
-
-    /// Runs a future until a timeout, which starts again if it ends while a user authorizes the client.
-    async fn in_time<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        let mut future = pin!(future);
-        loop {
-            match timeout(limit, &mut future).await {
-                Err(_) if self.waits_for_user() => {}
-                result => return result,
-            }
         }
     }
 
@@ -80,12 +69,11 @@ impl Connector {
         let server = &shared.server;
         let progress = Arc::<ProgressRoutes>::default();
         let handler = Handler { shared: Arc::clone(shared), progress: Arc::clone(&progress) };
-        let mode = mode(known);
         let (started, child) = match self {
-            Self::Http(http) => (self.in_time(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
+            Self::Http(http) => (http.handshake(handler, known, limit).await, None),
             Self::Stdio(stdio) => {
                 let (transport, child) = stdio.start(server).map_err(|error| not_started(server, error))?;
-                (self.in_time(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
+                (timeout(limit, handler.serve_with_lifecycle(transport, mode(known))).await, Some(child))
             }
         };
         let running = match (started, &child) {
@@ -110,7 +98,7 @@ impl Connector {
 }
 
 fn mode(known: Option<Lifecycle>) -> ClientLifecycleMode {
-    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    let preferred_versions = PREFERRED_VERSIONS.to_vec();
     match known {
         None => ClientLifecycleMode::Auto { preferred_versions, legacy_version: Some(ProtocolVersion::V_2025_11_25) },
         Some(Lifecycle::Initialize) => ClientLifecycleMode::Initialize,

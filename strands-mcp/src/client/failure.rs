@@ -100,6 +100,17 @@ pub(super) fn is_unauthorized(error: &(dyn StdError + 'static)) -> bool {
         || find::<HttpError>(error).is_some_and(is_status)
 }
 
+/// Returns true if a server over HTTP does not know a request, or rejects it as invalid.
+pub(super) fn is_rejected_request(error: &(dyn StdError + 'static)) -> bool {
+    find::<HttpError>(error).is_some_and(|error| match error {
+        HttpError::HttpStatus(status) => matches!(status.status, 400 | 404 | 405 | 501),
+        HttpError::UnexpectedServerResponse(text) => {
+            ["HTTP 400", "HTTP 404", "HTTP 405", "HTTP 501"].iter().any(|status| text.starts_with(status))
+        }
+        _ => false,
+    })
+}
+
 /// Returns the first error of a type in a chain. An I/O error may wrap another one that is not among its sources.
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);

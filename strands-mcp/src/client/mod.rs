@@ -12,6 +12,7 @@ mod filter;
 mod handler;
 mod http;
 mod http_builder;
+mod http_handshake;
 mod input;
 mod link;
 mod listing;
