@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{McpError, bounded};
+use super::failure::{handshake_cause, is_unauthorized};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
@@ -107,8 +108,9 @@ fn mode(known: Option<Lifecycle>) -> ClientLifecycleMode {
 }
 
 fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpError {
-    let is_authorization = error.is_authorization_required() || super::failure::is_unauthorized(error);
-    let source = bounded(&ErrorChain::new(error).to_string()).into();
+    let cause = handshake_cause(error);
+    let is_authorization = error.is_authorization_required() || is_unauthorized(cause);
+    let source = bounded(&ErrorChain::new(cause).to_string()).into();
     let server = server.to_owned();
     if is_authorization {
         McpError::Unauthorized { server, source }

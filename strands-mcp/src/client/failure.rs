@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rmcp::service::ServiceError;
+use rmcp::service::{ClientInitializeError, ServiceError};
 use rmcp::transport::streamable_http_client::{AuthRequiredError, InsufficientScopeError, StreamableHttpError};
 use strands_core::ErrorChain;
 
@@ -84,6 +84,15 @@ impl Failure {
             }
             _ => Self::Unknown(McpError::OutcomeUnknown { server, source: source() }),
         }
+    }
+}
+
+/// Returns the cause of a failed handshake, which is not among the sources of rmcp's error.
+pub(super) fn handshake_cause(error: &ClientInitializeError) -> &(dyn StdError + 'static) {
+    match error {
+        ClientInitializeError::TransportError { error, .. } => &*error.error,
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => handshake_cause(fallback),
+        error => error,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::connection::{Lifecycle, PREFERRED_VERSIONS};
-use super::failure::is_rejected_request;
+use super::failure::{handshake_cause, is_rejected_request};
 use super::handler::Handler;
 use super::http::HttpServer;
 
@@ -81,6 +81,6 @@ fn is_of_earlier_version(error: &ClientInitializeError) -> bool {
         ClientInitializeError::ExpectedInitResult(_) | ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
             true
         }
-        error => is_rejected_request(error),
+        error => is_rejected_request(handshake_cause(error)),
     }
 }

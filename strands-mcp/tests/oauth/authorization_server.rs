@@ -34,6 +34,8 @@ pub(crate) struct Behavior {
     pub(crate) rejects_refresh: bool,
     /// The server rejects all tokens.
     pub(crate) is_closed: bool,
+    /// Response to a method that the server does not know. Default: an error of JSON-RPC.
+    pub(crate) unknown_method: UnknownMethod,
     /// Scopes that the server requires.
     pub(crate) required: Vec<String>,
     /// Scopes that are granted whatever is requested.
@@ -50,8 +52,18 @@ pub(crate) enum TokenFault {
     RedirectTo(String),
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum UnknownMethod {
+    #[default]
+    Error,
+    EmptyResult,
+    Status(u16),
+    NoReply,
+}
+
 #[derive(Default)]
 pub(crate) struct Seen {
+    pub(crate) methods: Vec<String>,
     pub(crate) discoveries: usize,
     pub(crate) registrations: Vec<Value>,
     pub(crate) authorizations: Vec<Form>,
@@ -135,7 +147,7 @@ fn form(bytes: &[u8]) -> Form {
 }
 
 /// The server: requires a token with its scopes.
-async fn resource_endpoint(State(servers): State<Servers>, headers: HeaderMap) -> Response<Body> {
+async fn resource_endpoint(State(servers): State<Servers>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let token = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
     let scopes = token.and_then(|token| servers.valid.lock().unwrap().get(token).cloned());
     let (required, is_closed) = {
@@ -148,10 +160,43 @@ async fn resource_endpoint(State(servers): State<Servers>, headers: HeaderMap) -
             .into_response();
     };
     if required.iter().all(|scope| scopes.contains(scope)) {
-        return "ok".into_response();
+        return match serde_json::from_slice(&body) {
+            Ok(message) => protocol(&servers, &message).await,
+            Err(_) => "ok".into_response(),
+        };
     }
     let header = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", required.join(" "));
     (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, header)]).into_response()
+}
+
+/// A server of protocol version 2025-11-25 without tools.
+async fn protocol(servers: &Servers, message: &Value) -> Response<Body> {
+    let method = message["method"].as_str().unwrap_or_default();
+    servers.seen.lock().unwrap().methods.push(method.to_owned());
+    let result = |result: Value| {
+        json_response(StatusCode::OK, &json!({"jsonrpc": "2.0", "id": message["id"], "result": result}))
+    };
+    match method {
+        "initialize" => result(json!({
+            "protocolVersion": message["params"]["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "test", "version": "1"},
+        })),
+        "tools/list" => result(json!({"tools": []})),
+        _ if message.get("id").is_none() => StatusCode::ACCEPTED.into_response(),
+        _ => {
+            let behavior = servers.behavior.lock().unwrap().unknown_method;
+            match behavior {
+                UnknownMethod::Error => {
+                    let error = json!({"code": -32601, "message": "Method not found"});
+                    json_response(StatusCode::OK, &json!({"jsonrpc": "2.0", "id": message["id"], "error": error}))
+                }
+                UnknownMethod::EmptyResult => result(json!({})),
+                UnknownMethod::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+                UnknownMethod::NoReply => std::future::pending().await,
+            }
+        }
+    }
 }
 
 async fn resource_metadata(State(servers): State<Servers>) -> Response<Body> {

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod authorization_server;
+mod client;
 mod grants;
 mod tokens;
 
