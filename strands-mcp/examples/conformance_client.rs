@@ -3,6 +3,8 @@
 //! The suite starts it with the URL of a server as last argument. The environment has the name of the scenario,
 //! `MCP_CONFORMANCE_SCENARIO`, and its data as JSON, `MCP_CONFORMANCE_CONTEXT`. `.ci/mcp/client_conformance` runs the suite.
 
+#![expect(clippy::print_stdout, reason = "the suite shows the output of a client that fails")]
+
 use std::convert::Infallible;
 use std::env;
 use std::error::Error;

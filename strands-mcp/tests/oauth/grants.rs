@@ -138,3 +138,22 @@ async fn reports_a_failed_callback() {
     assert!(matches!(error, OAuthError::Callback(_)), "{error:?}");
     assert_eq!(crate::messages(&error), "the OAuth callback failed: no browser");
 }
+
+#[tokio::test]
+async fn a_program_on_the_users_computer_listens_for_the_redirect() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let servers = Servers::start(Behavior::default()).await;
+    let grant = AuthorizationCode::on_loopback(port, |url| {
+        let url = url.to_owned();
+        // The browser follows the redirect.
+        tokio::spawn(async move { Servers::visit(Servers::visit(url).await.unwrap()).await });
+    });
+    let source = OAuth::new(grant).token_source(&servers.server).unwrap();
+
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+
+    let redirect_uri = servers.seen.lock().unwrap().authorizations[0]["redirect_uri"].clone();
+    assert_eq!(redirect_uri, format!("http://127.0.0.1:{port}/callback"));
+}

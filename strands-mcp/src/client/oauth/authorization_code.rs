@@ -14,6 +14,7 @@ use super::client::OAuthClient;
 use super::discovery::{Discovered, PendingAuthorization, parameter};
 use super::error::{OAuthError, quoted};
 use super::http::OAuthHttp;
+use super::loopback::Loopback;
 use super::store::{Credentials, RegisteredClient, Tokens};
 use super::token_request::{Authentication, AuthorizationServer, Client};
 
@@ -24,8 +25,8 @@ type Callback = dyn Fn(String) -> BoxFuture<'static, Result<String, Box<dyn StdE
 /// Authorization by a user: the authorization code grant with PKCE.
 ///
 /// The callback receives the URL that the user visits, and returns the URL that the authorization server redirects to, with
-/// its query. A command-line program opens a browser and listens on a loopback address; a web application redirects its
-/// user and returns from the callback when the redirect arrives.
+/// its query. A web application redirects its user, and returns from the callback when the redirect arrives. A program on the
+/// user's computer has [`on_loopback`](Self::on_loopback).
 ///
 /// The client is, in this order: the one that the program sets, the one of [`client_metadata_url`](Self::client_metadata_url) if the
 /// authorization server supports it, or one that is registered dynamically.
@@ -78,6 +79,23 @@ impl AuthorizationCode {
             client: None,
             metadata_url: None,
         }
+    }
+
+    /// Creates a grant for a program on the user's computer: it listens on a port of the loopback address while the user
+    /// authorizes, for ten minutes at most. The function opens a URL in the user's browser, or prints it.
+    ///
+    /// ```
+    /// use strands::mcp::{AuthorizationCode, OAuth};
+    ///
+    /// let oauth = OAuth::new(AuthorizationCode::on_loopback(8912, |url| eprintln!("Please visit {url}")));
+    /// # let _ = oauth;
+    /// ```
+    pub fn on_loopback(port: u16, open: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let (loopback, open) = (Loopback::new(port), Arc::new(open));
+        Self::new(loopback.redirect_uri(), move |url| {
+            let open = Arc::clone(&open);
+            async move { loopback.visit(url, |url| open(url)).await }
+        })
     }
 
     /// Sets the client's name for dynamic registration, which users see. Default: `strands-rs`.

@@ -9,6 +9,7 @@ mod discovery;
 mod enterprise;
 mod error;
 mod http;
+mod loopback;
 mod source;
 mod store;
 mod token_request;
