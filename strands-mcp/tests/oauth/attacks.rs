@@ -111,7 +111,7 @@ async fn authorization_servers_without_tls_or_in_the_programs_network_are_refuse
         let servers = Servers::start(Behavior { names: Some(names.to_owned()), ..Behavior::default() }).await;
         let started = Instant::now();
         let error = failure(by_secret(), &servers).await;
-        assert!(matches!(error, OAuthError::Discovery(_)), "{names}: {error:?}");
+        assert!(matches!(error, OAuthError::Discovery(_) | OAuthError::InsecureUrl(_)), "{names}: {error:?}");
         assert!(started.elapsed() < Duration::from_secs(5), "{names}");
     }
 }
@@ -134,6 +134,15 @@ async fn endpoints_without_tls_or_in_the_programs_network_are_refused() {
         assert!(messages(&error).contains("insecure URL"), "{url}: {error:?}");
         assert!(!error.to_string().contains("password"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn texts_of_an_authorization_server_are_bounded_in_errors() {
+    let metadata =
+        json!({"registration_endpoint": null, "issuer": format!("https://{}\u{1b}[31m", "a".repeat(100_000))});
+    let servers = Servers::start(Behavior { metadata, ..Behavior::default() }).await;
+    let error = messages(&failure(by_user(), &servers).await);
+    assert!(error.len() < 2000 && !error.contains('\u{1b}'), "{error}");
 }
 
 #[tokio::test]

@@ -182,6 +182,7 @@ async fn protocol(servers: &Servers, message: &Value) -> Response<Body> {
             "capabilities": {"tools": {}},
             "serverInfo": {"name": "test", "version": "1"},
         })),
+        "tools/call" => result(json!({"content": []})),
         "tools/list" => result(json!({"tools": []})),
         _ if message.get("id").is_none() => StatusCode::ACCEPTED.into_response(),
         _ => {

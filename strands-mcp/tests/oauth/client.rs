@@ -1,5 +1,7 @@
 //! The client with OAuth: its handshake and its timeouts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use strands_mcp::{AuthorizationCode, McpClient, McpError, OAuth};
@@ -20,6 +22,29 @@ async fn a_user_may_take_longer_than_the_timeout_of_a_connection() {
 
     assert!(client.tools().await.unwrap().is_empty());
     assert_eq!(servers.authorizations(), 1);
+}
+
+#[tokio::test]
+async fn a_user_may_take_longer_than_the_timeout_of_a_call() {
+    let servers = Servers::start(Behavior::default()).await;
+    let is_slow = Arc::new(AtomicBool::new(false));
+    let delayed = Arc::clone(&is_slow);
+    let grant = AuthorizationCode::new(REDIRECT_URI, move |url| {
+        let delay = if delayed.load(Ordering::SeqCst) { Duration::from_millis(1500) } else { Duration::ZERO };
+        async move {
+            tokio::time::sleep(delay).await;
+            Servers::visit(url).await
+        }
+    });
+    let client = McpClient::http(&servers.server).oauth(OAuth::new(grant)).timeout(Duration::from_millis(500));
+    let client = client.connect().await.unwrap();
+    is_slow.store(true, Ordering::SeqCst);
+    servers.behavior.lock().unwrap().required = vec!["write".to_owned()];
+
+    let output = client.call_tool("book", serde_json::json!({})).await;
+
+    assert!(output.is_ok(), "{output:?}");
+    assert_eq!(servers.authorizations(), 2);
 }
 
 #[tokio::test]

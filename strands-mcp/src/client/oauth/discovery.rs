@@ -75,7 +75,7 @@ impl Discovered {
             .manager
             .register_client(name, redirect_uri, &scopes)
             .await
-            .map_err(|error| OAuthError::Registration(Arc::new(error)))?;
+            .map_err(|error| OAuthError::registration(&error))?;
         Ok((config.client_id, config.client_secret))
     }
 

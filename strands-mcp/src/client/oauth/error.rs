@@ -4,9 +4,12 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use rmcp::transport::AuthError;
+use strands_core::ErrorChain;
 
 /// Longest text of another server in an error message, in characters.
 const MAX_QUOTED: usize = 300;
+/// Longest text of an error of rmcp, in characters.
+const MAX_ERROR: usize = 1000;
 
 /// An error of obtaining a token by OAuth.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -75,18 +78,33 @@ pub enum OAuthError {
 }
 
 impl OAuthError {
+    /// Error of rmcp's discovery, without the types of rmcp.
     pub(super) fn discovery(error: AuthError) -> Self {
         match error {
             AuthError::AuthorizationServerMismatch { expected_issuer, received_issuer } => {
-                Self::IssuerMismatch { expected: expected_issuer, received: quoted(&received_issuer) }
+                Self::IssuerMismatch { expected: quoted(&expected_issuer), received: quoted(&received_issuer) }
             }
-            error => Self::Discovery(Arc::new(error)),
+            AuthError::DiscoveryRequestFailed { url, source } => match source.downcast::<Self>() {
+                Ok(error) if matches!(*error, Self::InsecureUrl(_)) => *error,
+                Ok(source) => Self::Discovery(text(&AuthError::DiscoveryRequestFailed { url, source })),
+                Err(source) => Self::Discovery(text(&AuthError::DiscoveryRequestFailed { url, source })),
+            },
+            error => Self::Discovery(text(&error)),
         }
+    }
+
+    pub(super) fn registration(error: &AuthError) -> Self {
+        Self::Registration(text(error))
     }
 
     pub(super) fn callback(error: Box<dyn StdError + Send + Sync>) -> Self {
         Self::Callback(error.into())
     }
+}
+
+/// Text of an error with its sources, which may quote a server.
+fn text(error: &(dyn StdError + 'static)) -> Arc<dyn StdError + Send + Sync> {
+    Box::<dyn StdError + Send + Sync>::from(bounded(&ErrorChain::new(error).to_string(), MAX_ERROR)).into()
 }
 
 fn describe(code: &str, description: Option<&str>) -> String {
@@ -95,5 +113,9 @@ fn describe(code: &str, description: Option<&str>) -> String {
 
 /// Makes a text of another server fit for an error message: no control characters, and not long.
 pub(super) fn quoted(text: &str) -> String {
-    text.chars().take(MAX_QUOTED).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    bounded(text, MAX_QUOTED)
+}
+
+fn bounded(text: &str, limit: usize) -> String {
+    text.chars().take(limit).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
