@@ -10,6 +10,7 @@ pub use client::{
     AnyTransport, Challenge, Completion, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient,
     McpClientBuilder, McpError, McpTask, PromptArgument, PromptInfo, PromptMessages, ResourceData, ResourceInfo,
     ResourcePart, ResourceTemplate, SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter,
-    ToolPatternError, Transport,
+    ToolPatternError, Transport, AuthorizationCode, ClientCredentials, CredentialStore, EnterpriseManaged, IdentityProvider, OAuth, OAuthClient,
+    OAuthError, OAuthGrant, OAuthTokenSource, WorkloadIdentity,
 };
 pub use config::{McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers};

@@ -160,7 +160,7 @@ impl Caller {
                     }
                 }
                 () = sleep_until(deadline) => {
-                    if self.shared.is_answering() {
+                    if self.shared.is_answering() || self.link.connector.waits_for_user() {
                         deadline = Instant::now() + self.call_timeout;
                         continue;
                     }

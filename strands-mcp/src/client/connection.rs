@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{McpError, bounded};
-use super::failure::{Failure, is_unauthorized, transport_error};
+use super::failure::{Failure, handshake_cause, is_unauthorized};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
@@ -26,6 +26,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a lost subscription to changes of the tools is renewed.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
 const MOST_RESUBSCRIBE_DELAY: Duration = Duration::from_secs(60);
+
+/// Versions of the lifecycle without a handshake.
+pub(super) const PREFERRED_VERSIONS: [ProtocolVersion; 1] = [ProtocolVersion::V_2026_07_28];
 
 /// Transport to a server.
 pub(super) enum Connector {
@@ -55,6 +58,14 @@ pub(super) enum Lifecycle {
 }
 
 impl Connector {
+    /// Returns true while a user authorizes the client.
+    pub(super) fn waits_for_user(&self) -> bool {
+        match self {
+            Self::Http(http) => http.waits_for_user(),
+            Self::Stdio(_) => false,
+        }
+    }
+
     /// Connects and completes the handshake.
     pub(super) async fn connect(
         &self,
@@ -62,8 +73,8 @@ impl Connector {
         known: Option<Lifecycle>,
         limit: Duration,
     ) -> Result<Connection, McpError> {
-        match self.handshake(shared, mode(known), limit).await {
-            Err((_, true)) => self.handshake(shared, ClientLifecycleMode::Initialize, limit).await,
+        match self.handshake(shared, known, limit).await {
+            Err((_, true)) => self.handshake(shared, Some(Lifecycle::Initialize), limit).await,
             result => result,
         }
         .map_err(|(error, _)| error)
@@ -73,14 +84,14 @@ impl Connector {
     async fn handshake(
         &self,
         shared: &Arc<Shared>,
-        mode: ClientLifecycleMode,
+        known: Option<Lifecycle>,
         limit: Duration,
     ) -> Result<Connection, (McpError, bool)> {
         let server = &shared.server;
         let progress = Arc::<ProgressRoutes>::default();
         let handler = Handler { shared: Arc::clone(shared), progress: Arc::clone(&progress) };
         let (started, child) = match self {
-            Self::Http(http) => (timeout(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
+            Self::Http(http) => (http.handshake(handler, known, limit).await, None),
             Self::Stdio(stdio) => {
                 let (transport, child) = stdio.start(server).map_err(|error| (not_started(server, error), false))?;
                 (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
@@ -114,7 +125,7 @@ impl Connector {
 }
 
 fn mode(known: Option<Lifecycle>) -> ClientLifecycleMode {
-    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    let preferred_versions = PREFERRED_VERSIONS.to_vec();
     match known {
         None => ClientLifecycleMode::Auto { preferred_versions, legacy_version: Some(ProtocolVersion::V_2025_11_25) },
         Some(Lifecycle::Initialize) => ClientLifecycleMode::Initialize,
@@ -132,8 +143,9 @@ fn speaks_older(error: &ClientInitializeError) -> bool {
 }
 
 fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpError {
-    let is_authorization = error.is_authorization_required() || is_unauthorized(transport_error(error));
-    let source = bounded(&ErrorChain::new(error).to_string()).into();
+    let cause = handshake_cause(error);
+    let is_authorization = error.is_authorization_required() || is_unauthorized(cause);
+    let source = bounded(&ErrorChain::new(cause).to_string()).into();
     let server = server.to_owned();
     if is_authorization {
         McpError::Unauthorized { server, source }

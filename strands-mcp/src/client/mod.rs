@@ -14,10 +14,12 @@ mod filter;
 mod handler;
 mod http;
 mod http_builder;
+mod http_handshake;
 mod input;
 mod link;
 mod listing;
 mod mcp_client;
+mod oauth;
 mod progress;
 mod prompts;
 mod reading;
@@ -40,6 +42,10 @@ pub use http_builder::Http;
 pub use mcp_client::McpClient;
 pub use prompts::{Completion, PromptArgument, PromptInfo, PromptMessages};
 pub use resources::{ResourceData, ResourceInfo, ResourcePart, ResourceTemplate};
+pub use oauth::{
+    AuthorizationCode, ClientCredentials, CredentialStore, EnterpriseManaged, IdentityProvider, OAuth, OAuthClient,
+    OAuthError, OAuthGrant, OAuthTokenSource, WorkloadIdentity,
+};
 pub use sampling::SamplingLimits;
 pub use stdio_builder::Stdio;
 pub use tasks::{McpTask, SubmittedCall, TaskState};
