@@ -7,3 +7,8 @@ mod config;
 mod server;
 
 pub use client::{Challenge, TokenSource};
+pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ServeError};
+
+// Its router and request parts are part of the public API.
+#[doc(no_inline)]
+pub use axum;
