@@ -78,6 +78,14 @@ impl ToolRunner {
         self
     }
 
+    /// Replaces the tools, and removes tool providers. The settings remain.
+    pub fn with_tool_set(mut self, tools: ToolSet) -> Self {
+        self.caller.catalog = ToolCatalog::default();
+        self.caller.catalog.add(tools.iter().cloned());
+        self.tools = tools;
+        self
+    }
+
     /// Sets the name that hooks see as the agent's id and name. Default: `tools`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();

@@ -1,4 +1,5 @@
-//! One tool call of a client: caller's values, progress, cancellation, and questions to the user.
+//! One call of a client: caller's values, progress, cancellation, and questions to the user. A prompt and a resource are
+//! calls of functions, too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,20 +8,17 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ContentBlock, ErrorCode, ErrorData,
-    InputRequest, InputRequests, InputRequiredResult, InputResponses, MetaObject, ProtocolVersion, ServerRequest,
+    ClientCapabilities, ErrorCode, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses, MetaObject, ProtocolVersion, ServerRequest,
 };
 use rmcp::service::{PeerRequestOptions, RequestContext, ServiceError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use strands_core::message::ToolResult;
-use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCallOutcome};
+use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCallOutcome, ToolRunner};
 use uuid::Uuid;
 
 use super::caller::Caller;
 use super::connection::Connected;
-use super::content;
 use super::handler::Shared;
-use super::listing::Listing;
 use super::progress::{Numbers, Progress};
 use super::question::Question;
 use super::request_state::WaitingCall;
@@ -40,9 +38,27 @@ const USAGE: &str = "io.github.strands-rs/usage";
 /// Marks a call that continues after an interrupt, as an injected value.
 pub(super) struct Continued;
 
-/// A tool call of a client.
+/// Parameters of a call.
+pub(super) struct Request {
+    /// Name of the function, and the kind of the request that calls it.
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) arguments: Map<String, Value>,
+    pub(super) request_state: Option<String>,
+    pub(super) input_responses: Option<InputResponses>,
+}
+
+/// Outcome of a call.
+pub(super) enum Outcome {
+    Result(ToolResult, Option<MetaObject>),
+    InputRequired(InputRequiredResult),
+}
+
+/// A call of a client.
 pub(super) struct Call<'a> {
     shared: &'a Shared,
+    runner: &'a ToolRunner,
+    kind: &'static str,
     context: &'a RequestContext<RoleServer>,
     caller: Caller,
     name: String,
@@ -62,14 +78,10 @@ impl<'a> Call<'a> {
     /// Makes a call, until it has a result or needs another request of the client.
     pub(super) async fn make(
         shared: &'a Shared,
-        listing: &Listing,
-        params: CallToolRequestParams,
+        runner: &'a ToolRunner,
+        request: Request,
         context: &'a RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let name = params.name.into_owned();
-        let Some(output) = listing.output(&name) else {
-            return Err(ErrorData::invalid_params(format!("unknown tool: {}", shown(&name)), None));
-        };
+    ) -> Result<Outcome, ErrorData> {
         if shared.settings.shutdown.is_cancelled() {
             return Err(ErrorData::new(BUSY, "the server is shutting down", None));
         }
@@ -78,11 +90,11 @@ impl<'a> Call<'a> {
         };
         let caller = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
         let caller = caller.cloned().unwrap_or_default();
-        let arguments = params.arguments.unwrap_or_default();
-        let is_continued = params.request_state.is_some();
-        let waiting = match params.request_state {
+        let Request { name, kind, arguments, request_state, input_responses } = request;
+        let is_continued = request_state.is_some();
+        let waiting = match request_state {
             Some(state) => {
-                let opened = shared.settings.request_states.open(&caller, &name, &state);
+                let opened = shared.settings.request_states.open(&caller, kind, &name, &state);
                 let waiting = opened
                     .map_err(|error| ErrorData::invalid_params(format!("the request state is rejected: {error}"), None))?;
                 if waiting.arguments != arguments {
@@ -92,21 +104,21 @@ impl<'a> Call<'a> {
             }
             None => WaitingCall::new(format!("mcp_{}", Uuid::new_v4().simple()), arguments),
         };
-        let results = params.input_responses.unwrap_or_default();
-        let mut call = Self { shared, context, caller, name, waiting, is_continued, results };
+        let results = input_responses.unwrap_or_default();
+        let mut call = Self { shared, runner, kind, context, caller, name, waiting, is_continued, results };
         let asked = std::mem::take(&mut call.waiting.asked);
         call.take_answers(&keys(&asked.into_iter().map(Question::new).collect::<Vec<_>>()));
         for _ in 0..MAX_ROUNDS {
             match call.round().await? {
-                Round::Result(result, meta) => return Ok(content::call_result(&result, output, meta).into()),
+                Round::Result(result, meta) => return Ok(Outcome::Result(result, meta)),
                 Round::Interrupted(interrupts) => {
-                    if let Some(response) = call.ask(interrupts).await? {
-                        return Ok(response);
+                    if let Some(outcome) = call.ask(interrupts).await? {
+                        return Ok(outcome);
                     }
                 }
             }
         }
-        Ok(failed("the tool asked for input too often"))
+        Ok(call.failed("the tool asked for input too often"))
     }
 
     /// Runs the tool once.
@@ -114,7 +126,6 @@ impl<'a> Call<'a> {
         let progress = Arc::new(Progress::default());
         let responses = self.waiting.responses.iter().map(|(id, response)| InterruptResponse::new(id, response.clone()));
         let mut call = self
-            .shared
             .runner
             .call(self.name.clone(), Value::Object(self.waiting.arguments.clone()))
             .id(self.waiting.id.clone())
@@ -151,7 +162,7 @@ impl<'a> Call<'a> {
     }
 
     /// Answers interrupts with results of the client. Returns the response to the client if that has to be asked first.
-    async fn ask(&mut self, interrupts: Vec<Interrupt>) -> Result<Option<CallToolResponse>, ErrorData> {
+    async fn ask(&mut self, interrupts: Vec<Interrupt>) -> Result<Option<Outcome>, ErrorData> {
         let questions: Vec<Question> = interrupts.into_iter().map(Question::new).collect();
         if self.is_stateless() { self.ask_later(questions) } else { self.ask_now(questions).await }
     }
@@ -162,7 +173,7 @@ impl<'a> Call<'a> {
     }
 
     /// Takes answers from the request, or returns a response that asks for them.
-    fn ask_later(&mut self, questions: Vec<Question>) -> Result<Option<CallToolResponse>, ErrorData> {
+    fn ask_later(&mut self, questions: Vec<Question>) -> Result<Option<Outcome>, ErrorData> {
         let asked = keys(&questions);
         if self.take_answers(&asked) {
             return Ok(None);
@@ -182,9 +193,9 @@ impl<'a> Call<'a> {
         if let (true, Some(missing)) = (requests.is_empty(), missing) {
             return Err(ErrorData::missing_required_client_capability(missing));
         }
-        let state = self.shared.settings.request_states.seal(&self.caller, &self.name, &self.waiting);
+        let state = self.shared.settings.request_states.seal(&self.caller, self.kind, &self.name, &self.waiting);
         let state = state.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        Ok(Some(InputRequiredResult::new(Some(requests), Some(state)).into()))
+        Ok(Some(Outcome::InputRequired(InputRequiredResult::new(Some(requests), Some(state)))))
     }
 
     /// Takes the client's results for questions. Returns true if there was one.
@@ -200,18 +211,18 @@ impl<'a> Call<'a> {
     }
 
     /// Asks the client in requests of its own. Returns an error result if that is not possible.
-    async fn ask_now(&mut self, questions: Vec<Question>) -> Result<Option<CallToolResponse>, ErrorData> {
+    async fn ask_now(&mut self, questions: Vec<Question>) -> Result<Option<Outcome>, ErrorData> {
         let client = self.client();
         for question in questions {
             if question.missing_capability(&client).is_some() {
-                return Ok(Some(failed("this tool needs input that the client can't ask its user for")));
+                return Ok(Some(self.failed("this tool needs input that the client can't ask its user for")));
             }
             let result = match self.request(&question.request).await? {
                 Ok(result) => result,
-                Err(error) => return Ok(Some(failed(&format!("the client did not answer the tool's question: {error}")))),
+                Err(error) => return Ok(Some(self.failed(&format!("the client did not answer the tool's question: {error}")))),
             };
             let Some(response) = question.response(&result) else {
-                return Ok(Some(failed("the client's answer to the tool's question is not valid")));
+                return Ok(Some(self.failed("the client's answer to the tool's question is not valid")));
             };
             self.waiting.responses.insert(question.interrupt.id, response);
         }
@@ -242,6 +253,10 @@ impl<'a> Call<'a> {
         // A client that reads nothing can't hold up the call.
         let _ = tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel(Some("nothing waits for the answer".to_owned()))).await;
         answered.map(|_| Err(ServiceError::Timeout { timeout }))
+    }
+
+    fn failed(&self, text: &str) -> Outcome {
+        Outcome::Result(ToolResult::error(&self.waiting.id, text), None)
     }
 
     fn client(&self) -> ClientCapabilities {
@@ -285,23 +300,19 @@ fn usage(progress: &Progress) -> Option<MetaObject> {
     Some(meta)
 }
 
-fn failed(text: &str) -> CallToolResponse {
-    CallToolResult::error(vec![ContentBlock::text(text)]).into()
-}
-
 /// The error of a cancelled request, which no client receives.
 fn cancelled() -> ErrorData {
     ErrorData::internal_error("the request was cancelled", None)
 }
 
 /// Converts an error of a call that is not the tool's. Its text may tell about the program, so only the log has it.
-pub(super) fn internal(tool: &str, error: &AgentError) -> ErrorData {
-    tracing::error!(target: "strands_mcp", tool, %error, "a tool call of an MCP client failed");
-    ErrorData::internal_error("the call failed within the server; its log has the reason", None)
+pub(super) fn internal(name: &str, error: &AgentError) -> ErrorData {
+    tracing::error!(target: "strands_mcp", name, %error, "a request of an MCP client failed");
+    ErrorData::internal_error("the request failed within the server; its log has the reason", None)
 }
 
 /// Returns a name from a client, shortened for an error.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     const MAX_CHARS: usize = 80;
     name.chars().take(MAX_CHARS).map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }

@@ -12,9 +12,14 @@ use strands_core::message::{
 
 use super::output_schema::OutputForm;
 
+/// Converts the content of a result.
+pub(super) fn blocks(result: &ToolResult) -> Vec<ContentBlock> {
+    result.content.iter().enumerate().map(|(at, content)| block(at, content)).collect()
+}
+
 /// Converts a tool result. Its structured content is that of the tool's output schema.
 pub(super) fn call_result(result: &ToolResult, output: Option<&OutputForm>, meta: Option<MetaObject>) -> CallToolResult {
-    let content = result.content.iter().enumerate().map(|(at, content)| block(at, content)).collect();
+    let content = blocks(result);
     let mut converted = if result.is_error() { CallToolResult::error(content) } else { CallToolResult::success(content) };
     if let Some(output) = output.filter(|_| !result.is_error()) {
         converted.structured_content = output.structured(result);
@@ -27,6 +32,31 @@ pub(super) fn call_result(result: &ToolResult, output: Option<&OutputForm>, meta
     }
     converted.meta = meta;
     converted
+}
+
+/// Converts the content of a result to that of the resource at a URI.
+pub(super) fn resource_contents(uri: &str, result: &ToolResult) -> Vec<ResourceContents> {
+    let contents = result.content.iter().enumerate().map(|(at, content)| match content {
+        ToolResultContent::Json(json) => ResourceContents::text(json.to_string(), uri).with_mime_type("application/json"),
+        content => match block(at, content) {
+            ContentBlock::Text(text) => ResourceContents::text(text.text, uri).with_mime_type("text/plain"),
+            ContentBlock::Image(image) => ResourceContents::blob(image.data, uri).with_mime_type(image.mime_type),
+            ContentBlock::Audio(audio) => ResourceContents::blob(audio.data, uri).with_mime_type(audio.mime_type),
+            ContentBlock::Resource(embedded) => at_uri(embedded.resource, uri),
+            _ => ResourceContents::text("[the bytes of this resource are elsewhere]", uri).with_mime_type("text/plain"),
+        },
+    });
+    contents.collect()
+}
+
+/// Replaces the URI of contents.
+fn at_uri(mut contents: ResourceContents, at: &str) -> ResourceContents {
+    if let ResourceContents::TextResourceContents { uri, .. } | ResourceContents::BlobResourceContents { uri, .. } =
+        &mut contents
+    {
+        at.clone_into(uri);
+    }
+    contents
 }
 
 /// Converts the content block at a zero-based index.

@@ -11,8 +11,10 @@ mod http;
 mod listing;
 mod output_schema;
 mod progress;
+mod prompts;
 mod question;
 mod request_state;
+mod resources;
 mod sessions;
 mod settings;
 mod shutdown;
@@ -26,7 +28,7 @@ use axum::Router;
 use rmcp::service::serve_server_with_ct;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use strands_core::hook::Hook;
-use strands_core::{AgentBuilder, ToolProvider, ToolRunner, ToolSetError, Toolset};
+use strands_core::{AgentBuilder, Tool, ToolProvider, ToolRunner, ToolSet, ToolSetError, Toolset};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +39,7 @@ pub use question::ClientRequest;
 
 use connection::Connection;
 use handler::{Handler, Shared};
+use resources::Resources;
 use settings::{Hosts, Settings};
 
 /// A server that offers tools and agents to MCP clients, over stdio or streamable HTTP.
@@ -105,6 +108,8 @@ use settings::{Hosts, Settings};
 #[must_use = "a server does nothing until it is served"]
 pub struct McpServer {
     runner: ToolRunner,
+    prompts: ToolSet,
+    resources: Resources,
     settings: Settings,
 }
 
@@ -133,13 +138,68 @@ impl McpServer {
 
     /// Creates a server with the tools of a runner, and its timeouts, limits, state, hooks and injected values.
     pub fn from_runner(runner: ToolRunner) -> Self {
-        Self { runner, settings: Settings::default() }
+        Self { runner, prompts: ToolSet::default(), resources: Resources::default(), settings: Settings::default() }
     }
 
     /// Adds a tool provider. Clients are notified when its list of tools changes.
     pub fn tool_provider(mut self, provider: impl ToolProvider + 'static) -> Self {
         self.runner = self.runner.tool_provider(provider);
         self
+    }
+
+    /// Offers functions as prompts, which the user of a client picks by name. Their arguments are texts that the user enters,
+    /// and each content block of a result is a message of the user. Hooks, injected values and interrupts work as for tools.
+    ///
+    /// ```
+    /// use strands::mcp::McpServer;
+    /// use strands::{tool, tools};
+    ///
+    /// /// Reviews code.
+    /// #[tool]
+    /// fn review(
+    ///     /// The code.
+    ///     code: String,
+    /// ) -> String {
+    ///     format!("Review this code, errors first:\n\n{code}")
+    /// }
+    ///
+    /// let server = McpServer::new(tools![])?.prompts(tools![Review])?;
+    /// # drop(server);
+    /// # Ok::<(), strands::ToolSetError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ToolSetError`] if prompts conflict with each other or with earlier ones.
+    pub fn prompts(mut self, prompts: impl Toolset) -> Result<Self, ToolSetError> {
+        self.prompts = ToolSet::new(self.prompts.iter().cloned().chain(prompts.into_tools()))?;
+        Ok(self)
+    }
+
+    /// Offers a function as the resource of a URI. Variables in the URI, such as `{id}`, are its arguments: the URI is then a
+    /// template, and each variable a part of a path. Hooks, injected values and interrupts work as for tools.
+    ///
+    /// ```
+    /// use strands::mcp::McpServer;
+    /// use strands::{tool, tools};
+    ///
+    /// /// An order.
+    /// #[tool]
+    /// fn order(id: String) -> String {
+    ///     format!("order {id}: sent")
+    /// }
+    ///
+    /// let server = McpServer::new(tools![])?.resource("shop://orders/{id}", Order)?;
+    /// # drop(server);
+    /// # Ok::<(), strands::ToolSetError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ToolSetError`] if the function conflicts with that of an earlier resource.
+    pub fn resource(mut self, uri: impl Into<String>, read: impl Tool + 'static) -> Result<Self, ToolSetError> {
+        self.resources.add(uri.into(), Arc::new(read))?;
+        Ok(self)
     }
 
     /// Injects a value for the tools and hooks of all calls.
@@ -296,7 +356,7 @@ impl McpServer {
     {
         let transport = AsyncRwTransport::new_server(reader, writer);
         let transport = Connection::new(transport.with_max_line_length(self.settings.max_message_bytes));
-        let shared = Arc::new(Shared::new(self.runner, self.settings));
+        let shared = Arc::new(Shared::new(self.runner, self.prompts, self.resources, self.settings));
         let end = CancellationToken::new();
         let serve = async {
             match serve_server_with_ct(Handler(Arc::clone(&shared)), transport, end.clone()).await {
@@ -317,7 +377,7 @@ impl McpServer {
 
     /// Returns a router that serves streamable HTTP at `/mcp`. Nest it into another router for another path.
     pub fn into_router(self) -> Router {
-        http::router(Arc::new(Shared::new(self.runner, self.settings)))
+        http::router(Arc::new(Shared::new(self.runner, self.prompts, self.resources, self.settings)))
     }
 }
 

@@ -65,9 +65,15 @@ impl RequestStates {
         self.lifetime = lifetime;
     }
 
-    /// Seals a call for one caller and tool.
-    pub(super) fn seal(&self, caller: &Caller, tool: &str, call: &WaitingCall) -> Result<String, RequestStateError> {
-        let context = context(caller, tool);
+    /// Seals a call of a function, by its kind and name, for one caller.
+    pub(super) fn seal(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        name: &str,
+        call: &WaitingCall,
+    ) -> Result<String, RequestStateError> {
+        let context = context(caller, kind, name);
         let options = SealOptions::new().associated_data(&context).ttl(self.lifetime);
         self.seal.seal_json_with(call, &options)
     }
@@ -76,9 +82,15 @@ impl RequestStates {
     ///
     /// # Errors
     ///
-    /// Returns an error for a state that was changed, is too old, or belongs to another caller or tool.
-    pub(super) fn open(&self, caller: &Caller, tool: &str, state: &str) -> Result<WaitingCall, RequestStateError> {
-        let context = context(caller, tool);
+    /// Returns an error for a state that was changed, is too old, or belongs to another caller or function.
+    pub(super) fn open(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        name: &str,
+        state: &str,
+    ) -> Result<WaitingCall, RequestStateError> {
+        let context = context(caller, kind, name);
         let opened = self.seal.open_json_with(state, &context);
         match opened {
             Err(RequestStateError::IntegrityCheckFailed) => {
@@ -95,7 +107,7 @@ fn codec(key: [u8; 32]) -> RequestStateCodec {
 }
 
 /// Data that a seal is bound to.
-fn context(caller: &Caller, tool: &str) -> Vec<u8> {
+fn context(caller: &Caller, kind: &str, name: &str) -> Vec<u8> {
     // JSON separates the parts, whatever characters they have.
-    serde_json::to_vec(&(caller.id(), tool)).unwrap_or_default()
+    serde_json::to_vec(&(caller.id(), kind, name)).unwrap_or_default()
 }
