@@ -147,12 +147,14 @@ pub struct ToolPolicy {
     pub approval: bool,
     /// Accept strings such as `"3"` as numbers, where the input schema allows a number and not a string.
     pub numeric_strings: bool,
+    /// Accept an input schema that can't be compiled for validation.
+    pub unsupported_schema: bool,
 }
 
 impl ToolPolicy {
     /// Creates a policy without a timeout, for concurrent calls without approval.
     pub const fn new() -> Self {
-        Self { timeout: None, exclusive: false, approval: false, numeric_strings: false }
+        Self { timeout: None, exclusive: false, approval: false, numeric_strings: false, unsupported_schema: false }
     }
 
     /// Sets the timeout of a call.
@@ -184,6 +186,17 @@ impl ToolPolicy {
     #[must_use]
     pub const fn with_numeric_strings(mut self, numeric_strings: bool) -> Self {
         self.numeric_strings = numeric_strings;
+        self
+    }
+
+    /// Sets whether an input schema is accepted that can't be compiled for validation, such as one with a pattern that looks
+    /// ahead. Default: false, an error when the tool is registered.
+    ///
+    /// Models get such a schema like any other. Only [`Tool::call`](crate::Tool::call) validates the arguments then: use it for
+    /// the tools of a remote server, which does.
+    #[must_use]
+    pub const fn with_unsupported_schema(mut self, accepted: bool) -> Self {
+        self.unsupported_schema = accepted;
         self
     }
 }

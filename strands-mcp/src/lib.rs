@@ -6,7 +6,10 @@ mod client;
 mod config;
 mod server;
 
-pub use client::{Challenge, TokenSource};
+pub use client::{
+    Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder, McpError, McpTask,
+    SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError, Transport,
+};
 pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ServeError};
 
 // Its router and request parts are part of the public API.

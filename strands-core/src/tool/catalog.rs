@@ -3,8 +3,10 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
+use super::set::ListedTool;
 use super::{Tool, ToolProvider, ToolSet, ToolSetError};
 
 /// The sources of an agent's tools. Clones share the latest listing, so that a template lists its tools once.
@@ -33,7 +35,7 @@ pub(crate) struct ToolListing(Arc<Listed>);
 struct Listed {
     /// The generation of each provider, read before its tools were listed.
     generations: Vec<u64>,
-    provided: Vec<Arc<dyn Tool>>,
+    provided: Vec<ListedTool>,
     tools: ToolSet,
 }
 
@@ -83,8 +85,8 @@ impl ToolCatalog {
         listing: &ToolListing,
     ) -> Result<ToolListing, ToolSetError> {
         let mut listed = Listed::clone(&listing.0);
-        let all = own.iter().chain(&*self.built_in).chain(&listed.provided);
-        listed.tools = ToolSet::with_known(all.cloned(), &listed.tools)?;
+        let of_program = own.iter().chain(&*self.built_in).cloned().map(ListedTool::from);
+        listed.tools = ToolSet::with_known(of_program.chain(listed.provided.iter().cloned()), &listed.tools)?;
         (self.own, self.latest) = (Arc::new(own), Arc::default());
         Ok(ToolListing(Arc::new(listed)))
     }
@@ -125,13 +127,18 @@ impl ToolCatalog {
     }
 
     async fn fetch(&self, latest: &LatestListing) -> Result<ToolListing, ListingError> {
-        let mut provided = Vec::new();
-        for provider in &*self.providers {
+        // Concurrently, since most of them wait for a server.
+        let listed = try_join_all(self.providers.iter().map(|provider| async move {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
-            provided.extend(provider.list_tools().await.map_err(failed)?);
-        }
-        let all = self.own.iter().chain(&*self.built_in).chain(&provided);
-        let tools = ToolSet::with_known(all.cloned(), &latest.before).map_err(ListingError::Tools)?;
+            let name: Arc<str> = provider.name().into();
+            let tools = provider.list_tools().await.map_err(failed)?;
+            let listed = tools.into_iter().map(move |tool| ListedTool { tool, provider: Some(Arc::clone(&name)) });
+            Ok::<_, ListingError>(listed)
+        }));
+        let provided: Vec<ListedTool> = listed.await?.into_iter().flatten().collect();
+        let of_program = self.own.iter().chain(&*self.built_in).cloned().map(ListedTool::from);
+        let tools = ToolSet::with_known(of_program.chain(provided.iter().cloned()), &latest.before)
+            .map_err(ListingError::Tools)?;
         Ok(ToolListing(Arc::new(Listed { generations: latest.generations.clone(), provided, tools })))
     }
 }

@@ -51,6 +51,13 @@ impl ToolOutput {
         Self { status: ToolResultStatus::Error, ..Self::text(text) }
     }
 
+    /// Sets the status, for an error result whose content is more than a text.
+    #[must_use]
+    pub fn with_status(mut self, status: ToolResultStatus) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Returns the content.
     pub fn content(&self) -> &[ToolResultContent] {
         &self.content

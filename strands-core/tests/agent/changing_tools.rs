@@ -14,6 +14,7 @@ use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, BuildError, Prompt, Tool, ToolOutput, ToolPolicy, ToolProvider, tools,
 };
+use tokio::sync::Barrier;
 
 use crate::support::{FnTool, agent, assert_whole, listen, naming, newest_results, template, tool};
 
@@ -154,13 +155,71 @@ async fn ignores_a_refreshed_list_that_conflicts_with_other_tools() {
     let provider = Switchable::with(tools![]);
     let model = ScriptedModel::responding("hi");
     let mut agent = provided(&provider, &model).tool(naming("one")).build().await.unwrap();
-    for wrong in [tools![naming("one")], tools![naming("a b")]] {
+    for (wrong, expected) in [
+        (tools![naming("two"), naming("one")], "duplicate tools `one` of the program and `one` of `switchable`"),
+        (tools![naming("a b")], "invalid tool name `a b`"),
+    ] {
         provider.switch_to(wrong);
         let (events, ended) = listen(agent.prompt("go").stream()).await;
         ended.unwrap();
-        assert!(events.iter().any(|event| matches!(event, AgentEvent::ToolRefreshFailed { .. })), "{events:?}");
+        let failure = events.iter().find_map(|event| match event {
+            AgentEvent::ToolRefreshFailed { error } => Some(error.as_str()),
+            _ => None,
+        });
+        assert!(failure.is_some_and(|error| error.contains(expected)), "{events:?}");
         assert_eq!(model.requests().last().unwrap().tools, ["one"]);
     }
+}
+
+/// A provider with a name of its own.
+struct Named(&'static str, Vec<Arc<dyn Tool>>);
+
+#[async_trait]
+impl ToolProvider for Named {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn Error + Send + Sync>> {
+        Ok(self.1.clone())
+    }
+}
+
+#[tokio::test]
+async fn errors_of_duplicate_tools_name_their_providers() {
+    let builder = || Agent::builder().model(ScriptedModel::responding("hi"));
+    let files = |tools| Named("files", tools);
+    for (builder, expected) in [
+        (
+            builder().tool(naming("read")).tool_provider(files(tools![naming("read")])),
+            "duplicate tools `read` of the program and `read` of `files`; rename one, or give their toolset a prefix",
+        ),
+        (
+            builder().tool(naming("read-all")).tool_provider(files(tools![naming("read_all")])),
+            "duplicate tools `read-all` of the program and `read_all` of `files`; rename",
+        ),
+        (
+            builder().tool_provider(files(tools![naming("read")])).tool_provider(Named("web", tools![naming("read")])),
+            "duplicate tools `read` of `files` and `read` of `web`; rename",
+        ),
+        (
+            builder().tool_provider(files(tools![naming("read"), naming("read")])),
+            "duplicate tools `read` of `files` and `read` of `files`; rename",
+        ),
+        (builder().tools(tools![naming("x-y"), naming("x_y")]), "duplicate tools `x-y` and `x_y`; rename"),
+    ] {
+        let BuildError::Tools(error) = builder.build().await.unwrap_err() else { panic!("{expected}") };
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+
+    // The source of a tool is known later, too: for tools of one invocation, and for replaced ones.
+    let provided = builder().tool_provider(files(tools![naming("read")]));
+    let mut agent = provided.build().await.unwrap();
+    let expected = "duplicate tools `read` of `files` and `read` of the program";
+    let error = agent.prompt("go").tools(tools![naming("read")]).await.unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+    let error = agent.set_tools(tools![naming("read")]).unwrap_err();
+    assert!(error.to_string().contains("`read` of the program and `read` of `files`"), "{error}");
 }
 
 #[tokio::test]
@@ -337,4 +396,29 @@ async fn fifty_agents_see_consistent_tool_lists() {
             assert_eq!(refused, [false, request.2[0] != "t0", false], "a tool of an older list is rejected");
         }
     }
+}
+
+/// A provider whose list is ready when all providers of a barrier are being listed.
+struct Meeting(Arc<Barrier>, &'static str);
+
+#[async_trait]
+impl ToolProvider for Meeting {
+    fn name(&self) -> &str {
+        self.1
+    }
+
+    async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn Error + Send + Sync>> {
+        self.0.wait().await;
+        Ok(tools![naming(self.1)])
+    }
+}
+
+#[tokio::test]
+async fn lists_all_providers_concurrently_and_in_order() {
+    let names = ["one", "two", "three"];
+    let barrier = Arc::new(Barrier::new(names.len()));
+    let meetings = names.map(|name| Meeting(Arc::clone(&barrier), name));
+    let builder = Agent::builder().model(ScriptedModel::responding("hi"));
+    let agent = meetings.into_iter().fold(builder, AgentBuilder::tool_provider).build().await.unwrap();
+    assert_eq!(agent.tools().iter().map(|tool| tool.spec().name.clone()).collect::<Vec<_>>(), names);
 }

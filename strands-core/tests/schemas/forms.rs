@@ -57,6 +57,38 @@ fn keeps_schemas_that_every_provider_accepts() {
     }
 }
 
+#[test]
+fn rewrites_schemas_that_are_not_supported_for_validation() {
+    for part in [
+        json!({"type": "string", "pattern": "^(?!x)(.)\\1$"}),
+        json!({"type": "array", "items": [{"type": "string"}], "additionalItems": false}),
+        json!({"type": "number", "minimum": 0, "exclusiveMinimum": true}),
+        json!({"type": "int"}),
+        json!({"$ref": "https://example.com/other.json"}),
+        json!({"$ref": "#/$defs/Missing"}),
+        json!({"type": "object", "dependencies": {"a": ["b"]}}),
+    ] {
+        let schema = json!({"type": "object", "properties": {"p": part, "q": {"type": "string"}}, "required": ["q"]});
+        for dialect in [
+            SchemaDialect::OPENAI,
+            SchemaDialect::ANTHROPIC,
+            SchemaDialect::BEDROCK,
+            SchemaDialect::LLAMACPP,
+            SchemaDialect::GEMINI,
+            SchemaDialect::OLLAMA,
+        ] {
+            let sent = dialect.arguments(&schema);
+            let name = dialect.name();
+            assert!(sent["properties"]["p"].is_object(), "{name}: {sent}");
+            assert_eq!(
+                (&sent["properties"]["q"], &sent["required"]),
+                (&json!({"type": "string"}), &json!(["q"])),
+                "{name}"
+            );
+        }
+    }
+}
+
 fn property(dialect: &SchemaDialect, schema: Value) -> Value {
     let leg = json!({"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]});
     let schema = json!({"type": "object", "properties": {"p": schema}, "required": ["p"], "$defs": {"Leg": leg}});

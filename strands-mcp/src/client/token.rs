@@ -23,14 +23,13 @@ pub trait TokenSource: Send + Sync {
     async fn token(&self) -> Result<Option<SecretString>, Box<dyn StdError + Send + Sync>>;
 
     /// Reacts to a rejected token. Returns true if the request may be sent once more, with the token that
-    /// [`token`](Self::token) returns then. Default: true.
+    /// [`token`](Self::token) returns then. Default: true for the first challenge of a request.
     ///
     /// # Errors
     ///
     /// Returns an error if the source failed to obtain another token, for example because an authorization was denied.
     async fn challenged(&self, challenge: &Challenge) -> Result<bool, Box<dyn StdError + Send + Sync>> {
-        let _ = challenge;
-        Ok(true)
+        Ok(challenge.attempt == 1)
     }
 }
 
@@ -42,11 +41,13 @@ pub struct Challenge {
     pub status: u16,
     /// Value of the header `WWW-Authenticate`, if there is one.
     pub www_authenticate: Option<String>,
+    /// One-based number of the challenge among those of one request. A request is given up after five.
+    pub attempt: u32,
 }
 
 impl Challenge {
     /// Creates a challenge.
-    pub fn new(status: u16, www_authenticate: Option<String>) -> Self {
-        Self { status, www_authenticate }
+    pub fn new(status: u16, www_authenticate: Option<String>, attempt: u32) -> Self {
+        Self { status, www_authenticate, attempt }
     }
 }

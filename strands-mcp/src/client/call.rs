@@ -1,0 +1,194 @@
+//! One tool call: its request, progress, timeout, cancellation and repetition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, InputRequests, InputRequiredResult,
+    JsonObject, ProgressNotificationParam, RequestMetaObject, ServerResult,
+};
+use rmcp::service::{PeerRequestOptions, RequestHandle, RoleClient, ServiceError};
+use serde_json::{Value, json};
+use strands_core::ToolContext;
+use tokio::time::{Instant, sleep_until};
+
+use super::connection::Connection;
+use super::error::{McpError, bounded};
+use super::failure::Failure;
+use super::input::{URL_ELICITATION_REQUIRED, visits};
+use super::mcp_client::Caller;
+use super::progress::CallProgress;
+
+/// Repetitions of a request that the server did not process.
+const MOST_REPETITIONS: u32 = 5;
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reply to a request of a tool call.
+pub(super) enum Reply {
+    Complete(CallToolResult),
+    /// The server requests input, and then the same request with the responses.
+    Input(InputRequiredResult),
+    /// The server requires visits of web pages, and then the same request.
+    Visits(InputRequests),
+    /// The server works on the call as a task with this id.
+    Task(String),
+}
+
+/// A request of a tool call.
+pub(super) struct CallRequest {
+    pub(super) params: CallToolRequestParams,
+    pub(super) meta: JsonObject,
+    /// The tool may run twice.
+    pub(super) is_idempotent: bool,
+}
+
+impl CallRequest {
+    /// Creates a request of a tool that may not run twice.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`McpError::Setting`] if the arguments are not a JSON object or `null`.
+    pub(super) fn new(server: &str, name: String, arguments: Value) -> Result<Self, McpError> {
+        let params = CallToolRequestParams::new(name);
+        let params = match arguments {
+            Value::Object(arguments) => params.with_arguments(arguments),
+            Value::Null => params,
+            _ => {
+                let reason = "the arguments of a tool are a JSON object".to_owned();
+                return Err(McpError::Setting { server: server.to_owned(), reason });
+            }
+        };
+        Ok(Self { params, meta: JsonObject::new(), is_idempotent: false })
+    }
+}
+
+impl Caller {
+    /// Sends the request of a tool call, again if the server did not process it, and returns the response.
+    pub(super) async fn send_call(&self, request: &CallRequest, ctx: Option<&ToolContext>) -> Result<Reply, McpError> {
+        let deadline = Instant::now() + self.call_timeout;
+        let (mut repetitions, mut was_lost) = (0, false);
+        loop {
+            let connection = self.link.reconnected(deadline).await?;
+            match self.attempt(&connection, request, deadline, ctx).await {
+                Ok(response) => return Ok(response),
+                Err(Failure::NotSent(error)) => {
+                    self.link.discard(&connection);
+                    repetitions += 1;
+                    if repetitions > MOST_REPETITIONS || Instant::now() >= deadline {
+                        return Err(error);
+                    }
+                }
+                Err(Failure::Unknown(error)) => {
+                    if connection.is_closed() {
+                        self.link.discard(&connection);
+                    }
+                    if was_lost || !request.is_idempotent {
+                        return Err(error);
+                    }
+                    was_lost = true;
+                }
+                Err(Failure::Final(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        connection: &Arc<Connection>,
+        request: &CallRequest,
+        deadline: Instant,
+        ctx: Option<&ToolContext>,
+    ) -> Result<Reply, Failure> {
+        let call = CallToolRequest::new(request.params.clone());
+        let mut meta = RequestMetaObject::default();
+        meta.0.0.extend(request.meta.clone());
+        let options = PeerRequestOptions::no_options().with_meta(meta);
+        let sent = connection.peer().send_request_with_option(ClientRequest::CallToolRequest(call), options).await;
+        // The connection was closed before.
+        let handle = sent.map_err(|error| {
+            Failure::NotSent(Failure::of_response(&self.shared.server, self.most_bytes, &error).into_error())
+        })?;
+        let progress = connection.progress.register(handle.progress_token.clone());
+        match self.response(handle, progress, deadline, ctx).await? {
+            Ok(ServerResult::CallToolResult(result)) => Ok(Reply::Complete(result)),
+            Ok(ServerResult::InputRequiredResult(required)) => Ok(Reply::Input(required)),
+            Ok(ServerResult::CreateTaskResult(created)) => Ok(Reply::Task(created.task.task_id)),
+            // A result without content.
+            Ok(ServerResult::EmptyResult(_) | ServerResult::TaskAckResult(_)) => {
+                Ok(Reply::Complete(CallToolResult::default()))
+            }
+            Err(requests) => Ok(Reply::Visits(requests)),
+            Ok(_) => Err(Failure::Final(self.unexpected("the result is not that of a tool call"))),
+        }
+    }
+
+    /// Waits for the response, and reports progress meanwhile. Instead of a response, there may be visits that the server
+    /// requires.
+    async fn response(
+        &self,
+        handle: RequestHandle<RoleClient>,
+        mut progress: CallProgress,
+        mut deadline: Instant,
+        ctx: Option<&ToolContext>,
+    ) -> Result<Result<ServerResult, InputRequests>, Failure> {
+        let mut sent = SentRequest(Some(handle));
+        loop {
+            let Some(handle) = &mut sent.0 else { return Err(Failure::Final(self.closed())) };
+            tokio::select! {
+                biased;
+                response = &mut handle.rx => {
+                    sent.0 = None;
+                    let failed = |error| Failure::of_response(&self.shared.server, self.most_bytes, &error);
+                    return match response {
+                        Ok(Err(ServiceError::McpError(error))) if error.code.0 == URL_ELICITATION_REQUIRED => {
+                            Ok(Err(visits(error)))
+                        }
+                        Ok(response) => response.map(Ok).map_err(failed),
+                        Err(_) => Err(failed(ServiceError::TransportClosed)),
+                    };
+                }
+                Some(progress) = progress.next() => {
+                    if let Some(ctx) = ctx {
+                        // It fails only for values that are not JSON.
+                        let _ = ctx.progress(progress_event(progress)).await;
+                    }
+                }
+                () = sleep_until(deadline) => {
+                    if self.shared.is_answering() {
+                        deadline = Instant::now() + self.call_timeout;
+                        continue;
+                    }
+                    return Err(Failure::Final(McpError::Timeout {
+                        server: self.shared.server.clone(),
+                        timeout: self.call_timeout,
+                    }));
+                }
+            }
+        }
+    }
+
+    pub(super) fn closed(&self) -> McpError {
+        McpError::Closed { server: self.shared.server.clone() }
+    }
+}
+
+/// Returns the JSON of a progress event: `{"progress", "total", "message"}`.
+fn progress_event(progress: ProgressNotificationParam) -> Value {
+    let fields = [
+        ("progress", Some(json!(progress.progress))),
+        ("total", progress.total.map(|total| json!(total))),
+        ("message", progress.message.map(|message| json!(bounded(&message)))),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// A request that the server works on. Dropping it sends `notifications/cancelled`.
+struct SentRequest(Option<RequestHandle<RoleClient>>);
+
+impl Drop for SentRequest {
+    fn drop(&mut self) {
+        let (Some(handle), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else { return };
+        let cancel = handle.cancel(Some("the caller no longer waits for the response".to_owned()));
+        runtime.spawn(tokio::time::timeout(CANCEL_TIMEOUT, cancel));
+    }
+}

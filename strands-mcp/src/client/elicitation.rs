@@ -1,0 +1,145 @@
+//! Elicitation: requests of servers for input by a human.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
+use serde_json::{Value, json};
+
+/// A server's request for input by a human.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Elicitation {
+    /// Name of the server.
+    pub server: String,
+    /// The server's text for the human. It is data of the server: show it as such.
+    pub message: String,
+    /// Kind of the input.
+    pub kind: ElicitationKind,
+}
+
+/// Kind of input that a server requests.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ElicitationKind {
+    /// Fields of a form.
+    Form {
+        /// JSON Schema of the fields, a flat object.
+        schema: Value,
+    },
+    /// A visit of a web page, for input that must not pass the program, such as a password.
+    Url {
+        /// The page. Show its host to the human, and open it only with consent.
+        url: String,
+    },
+}
+
+/// Response to an [`Elicitation`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ElicitationResponse {
+    /// The human gave the input. The value has the fields of a form; it is ignored for a URL.
+    Accept(Value),
+    /// The human declined.
+    Decline,
+    /// The human did not choose.
+    Cancel,
+}
+
+/// Callback of a program that answers elicitations.
+pub(super) type Elicit = Arc<dyn Fn(Elicitation) -> BoxFuture<'static, ElicitationResponse> + Send + Sync>;
+
+pub(super) fn boxed<F, R>(callback: F) -> Elicit
+where
+    F: Fn(Elicitation) -> R + Send + Sync + 'static,
+    R: Future<Output = ElicitationResponse> + Send + 'static,
+{
+    Arc::new(move |elicitation| Box::pin(callback(elicitation)))
+}
+
+impl Elicitation {
+    pub(super) fn new(server: &str, params: ElicitRequestParams) -> Option<Self> {
+        let (message, kind) = match params {
+            ElicitRequestParams::FormElicitationParams { message, requested_schema, .. } => {
+                (message, ElicitationKind::Form { schema: serde_json::to_value(requested_schema).unwrap_or_default() })
+            }
+            ElicitRequestParams::UrlElicitationParams { message, url, .. } => (message, ElicitationKind::Url { url }),
+            _ => return None,
+        };
+        Some(Self { server: server.to_owned(), message, kind })
+    }
+
+    /// Returns the reason of an interrupt: `{"type": "mcp_elicitation", "server", "tool", "message", "mode"}`, with
+    /// `requestedSchema` or `url`.
+    pub(super) fn reason(&self, tool: &str) -> Value {
+        let (mode, name, value) = match &self.kind {
+            ElicitationKind::Form { schema } => ("form", "requestedSchema", schema.clone()),
+            ElicitationKind::Url { url } => ("url", "url", json!(url)),
+        };
+        json!({
+            "type": "mcp_elicitation",
+            "server": self.server,
+            "tool": tool,
+            "message": self.message,
+            "mode": mode,
+            name: value,
+        })
+    }
+}
+
+impl ElicitationResponse {
+    /// Reads the response to an interrupt: a response of the protocol, such as `{"action": "accept", "content": {..}}`, the
+    /// fields alone, or an approval as for tools.
+    pub(super) fn from_interrupt(response: Value) -> Self {
+        match response {
+            Value::Object(mut fields) => match fields.get("action").and_then(Value::as_str) {
+                Some("accept") => Self::Accept(fields.remove("content").unwrap_or_else(|| json!({}))),
+                Some("decline") => Self::Decline,
+                Some("cancel") => Self::Cancel,
+                _ => Self::Accept(Value::Object(fields)),
+            },
+            Value::Bool(true) => Self::Accept(json!({})),
+            Value::String(word) if matches!(word.trim().to_ascii_lowercase().as_str(), "y" | "yes" | "accept") => {
+                Self::Accept(json!({}))
+            }
+            Value::Null => Self::Cancel,
+            _ => Self::Decline,
+        }
+    }
+
+    pub(super) fn into_result(self, kind: &ElicitationKind) -> ElicitResult {
+        match (self, kind) {
+            (Self::Accept(content), ElicitationKind::Form { .. }) => {
+                ElicitResult::new(ElicitationAction::Accept).with_content(content)
+            }
+            (Self::Accept(_), ElicitationKind::Url { .. }) => ElicitResult::new(ElicitationAction::Accept),
+            (Self::Decline, _) => ElicitResult::new(ElicitationAction::Decline),
+            (Self::Cancel, _) => ElicitResult::new(ElicitationAction::Cancel),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_responses_to_interrupts() {
+        use ElicitationResponse::{Accept, Cancel, Decline};
+        let cases = [
+            (json!({"action": "accept", "content": {"name": "Ada"}}), Accept(json!({"name": "Ada"}))),
+            (json!({"name": "Ada"}), Accept(json!({"name": "Ada"}))),
+            (json!({"action": "decline"}), Decline),
+            (json!({"action": "cancel"}), Cancel),
+            (json!(true), Accept(json!({}))),
+            (json!("Yes"), Accept(json!({}))),
+            (json!(false), Decline),
+            (json!("no"), Decline),
+            (json!(null), Cancel),
+        ];
+        for (response, expected) in cases {
+            assert_eq!(ElicitationResponse::from_interrupt(response.clone()), expected, "{response}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Link to a server: the current connection, and its replacement after it was lost.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until};
+
+use super::connection::{Connection, Connector, Lifecycle};
+use super::error::McpError;
+use super::handler::Shared;
+
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const MOST_DELAY: Duration = Duration::from_secs(10);
+
+type Slot = OnceCell<Arc<Connection>>;
+
+/// Link to a server.
+pub(super) struct Link {
+    pub(super) connector: Connector,
+    shared: Arc<Shared>,
+    connect_timeout: Duration,
+    /// The current connection. The first caller connects; concurrent callers wait for the result.
+    slot: Mutex<Arc<Slot>>,
+    attempts: Mutex<Attempts>,
+    is_closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Attempts {
+    failed: u32,
+    next: Option<Instant>,
+    lifecycle: Option<Lifecycle>,
+}
+
+impl Link {
+    pub(super) fn new(connector: Connector, shared: Arc<Shared>, connect_timeout: Duration) -> Self {
+        Self {
+            connector,
+            shared,
+            connect_timeout,
+            slot: Mutex::default(),
+            attempts: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns the current connection, or connects once.
+    pub(super) async fn connection(&self) -> Result<Arc<Connection>, McpError> {
+        loop {
+            if self.is_closed.load(Ordering::Acquire) {
+                return Err(McpError::Closed { server: self.shared.server.clone() });
+            }
+            let slot = Arc::clone(&self.slot());
+            let connection = slot.get_or_try_init(|| self.connect()).await?;
+            if !connection.is_closed() {
+                return Ok(Arc::clone(connection));
+            }
+            self.replace(&slot);
+        }
+    }
+
+    /// Returns the current connection. If the server was reached before, it is tried again until the deadline.
+    pub(super) async fn reconnected(&self, deadline: Instant) -> Result<Arc<Connection>, McpError> {
+        loop {
+            let error = match self.connection().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let is_temporary = matches!(error, McpError::Connect { .. } | McpError::ConnectTimeout { .. });
+            let next = self.attempts().next;
+            if !is_temporary || !self.was_connected() || next.is_none_or(|next| next > deadline) {
+                return Err(error);
+            }
+        }
+    }
+
+    pub(super) fn was_connected(&self) -> bool {
+        self.attempts().lifecycle.is_some()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.slot().get().is_some_and(|connection| !connection.is_closed())
+    }
+
+    /// Gives a connection up, so that the next caller connects anew.
+    pub(super) fn discard(&self, connection: &Arc<Connection>) {
+        let slot = Arc::clone(&self.slot());
+        if slot.get().is_some_and(|current| Arc::ptr_eq(current, connection)) {
+            self.replace(&slot);
+        }
+    }
+
+    /// Ends the connection. Later calls fail.
+    pub(super) async fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        let slot = Arc::clone(&self.slot());
+        if let Some(connection) = slot.get() {
+            connection.close().await;
+        }
+    }
+
+    async fn connect(&self) -> Result<Arc<Connection>, McpError> {
+        let (next, known) = {
+            let attempts = self.attempts();
+            (attempts.next, attempts.lifecycle)
+        };
+        if let Some(next) = next {
+            sleep_until(next).await;
+        }
+        let result = self.connector.connect(&self.shared, known, self.connect_timeout).await;
+        let mut attempts = self.attempts();
+        match result {
+            Ok(connection) => {
+                let lifecycle = connection.lifecycle();
+                *attempts = Attempts { failed: 0, next: None, lifecycle: Some(lifecycle) };
+                drop(attempts);
+                if known.is_some() {
+                    // Another process may answer now, with other tools.
+                    self.shared.tools_may_have_changed();
+                }
+                Ok(Arc::new(connection))
+            }
+            Err(error) => {
+                attempts.next = Some(Instant::now() + delay(attempts.failed));
+                attempts.failed = attempts.failed.saturating_add(1);
+                Err(error)
+            }
+        }
+    }
+
+    fn replace(&self, slot: &Arc<Slot>) {
+        let mut current = self.slot();
+        if Arc::ptr_eq(&current, slot) {
+            *current = Arc::default();
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Arc<Slot>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Exponential backoff with jitter: between half of the delay and all of it.
+fn delay(failed: u32) -> Duration {
+    let most = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(failed)).min(MOST_DELAY);
+    most.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

@@ -1,0 +1,180 @@
+//! The list of a server's tools: its pages, its cache, and its changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use rmcp::model::PaginatedRequestParams;
+use strands_core::Tool;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::McpError;
+use super::failure::Failure;
+use super::filter::is_allowed;
+use super::mcp_client::{Caller, McpClient};
+use super::tool::McpTool;
+use super::tool_spec::tool_specs;
+
+/// Tools of one server, over all pages.
+const MOST_TOOLS: usize = 10_000;
+const MOST_PAGES: usize = 1_000;
+/// Repetitions of a list that the server did not process.
+const MOST_REPETITIONS: u32 = 3;
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const MOST_RETRY: Duration = Duration::from_secs(60);
+
+/// Tools as they were listed.
+pub(super) struct Listing {
+    generation: u64,
+    tools: Vec<Arc<McpTool>>,
+}
+
+impl Listing {
+    pub(super) fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        self.tools.iter().map(|tool| Arc::clone(tool) as Arc<dyn Tool>).collect()
+    }
+}
+
+impl McpClient {
+    /// Returns the tools as they were listed last, or lists them after a change.
+    pub(super) async fn listing(&self) -> Result<Arc<Listing>, McpError> {
+        let caller = &self.inner.caller;
+        // A server that restarts may have other tools.
+        caller.link.connection().await?;
+        let generation = caller.shared.generation();
+        if let Some(listing) = self.cached().filter(|listing| listing.generation == generation) {
+            return Ok(listing);
+        }
+        let listed = caller.list().await?;
+        let known = self.cached();
+        let listing = Arc::new(Listing { generation, tools: self.tools_of(&listed, known.as_deref()) });
+        *self.inner.listing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&listing));
+        Ok(listing)
+    }
+
+    /// Returns the tools for an agent. A running agent keeps the last list while the server is down, and an optional server
+    /// that can't be reached has no tools.
+    pub(super) async fn provided_tools(&self) -> Result<Vec<Arc<dyn Tool>>, McpError> {
+        let error = match self.listing().await {
+            Ok(listing) => return Ok(listing.tools()),
+            Err(error) => error,
+        };
+        if let Some(listing) = self.cached() {
+            tracing::warn!(server = self.name(), %error, "can't list the tools of the MCP server; the last list stays");
+            return Ok(listing.tools());
+        }
+        if !self.inner.is_optional {
+            return Err(error);
+        }
+        tracing::warn!(server = self.name(), %error, "the optional MCP server is not available and is tried again later");
+        self.retry_later();
+        Ok(Vec::new())
+    }
+
+    fn cached(&self) -> Option<Arc<Listing>> {
+        self.inner.listing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns tools with these specs. A tool whose spec is unchanged stays the same, so that its schema is not compiled again.
+    fn tools_of(&self, listed: &[rmcp::model::Tool], known: Option<&Listing>) -> Vec<Arc<McpTool>> {
+        let server = self.name();
+        let known = known.map(|listing| &*listing.tools).unwrap_or_default();
+        let known: HashMap<&str, &Arc<McpTool>> = known.iter().map(|tool| (tool.own_name(), tool)).collect();
+        let allowed: Vec<_> =
+            listed.iter().filter(|tool| is_allowed(tool, &self.inner.allow, &self.inner.deny)).cloned().collect();
+        let mut tools = Vec::with_capacity(allowed.len());
+        for (tool, spec) in allowed.iter().zip(tool_specs(&allowed, self.inner.prefix.as_deref())) {
+            let spec = match spec {
+                Ok(spec) => spec,
+                Err(error) => {
+                    tracing::warn!(server, %error, "a tool of the MCP server is left out");
+                    continue;
+                }
+            };
+            match known.get(&*tool.name) {
+                Some(known) if *known.known_spec() == spec => tools.push(Arc::clone(known)),
+                before => {
+                    if before.is_some_and(|before| before.known_spec().description != spec.description) {
+                        let name = &spec.name;
+                        tracing::warn!(server, tool = name, "the MCP server changed the description of a known tool");
+                    }
+                    tools.push(Arc::new(McpTool::new(Arc::clone(&self.inner.caller), tool.name.to_string(), spec)));
+                }
+            }
+        }
+        tools
+    }
+
+    /// Tries an optional server again in the background, until it is reached or the client is dropped.
+    fn retry_later(&self) {
+        let mut retry = self.inner.retry.lock().unwrap_or_else(PoisonError::into_inner);
+        if retry.as_ref().is_some_and(|retry| !retry.is_finished()) {
+            return;
+        }
+        // The task holds no part of the client while it waits.
+        *retry = Some(AbortOnDropHandle::new(tokio::spawn(reach(Arc::downgrade(&self.inner.caller)))));
+    }
+}
+
+/// Connects to a server that was not reached, and announces its tools.
+async fn reach(caller: Weak<Caller>) {
+    let mut delay = FIRST_RETRY;
+    loop {
+        sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        delay = (delay * 2).min(MOST_RETRY);
+        let Some(caller) = caller.upgrade() else { return };
+        if caller.link.connection().await.is_ok() {
+            caller.shared.tools_may_have_changed();
+            return;
+        }
+    }
+}
+
+impl Caller {
+    /// Lists the tools of all pages.
+    async fn list(&self) -> Result<Vec<rmcp::model::Tool>, McpError> {
+        let deadline = Instant::now() + self.call_timeout;
+        let mut repetitions = 0;
+        loop {
+            let connection = self.link.reconnected(deadline).await?;
+            let failure = match timeout_at(deadline, self.pages(connection.peer())).await {
+                Ok(Ok(tools)) => return Ok(tools),
+                Ok(Err(failure)) => failure,
+                Err(_) => {
+                    return Err(McpError::Timeout { server: self.shared.server.clone(), timeout: self.call_timeout });
+                }
+            };
+            repetitions += 1;
+            match failure {
+                Failure::Final(error) => return Err(error),
+                failure if repetitions > MOST_REPETITIONS => return Err(failure.into_error()),
+                Failure::NotSent(_) => self.link.discard(&connection),
+                // Listing changes nothing, so that it may be repeated.
+                Failure::Unknown(_) if connection.is_closed() => self.link.discard(&connection),
+                Failure::Unknown(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn pages(&self, peer: &rmcp::Peer<rmcp::RoleClient>) -> Result<Vec<rmcp::model::Tool>, Failure> {
+        let invalid =
+            |reason: String| Failure::Final(McpError::Protocol { server: self.shared.server.clone(), reason });
+        let mut tools = Vec::new();
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            let params = PaginatedRequestParams::default().with_cursor(cursor.take());
+            let page = peer.list_tools(Some(params)).await;
+            let page = page.map_err(|error| Failure::of_response(&self.shared.server, self.most_bytes, &error))?;
+            tools.extend(page.tools);
+            if tools.len() > MOST_TOOLS {
+                return Err(invalid(format!("it lists more than {MOST_TOOLS} tools")));
+            }
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(tools),
+            }
+        }
+        Err(invalid(format!("its list of tools has more than {MOST_PAGES} pages")))
+    }
+}

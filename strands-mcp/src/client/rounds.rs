@@ -1,0 +1,182 @@
+//! A call to its end: rounds of input that the server requests, tasks, and the state of a call that waits for a human.
+
+use std::time::Duration;
+
+use rmcp::model::{CallToolResult, InputRequests, InputRequiredResult, JsonObject};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strands_core::{ToolContext, ToolError, ToolOutput, ToolSpec};
+use tokio::time::sleep;
+
+use super::call::{CallRequest, Reply};
+use super::content::tool_output;
+use super::error::McpError;
+use super::input::CallError;
+use super::mcp_client::Caller;
+
+/// Rounds of input in one call, as in other SDKs.
+const MOST_ROUNDS: u32 = 10;
+/// Wait before a call is sent again whose response has a state and no requests: the server is busy.
+const BUSY_DELAY: Duration = Duration::from_millis(100);
+/// Name in the agent's state of calls that wait for a human.
+const STATE_NAME: &str = "mcp_pending_calls";
+
+/// A call that waits for a human, in the agent's state: the responses continue it, in another process as well.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Pending {
+    Input { round: u32, required: InputRequiredResult },
+    Visits { round: u32, requests: InputRequests },
+    Task { round: u32, id: String },
+}
+
+impl Pending {
+    /// Takes the state of a call.
+    fn take(ctx: &ToolContext) -> Option<Self> {
+        let mut calls = ctx.state().get_as::<JsonObject>(STATE_NAME).ok().flatten()?;
+        let call = calls.remove(ctx.tool_use_id())?;
+        if calls.is_empty() {
+            ctx.state().remove(STATE_NAME);
+        } else {
+            let _ = ctx.state().set(STATE_NAME, calls);
+        }
+        serde_json::from_value(call).ok()
+    }
+
+    fn store(&self, ctx: &ToolContext) -> Result<(), serde_json::Error> {
+        let call = serde_json::to_value(self)?;
+        ctx.state().update(STATE_NAME, |calls| {
+            if !calls.is_object() {
+                *calls = Value::Object(JsonObject::new());
+            }
+            if let Some(calls) = calls.as_object_mut() {
+                calls.insert(ctx.tool_use_id().to_owned(), call);
+            }
+        })
+    }
+}
+
+/// The next step of a call.
+enum Step {
+    Send,
+    Answer(InputRequiredResult),
+    Visit(InputRequests),
+    Poll(String),
+}
+
+impl Caller {
+    /// Calls a tool for an agent.
+    pub(super) async fn agent_call(
+        &self,
+        own_name: &str,
+        spec: &ToolSpec,
+        ctx: &ToolContext,
+        input: Value,
+    ) -> Result<ToolOutput, ToolError> {
+        let mut request =
+            CallRequest::new(&self.shared.server, own_name.to_owned(), input).map_err(ToolError::from_source)?;
+        let annotations = spec.annotations;
+        request.is_idempotent = annotations.idempotent == Some(true) || annotations.read_only == Some(true);
+        request.meta = self.meta(ctx);
+        match self.run(request, Some(ctx)).await {
+            Ok(result) => Ok(tool_output(result)),
+            Err(CallError::Interrupt(interrupt)) => Err(interrupt),
+            Err(CallError::Mcp(error)) => Err(for_model(&spec.name, error)),
+        }
+    }
+
+    /// Calls a tool without an agent.
+    pub(super) async fn finish(&self, request: CallRequest) -> Result<CallToolResult, McpError> {
+        self.run(request, None).await.map_err(|error| match error {
+            CallError::Mcp(error) => error,
+            // Only agents are interrupted.
+            CallError::Interrupt(_) => self.closed(),
+        })
+    }
+
+    async fn run(&self, mut request: CallRequest, ctx: Option<&ToolContext>) -> Result<CallToolResult, CallError> {
+        let (mut step, mut round) = match ctx.and_then(Pending::take) {
+            Some(Pending::Input { round, required }) => (Step::Answer(required), round),
+            Some(Pending::Visits { round, requests }) => (Step::Visit(requests), round),
+            Some(Pending::Task { round, id }) => (Step::Poll(id), round),
+            None => (Step::Send, 0),
+        };
+        let tool = request.params.name.clone();
+        while round <= MOST_ROUNDS {
+            step = match step {
+                Step::Send => match self.send_call(&request, ctx).await? {
+                    Reply::Complete(result) => return Ok(result),
+                    Reply::Input(required) => {
+                        round += 1;
+                        Step::Answer(required)
+                    }
+                    Reply::Visits(requests) => {
+                        round += 1;
+                        Step::Visit(requests)
+                    }
+                    Reply::Task(id) => Step::Poll(id),
+                },
+                Step::Answer(required) => {
+                    let requests = required.input_requests.clone().unwrap_or_default();
+                    if requests.is_empty() {
+                        sleep(BUSY_DELAY * round).await;
+                    }
+                    let answers = self.answers(&tool, round, requests, ctx).await;
+                    let answers =
+                        self.pending(answers, ctx, || Pending::Input { round, required: required.clone() })?;
+                    request.params.input_responses = (!answers.is_empty()).then_some(answers);
+                    request.params.request_state = required.request_state;
+                    Step::Send
+                }
+                Step::Visit(requests) => {
+                    let answers = self.answers(&tool, round, requests.clone(), ctx).await;
+                    let answers = self.pending(answers, ctx, || Pending::Visits { round, requests })?;
+                    let is_accepted = |answer: &Value| answer.get("action").and_then(Value::as_str) == Some("accept");
+                    if answers.is_empty() || !answers.values().all(is_accepted) {
+                        let reason = "the visit of a web page, which was declined".to_owned();
+                        return Err(McpError::InputRequired { server: self.shared.server.clone(), reason }.into());
+                    }
+                    Step::Send
+                }
+                Step::Poll(id) => {
+                    let polled = self.task_result(&tool, round, &id, ctx).await;
+                    return self.pending(polled, ctx, || Pending::Task { round, id });
+                }
+            };
+        }
+        Err(self.unexpected(&format!("it requests input in more than {MOST_ROUNDS} rounds")).into())
+    }
+
+    /// Stores the state of a call that is interrupted.
+    fn pending<T>(
+        &self,
+        result: Result<T, CallError>,
+        ctx: Option<&ToolContext>,
+        pending: impl FnOnce() -> Pending,
+    ) -> Result<T, CallError> {
+        if let (Err(CallError::Interrupt(_)), Some(ctx)) = (&result, ctx) {
+            pending().store(ctx).map_err(|error| self.unexpected(&error.to_string()))?;
+        }
+        result
+    }
+
+    fn meta(&self, ctx: &ToolContext) -> JsonObject {
+        self.request_meta.as_ref().map(|meta| meta(ctx)).unwrap_or_default()
+    }
+
+    pub(super) fn unexpected(&self, reason: &str) -> McpError {
+        McpError::Protocol { server: self.shared.server.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// Returns the error of a call, with advice for the model.
+fn for_model(tool: &str, error: McpError) -> ToolError {
+    match error {
+        // Its text is the server's own.
+        McpError::Rejected { code: -32602, message, .. } => ToolError::invalid_input(message),
+        error if error.is_outcome_unknown() => ToolError::new(format!(
+            "{error}. It is not known whether `{tool}` took effect: check before you call it again."
+        )),
+        error => ToolError::from_source(error),
+    }
+}

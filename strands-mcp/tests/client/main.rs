@@ -1,0 +1,1 @@
+//! Clients against servers of rmcp in the same process, over HTTP.
