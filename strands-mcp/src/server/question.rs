@@ -136,6 +136,17 @@ fn request(interrupt: &Interrupt) -> (InputRequest, Answer) {
         return (request, Answer::Result);
     }
     match reason.as_object() {
+        // An elicitation of another server, whose client runs in a tool of this one.
+        Some(fields) if fields.get("type").is_some_and(|kind| kind == "mcp_elicitation") => {
+            let mut params = reason.clone();
+            if let (Some("url"), Some(fields)) = (fields.get("mode").and_then(Value::as_str), params.as_object_mut()) {
+                fields.insert("elicitationId".to_owned(), interrupt.id.as_str().into());
+            }
+            match ElicitRequestParams::deserialize(&params) {
+                Ok(params) => (InputRequest::Elicitation(ElicitRequest::new(params)), Answer::Result),
+                Err(_) => text_form(reason),
+            }
+        }
         // The reason of an approval, as the core raises it.
         Some(fields) if fields.len() == 2 && fields.contains_key("tool") && fields.contains_key("input") => {
             let tool = fields.get("tool").and_then(Value::as_str).unwrap_or_default();
@@ -143,11 +154,13 @@ fn request(interrupt: &Interrupt) -> (InputRequest, Answer) {
             let approve = json!({"type": "boolean", "title": "Approve"});
             (form(format!("Allow the call of `{tool}` with {input}?"), "approve", approve), Answer::Approval)
         }
-        _ => {
-            let message = reason.as_str().map_or_else(|| reason.to_string(), str::to_owned);
-            (form(message, "response", json!({"type": "string", "title": "Response"})), Answer::Text)
-        }
+        _ => text_form(reason),
     }
+}
+
+fn text_form(reason: &Value) -> (InputRequest, Answer) {
+    let message = reason.as_str().map_or_else(|| reason.to_string(), str::to_owned);
+    (form(message, "response", json!({"type": "string", "title": "Response"})), Answer::Text)
 }
 
 /// Creates a form with one required field.
@@ -201,6 +214,23 @@ mod tests {
         let accepted = json!({"action": "accept", "content": {"response": "12A"}});
         assert_eq!(question.response(&accepted), Some(json!("12A")));
         assert_eq!(question.response(&json!({"action": "decline"})), Some(Value::Null));
+    }
+
+    #[test]
+    fn elicitations_of_other_servers_are_passed_on() {
+        let schema = json!({"type": "object", "properties": {"seat": {"type": "string"}}});
+        let base = json!({"type": "mcp_elicitation", "server": "air", "tool": "book", "message": "Which seat?"});
+        for (mode, name, value) in [("form", "requestedSchema", schema), ("url", "url", json!("https://example.com"))] {
+            let mut reason = base.clone();
+            reason["mode"] = json!(mode);
+            reason[name] = value.clone();
+            let question = question(reason);
+            let request = serde_json::to_value(&question.request).unwrap();
+            assert_eq!(request["params"]["message"], "Which seat?");
+            assert_eq!(request["params"][name], value);
+            let result = json!({"action": "accept", "content": {"seat": "12A"}});
+            assert_eq!(question.response(&result), Some(result));
+        }
     }
 
     #[test]
