@@ -4,6 +4,7 @@
 //! Usage: `conformance_server [port|stdio]`; the default is a free port. The first line on the standard error is the URL.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use strands::hook::{BeforeToolCall, Hook, HookResult};
@@ -284,6 +285,31 @@ impl Tool for SchemaTool {
     }
 }
 
+/// A tool with an argument that clients repeat in a header.
+struct HeaderTool(ToolSpec);
+
+impl HeaderTool {
+    fn new() -> Self {
+        let schema = json!({
+            "type": "object",
+            "properties": {"region": {"type": "string", "x-mcp-header": "Region"}},
+            "required": ["region"],
+        });
+        Self(ToolSpec::new("list_servers", "Lists the servers of a region.", schema))
+    }
+}
+
+#[async_trait]
+impl Tool for HeaderTool {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    async fn call(&self, _ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text(format!("no servers in {}", input["region"])))
+    }
+}
+
 /// Weather of a city.
 #[derive(Serialize, JsonSchema)]
 #[serde(crate = "strands::serde")]
@@ -305,22 +331,49 @@ fn add_numbers(a: i64, b: i64) -> i64 {
     a + b
 }
 
-/// Waits until it is cancelled, and reports that.
+/// Number of calls of `wait_forever` that were dropped.
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits until it is cancelled.
 #[tool]
 async fn wait_forever(ctx: &ToolContext) -> Result<String, ToolError> {
-    struct Dropped;
-    impl Drop for Dropped {
+    struct Guard;
+    impl Drop for Guard {
         fn drop(&mut self) {
-            #[expect(clippy::print_stderr, reason = "scripts read it")]
-            {
-                eprintln!("wait_forever was dropped");
-            }
+            DROPPED.fetch_add(1, Ordering::SeqCst);
         }
     }
-    let _dropped = Dropped;
+    let _guard = Guard;
     ctx.progress("waiting").await?;
     std::future::pending::<()>().await;
     Ok(String::new())
+}
+
+/// Number of cancelled waits.
+#[tool(output)]
+fn count_dropped() -> usize {
+    DROPPED.load(Ordering::SeqCst)
+}
+
+/// Deletes a file, after an approval.
+#[tool(approval, destructive)]
+fn delete_file(path: String) -> String {
+    format!("deleted {path}")
+}
+
+/// Asks the user while progress is reported.
+#[tool]
+async fn test_streaming_elicitation(ctx: &ToolContext) -> Result<String, ToolError> {
+    ctx.progress("asking").await?;
+    ctx.interrupt("user_name", name_form())?;
+    Ok("done".to_owned())
+}
+
+/// Reports progress and sends no log messages.
+#[tool]
+async fn test_logging_tool(ctx: &ToolContext) -> Result<&'static str, ToolError> {
+    ctx.progress("working").await?;
+    Ok("done")
 }
 
 /// A prompt without arguments.
@@ -406,6 +459,11 @@ fn server() -> Result<McpServer, Box<dyn Error>> {
         GetWeather,
         AddNumbers,
         WaitForever,
+        CountDropped,
+        DeleteFile,
+        TestStreamingElicitation,
+        TestLoggingTool,
+        HeaderTool::new(),
         AgentTool::new(
             "ask_agent",
             "Asks an agent.",

@@ -91,6 +91,7 @@ impl Http {
         }
         let is_json = is_json(&parts.headers);
         parts.extensions.insert(caller.clone());
+        let is_delete = parts.method == Method::DELETE;
         let body = if parts.method == Method::POST { self.read(body).await? } else { Bytes::new() };
         let response = self.service.handle(Request::from_parts(parts, Body::from(body))).await;
         if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
@@ -100,7 +101,12 @@ impl Http {
             let json = [(header::CONTENT_TYPE, "application/json")];
             return Ok((StatusCode::BAD_REQUEST, json, PARSE_ERROR).into_response());
         }
-        Ok(response.map(Body::new))
+        let mut response = response.map(Body::new);
+        if is_delete && response.status() == StatusCode::ACCEPTED {
+            // The session has ended already, and some clients complain about another status.
+            *response.status_mut() = StatusCode::OK;
+        }
+        Ok(response)
     }
 
     async fn caller(&self, parts: &Parts) -> Result<Caller, Box<Response>> {

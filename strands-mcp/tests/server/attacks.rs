@@ -91,7 +91,7 @@ async fn sessions_are_limited_and_end_when_idle() {
     assert_eq!(post(&url, &[], &initialize()).await.status, 200);
     let full = post(&url, &[], &initialize()).await;
     assert_eq!((full.status, full.header("retry-after")), (503, Some("5")));
-    assert_eq!(send(&url, "DELETE", &[("Mcp-Session-Id", session)], b"").await.status, 202);
+    assert_eq!(send(&url, "DELETE", &[("Mcp-Session-Id", session)], b"").await.status, 200);
     assert_eq!(post(&url, &[], &initialize()).await.status, 200);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(post(&url, &[], &initialize()).await.status, 200);
