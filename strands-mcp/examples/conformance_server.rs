@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use strands::hook::{BeforeToolCall, Hook, HookResult};
-use strands::mcp::{AgentTool, ClientRequest, McpServer, axum};
+use strands::mcp::{AgentTool, ClientRequest, McpServer, ResourceUpdates, axum};
 use strands::message::{
     AudioBlock, AudioFormat, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, ToolResultContent,
 };
@@ -20,10 +20,10 @@ use strands::{
 
 /// A PNG of one red pixel.
 const PIXEL: &[u8] = &[
-    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00, 0x00, 0x01,
-    0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x00, 0x00, 0x00, 0x90, 0x77, 0x53, 0xde, 0x00, 0x00, 0x00, 0x0c, 0x49, 0x44, 0x41,
-    0x54, 0x08, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0x00, 0x00, 0x03, 0x01, 0x01, 0x00, 0x18, 0xdd, 0x8d, 0xb0, 0x00, 0x00, 0x00,
-    0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00, 0x00,
+    0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x00, 0x00, 0x00, 0x90, 0x77, 0x53, 0xde, 0x00, 0x00, 0x00, 0x0c, 0x49,
+    0x44, 0x41, 0x54, 0x08, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0x00, 0x00, 0x03, 0x01, 0x01, 0x00, 0x18, 0xdd, 0x8d, 0xb0,
+    0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
 ];
 
 /// A WAV file without samples.
@@ -72,6 +72,16 @@ fn test_error_handling() -> Result<String, ToolError> {
 async fn test_tool_with_progress(ctx: &ToolContext) -> Result<&'static str, ToolError> {
     for progress in [0, 50, 100] {
         ctx.progress(json!({"progress": progress, "total": 100, "message": format!("{progress} of 100")})).await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok("done")
+}
+
+/// Sends log messages.
+#[tool]
+async fn test_tool_with_logging(ctx: &ToolContext) -> Result<&'static str, ToolError> {
+    for text in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+        ctx.progress(json!({"level": "info", "data": text})).await?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok("done")
@@ -369,10 +379,10 @@ async fn test_streaming_elicitation(ctx: &ToolContext) -> Result<String, ToolErr
     Ok("done".to_owned())
 }
 
-/// Reports progress and sends no log messages.
+/// Sends a log message.
 #[tool]
 async fn test_logging_tool(ctx: &ToolContext) -> Result<&'static str, ToolError> {
-    ctx.progress("working").await?;
+    ctx.progress(json!({"level": "info", "data": "working"})).await?;
     Ok("done")
 }
 
@@ -400,7 +410,8 @@ fn test_prompt_with_embedded_resource(
     #[arg(rename = "resourceUri")]
     resource_uri: String,
 ) -> (DocumentBlock, String) {
-    let document = DocumentBlock::new(resource_uri, DocumentFormat::Txt, b"Embedded resource content for testing.".to_vec());
+    let document =
+        DocumentBlock::new(resource_uri, DocumentFormat::Txt, b"Embedded resource content for testing.".to_vec());
     (document, "Please process the embedded resource above.".to_owned())
 }
 
@@ -451,6 +462,7 @@ fn server() -> Result<McpServer, Box<dyn Error>> {
         TestMultipleContentTypes,
         TestErrorHandling,
         TestToolWithProgress,
+        TestToolWithLogging,
         TestSampling,
         TestElicitation,
         TestElicitationSep1034Defaults,
@@ -494,7 +506,8 @@ fn server() -> Result<McpServer, Box<dyn Error>> {
         .resource("test://static-text", StaticText)?
         .resource("test://static-binary", StaticBinary)?
         .resource("test://watched-resource", WatchedResource)?
-        .resource("test://template/{id}/data", TemplateData)?;
+        .resource("test://template/{id}/data", TemplateData)?
+        .resource_updates(ResourceUpdates::new());
     Ok(server)
 }
 

@@ -10,7 +10,7 @@ pub use client::{
     Challenge, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient, McpClientBuilder, McpError, McpTask,
     SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter, ToolPatternError, Transport,
 };
-pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ServeError};
+pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ResourceUpdates, ServeError};
 
 // Its router and request parts are part of the public API.
 #[doc(no_inline)]

@@ -9,7 +9,8 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use strands_core::models::StopReason;
 use strands_core::{
-    Agent, AgentBuilder, AgentEvent, AgentResponse, Prompt, Snapshot, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
+    Agent, AgentBuilder, AgentEvent, AgentResponse, Prompt, Snapshot, Tool, ToolContext, ToolError, ToolOutput,
+    ToolSpec,
 };
 
 use super::call::Continued;
@@ -68,7 +69,9 @@ impl AgentTool {
         let prompt = input.get("prompt").and_then(Value::as_str).unwrap_or_default();
         let Some(snapshot) = self.suspended(ctx.tool_use_id()) else {
             if ctx.injected::<Continued>().is_ok() {
-                return Err(ToolError::new("the agent that asked is no longer known to this server; call the tool again"));
+                return Err(ToolError::new(
+                    "the agent that asked is no longer known to this server; call the tool again",
+                ));
             }
             return Ok((agent, prompt.into()));
         };

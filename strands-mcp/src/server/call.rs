@@ -1,5 +1,6 @@
 //! One call of a client: caller's values, progress, cancellation, and questions to the user. A prompt and a resource are
 //! calls of functions, too.
+#![expect(deprecated, reason = "log messages are deprecated by the protocol, but not removed")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientCapabilities, ErrorCode, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses, MetaObject, ProtocolVersion, ServerRequest,
+    ClientCapabilities, ErrorCode, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
+    MetaObject, ServerRequest,
 };
 use rmcp::service::{PeerRequestOptions, RequestContext, ServiceError};
 use serde_json::{Map, Value};
@@ -17,9 +19,10 @@ use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCallOutcome, To
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::client_state::ClientState;
 use super::connection::Connected;
-use super::handler::Shared;
-use super::progress::{Numbers, Progress};
+use super::handler::{Shared, is_stateless};
+use super::progress::{Notification, Progress, Sent};
 use super::question::Question;
 use super::request_state::WaitingCall;
 
@@ -57,6 +60,7 @@ pub(super) enum Outcome {
 /// A call of a client.
 pub(super) struct Call<'a> {
     shared: &'a Shared,
+    state: &'a ClientState,
     runner: &'a ToolRunner,
     kind: &'static str,
     context: &'a RequestContext<RoleServer>,
@@ -78,6 +82,7 @@ impl<'a> Call<'a> {
     /// Makes a call, until it has a result or needs another request of the client.
     pub(super) async fn make(
         shared: &'a Shared,
+        state: &'a ClientState,
         runner: &'a ToolRunner,
         request: Request,
         context: &'a RequestContext<RoleServer>,
@@ -93,19 +98,23 @@ impl<'a> Call<'a> {
         let Request { name, kind, arguments, request_state, input_responses } = request;
         let is_continued = request_state.is_some();
         let waiting = match request_state {
-            Some(state) => {
-                let opened = shared.settings.request_states.open(&caller, kind, &name, &state);
-                let waiting = opened
-                    .map_err(|error| ErrorData::invalid_params(format!("the request state is rejected: {error}"), None))?;
+            Some(sealed) => {
+                let opened = shared.settings.request_states.open(&caller, kind, &name, &sealed);
+                let waiting = opened.map_err(|error| {
+                    ErrorData::invalid_params(format!("the request state is rejected: {error}"), None)
+                })?;
                 if waiting.arguments != arguments {
-                    return Err(ErrorData::invalid_params("the arguments differ from those of the first request", None));
+                    return Err(ErrorData::invalid_params(
+                        "the arguments differ from those of the first request",
+                        None,
+                    ));
                 }
                 waiting
             }
             None => WaitingCall::new(format!("mcp_{}", Uuid::new_v4().simple()), arguments),
         };
         let results = input_responses.unwrap_or_default();
-        let mut call = Self { shared, runner, kind, context, caller, name, waiting, is_continued, results };
+        let mut call = Self { shared, state, runner, kind, context, caller, name, waiting, is_continued, results };
         let asked = std::mem::take(&mut call.waiting.asked);
         call.take_answers(&keys(&asked.into_iter().map(Question::new).collect::<Vec<_>>()));
         for _ in 0..MAX_ROUNDS {
@@ -124,7 +133,8 @@ impl<'a> Call<'a> {
     /// Runs the tool once.
     async fn round(&self) -> Result<Round, ErrorData> {
         let progress = Arc::new(Progress::default());
-        let responses = self.waiting.responses.iter().map(|(id, response)| InterruptResponse::new(id, response.clone()));
+        let responses =
+            self.waiting.responses.iter().map(|(id, response)| InterruptResponse::new(id, response.clone()));
         let mut call = self
             .runner
             .call(self.name.clone(), Value::Object(self.waiting.arguments.clone()))
@@ -135,7 +145,7 @@ impl<'a> Call<'a> {
         }
         let listener = Arc::clone(&progress);
         let call = self.caller.inject_into_call(call).on_event(move |event| listener.add(event));
-        let notifications = self.send_progress(&progress);
+        let notifications = self.send_notifications(&progress);
         let run = async {
             let outcome = call.await;
             progress.end();
@@ -150,12 +160,21 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sends the progress of the tool, if the client asked for it.
-    async fn send_progress(&self, progress: &Progress) {
-        let Some(token) = self.context.meta.get_progress_token() else { return };
-        let mut numbers = Numbers::new(token);
-        while let Some(notification) = progress.next(&mut numbers).await {
-            if self.context.peer.notify_progress(notification).await.is_err() {
+    /// Sends progress and log messages of the tool, as far as the client asked for them.
+    async fn send_notifications(&self, progress: &Progress) {
+        let meta = &self.context.meta;
+        let log_level = if is_stateless(self.context) { meta.log_level() } else { self.state.log_level() };
+        let mut sent = Sent::new(meta.get_progress_token(), log_level);
+        if sent.is_unwanted() {
+            return;
+        }
+        while let Some(notification) = progress.next(&mut sent).await {
+            let peer = &self.context.peer;
+            let sent = match notification {
+                Notification::Progress(progress) => peer.notify_progress(progress).await,
+                Notification::Log(log) => peer.notify_logging_message(log).await,
+            };
+            if sent.is_err() {
                 return;
             }
         }
@@ -164,12 +183,7 @@ impl<'a> Call<'a> {
     /// Answers interrupts with results of the client. Returns the response to the client if that has to be asked first.
     async fn ask(&mut self, interrupts: Vec<Interrupt>) -> Result<Option<Outcome>, ErrorData> {
         let questions: Vec<Question> = interrupts.into_iter().map(Question::new).collect();
-        if self.is_stateless() { self.ask_later(questions) } else { self.ask_now(questions).await }
-    }
-
-    /// Returns true if the client's protocol has no requests of the server.
-    fn is_stateless(&self) -> bool {
-        self.context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+        if is_stateless(self.context) { self.ask_later(questions) } else { self.ask_now(questions).await }
     }
 
     /// Takes answers from the request, or returns a response that asks for them.
@@ -219,7 +233,9 @@ impl<'a> Call<'a> {
             }
             let result = match self.request(&question.request).await? {
                 Ok(result) => result,
-                Err(error) => return Ok(Some(self.failed(&format!("the client did not answer the tool's question: {error}")))),
+                Err(error) => {
+                    return Ok(Some(self.failed(&format!("the client did not answer the tool's question: {error}"))));
+                }
             };
             let Some(response) = question.response(&result) else {
                 return Ok(Some(self.failed("the client's answer to the tool's question is not valid")));
@@ -246,12 +262,13 @@ impl<'a> Call<'a> {
         let answered = self.unless_cancelled(tokio::time::timeout(timeout, &mut handle.rx)).await;
         if let Ok(Ok(answer)) = answered {
             let result = answer.unwrap_or(Err(ServiceError::TransportClosed));
-            return Ok(result.and_then(|result| {
-                serde_json::to_value(&result).map_err(|_| ServiceError::UnexpectedResponse)
-            }));
+            return Ok(
+                result.and_then(|result| serde_json::to_value(&result).map_err(|_| ServiceError::UnexpectedResponse))
+            );
         }
         // A client that reads nothing can't hold up the call.
-        let _ = tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel(Some("nothing waits for the answer".to_owned()))).await;
+        let _ =
+            tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel(Some("nothing waits for the answer".to_owned()))).await;
         answered.map(|_| Err(ServiceError::Timeout { timeout }))
     }
 

@@ -51,7 +51,9 @@ impl Caller {
 
     /// Injects the values, and the caller itself, into an invocation of an agent.
     pub(super) fn inject_into_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a> {
-        self.injections.iter().fold(invocation.inject(self.clone()), |invocation, value| value.into_invocation(invocation))
+        self.injections
+            .iter()
+            .fold(invocation.inject(self.clone()), |invocation, value| value.into_invocation(invocation))
     }
 }
 

@@ -18,9 +18,14 @@ pub(super) fn blocks(result: &ToolResult) -> Vec<ContentBlock> {
 }
 
 /// Converts a tool result. Its structured content is that of the tool's output schema.
-pub(super) fn call_result(result: &ToolResult, output: Option<&OutputForm>, meta: Option<MetaObject>) -> CallToolResult {
+pub(super) fn call_result(
+    result: &ToolResult,
+    output: Option<&OutputForm>,
+    meta: Option<MetaObject>,
+) -> CallToolResult {
     let content = blocks(result);
-    let mut converted = if result.is_error() { CallToolResult::error(content) } else { CallToolResult::success(content) };
+    let mut converted =
+        if result.is_error() { CallToolResult::error(content) } else { CallToolResult::success(content) };
     if let Some(output) = output.filter(|_| !result.is_error()) {
         converted.structured_content = output.structured(result);
         if converted.structured_content.is_none() {
@@ -37,7 +42,9 @@ pub(super) fn call_result(result: &ToolResult, output: Option<&OutputForm>, meta
 /// Converts the content of a result to that of the resource at a URI.
 pub(super) fn resource_contents(uri: &str, result: &ToolResult) -> Vec<ResourceContents> {
     let contents = result.content.iter().enumerate().map(|(at, content)| match content {
-        ToolResultContent::Json(json) => ResourceContents::text(json.to_string(), uri).with_mime_type("application/json"),
+        ToolResultContent::Json(json) => {
+            ResourceContents::text(json.to_string(), uri).with_mime_type("application/json")
+        }
         content => match block(at, content) {
             ContentBlock::Text(text) => ResourceContents::text(text.text, uri).with_mime_type("text/plain"),
             ContentBlock::Image(image) => ResourceContents::blob(image.data, uri).with_mime_type(image.mime_type),
@@ -87,7 +94,8 @@ fn block(at: usize, content: &ToolResultContent) -> ContentBlock {
 fn embedded_document(document: &DocumentBlock) -> ContentBlock {
     let mime_type = document.format.as_ref().map_or("application/octet-stream", document_type);
     let Some(bytes) = document.source.bytes() else { return elsewhere(&document.name, &document.source, mime_type) };
-    let uri = format!("document:///{}", url::form_urlencoded::byte_serialize(document.name.as_bytes()).collect::<String>());
+    let uri =
+        format!("document:///{}", url::form_urlencoded::byte_serialize(document.name.as_bytes()).collect::<String>());
     match std::str::from_utf8(bytes) {
         Ok(text) if mime_type.starts_with("text/") => {
             ContentBlock::resource(ResourceContents::text(text, uri).with_mime_type(mime_type))

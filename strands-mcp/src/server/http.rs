@@ -61,8 +61,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         Hosts::Any => config.disable_allowed_hosts(),
     };
     let sessions = Arc::new(Sessions::new(settings.max_sessions, settings.session_idle_timeout));
-    let handler = Handler(Arc::clone(&shared));
-    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::clone(&sessions), config);
+    let served = Arc::clone(&shared);
+    let service =
+        StreamableHttpService::new(move || Ok(Handler::new(Arc::clone(&served))), Arc::clone(&sessions), config);
     let http = Http { shared, sessions, service, end, drain: OnceLock::new() };
     Router::new().route(PATH, any(handle)).with_state(Arc::new(http))
 }

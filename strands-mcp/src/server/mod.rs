@@ -3,6 +3,7 @@
 mod agent_tool;
 mod call;
 mod caller;
+mod client_state;
 mod connection;
 mod content;
 mod error;
@@ -18,6 +19,7 @@ mod resources;
 mod sessions;
 mod settings;
 mod shutdown;
+mod updates;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -36,6 +38,7 @@ pub use agent_tool::AgentTool;
 pub use caller::{Caller, IdentifyCaller, Refusal};
 pub use error::ServeError;
 pub use question::ClientRequest;
+pub use updates::ResourceUpdates;
 
 use connection::Connection;
 use handler::{Handler, Shared};
@@ -48,7 +51,8 @@ use settings::{Hosts, Settings};
 /// are served: 2026-07-28 without sessions, and versions up to 2025-11-25 with sessions.
 ///
 /// - [`ToolContext::progress`](strands_core::ToolContext::progress) reaches clients that ask for progress. A number, a text,
-///   or an object with `progress`, `total` and `message` are best understood; other JSON is sent as text.
+///   or an object with `progress`, `total` and `message` are best understood; other JSON is sent as text. An object with
+///   `level` and `data` is a log message, for clients that ask for those.
 /// - [`ToolContext::interrupt`](strands_core::ToolContext::interrupt) and approvals become questions to the client's user;
 ///   see [`ClientRequest`]. On 2026-07-28 the answer may arrive days later, at another process with the same
 ///   [key](Self::request_state_key).
@@ -110,6 +114,7 @@ pub struct McpServer {
     runner: ToolRunner,
     prompts: ToolSet,
     resources: Resources,
+    updates: Option<ResourceUpdates>,
     settings: Settings,
 }
 
@@ -138,7 +143,13 @@ impl McpServer {
 
     /// Creates a server with the tools of a runner, and its timeouts, limits, state, hooks and injected values.
     pub fn from_runner(runner: ToolRunner) -> Self {
-        Self { runner, prompts: ToolSet::default(), resources: Resources::default(), settings: Settings::default() }
+        Self {
+            runner,
+            prompts: ToolSet::default(),
+            resources: Resources::default(),
+            updates: None,
+            settings: Settings::default(),
+        }
     }
 
     /// Adds a tool provider. Clients are notified when its list of tools changes.
@@ -200,6 +211,12 @@ impl McpServer {
     pub fn resource(mut self, uri: impl Into<String>, read: impl Tool + 'static) -> Result<Self, ToolSetError> {
         self.resources.add(uri.into(), Arc::new(read))?;
         Ok(self)
+    }
+
+    /// Lets clients subscribe to resources, whose changes the program announces with `updates`.
+    pub fn resource_updates(mut self, updates: ResourceUpdates) -> Self {
+        self.updates = Some(updates);
+        self
     }
 
     /// Injects a value for the tools and hooks of all calls.
@@ -356,10 +373,10 @@ impl McpServer {
     {
         let transport = AsyncRwTransport::new_server(reader, writer);
         let transport = Connection::new(transport.with_max_line_length(self.settings.max_message_bytes));
-        let shared = Arc::new(Shared::new(self.runner, self.prompts, self.resources, self.settings));
+        let shared = Arc::new(Shared::new(self));
         let end = CancellationToken::new();
         let serve = async {
-            match serve_server_with_ct(Handler(Arc::clone(&shared)), transport, end.clone()).await {
+            match serve_server_with_ct(Handler::new(Arc::clone(&shared)), transport, end.clone()).await {
                 Ok(running) => running.waiting().await.map(|_| ()).map_err(ServeError::Task),
                 Err(error) => error::of_start(error).map_or(Ok(()), Err),
             }
@@ -377,7 +394,7 @@ impl McpServer {
 
     /// Returns a router that serves streamable HTTP at `/mcp`. Nest it into another router for another path.
     pub fn into_router(self) -> Router {
-        http::router(Arc::new(Shared::new(self.runner, self.prompts, self.resources, self.settings)))
+        http::router(Arc::new(Shared::new(self)))
     }
 }
 

@@ -1,10 +1,11 @@
-//! Progress of a tool call: events of the tool become progress notifications. The queue between them is bounded: while the
+//! Progress of a tool call: events of the tool become progress notifications and log messages. The queue between them is bounded: while the
 //! client is slow, texts are joined, and then the oldest notifications are left out.
+#![expect(deprecated, reason = "log messages are deprecated by the protocol, but not removed")]
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use rmcp::model::{ProgressNotificationParam, ProgressToken};
+use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken};
 use serde_json::Value;
 use strands_core::AgentEvent;
 use strands_core::metrics::Usage;
@@ -38,6 +39,13 @@ struct Report {
     message: Option<String>,
     /// True for streamed text, which is joined with the text after it.
     is_text: bool,
+    log: Option<LoggingMessageNotificationParam>,
+}
+
+/// A notification of a call.
+pub(super) enum Notification {
+    Progress(ProgressNotificationParam),
+    Log(LoggingMessageNotificationParam),
 }
 
 impl Progress {
@@ -79,12 +87,14 @@ impl Progress {
     }
 
     /// Waits for the next notification; `None` after the end.
-    pub(super) async fn next(&self, numbers: &mut Numbers) -> Option<ProgressNotificationParam> {
+    pub(super) async fn next(&self, sent: &mut Sent) -> Option<Notification> {
         loop {
             {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(report) = state.queue.pop_front() {
-                    return Some(numbers.notification(report));
+                while let Some(report) = state.queue.pop_front() {
+                    if let Some(notification) = sent.notification(report) {
+                        return Some(notification);
+                    }
                 }
                 if state.ended {
                     return None;
@@ -112,7 +122,8 @@ impl State {
 }
 
 impl Report {
-    /// Reads the data of a tool: a number, a text, an object with `progress`, `total` and `message`, or any other JSON.
+    /// Reads the data of a tool: a number, a text, an object with `progress`, `total` and `message`, a log message, or any
+    /// other JSON.
     fn of_data(data: Value) -> Self {
         match data {
             Value::String(message) => Self { message: Some(message), ..Self::default() },
@@ -121,35 +132,63 @@ impl Report {
                 progress: fields.get("progress").and_then(Value::as_f64),
                 total: fields.get("total").and_then(Value::as_f64),
                 message: fields.get("message").and_then(Value::as_str).map(str::to_owned),
-                is_text: false,
+                ..Self::default()
+            },
+            data if data.get("level").is_some() && data.get("data").is_some() => Self {
+                message: data.get("data").map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned)),
+                log: serde_json::from_value(data).ok(),
+                ..Self::default()
             },
             data => Self { message: Some(data.to_string()), ..Self::default() },
         }
     }
 }
 
-/// Numbers of a call's notifications, which have to increase.
-pub(super) struct Numbers {
-    token: ProgressToken,
+/// What the client has asked for, and what it got.
+pub(super) struct Sent {
+    token: Option<ProgressToken>,
+    log_level: Option<LoggingLevel>,
+    /// The last number of a progress notification. Numbers have to increase.
     last: Option<f64>,
 }
 
-impl Numbers {
-    pub(super) fn new(token: ProgressToken) -> Self {
-        Self { token, last: None }
+impl Sent {
+    pub(super) fn new(token: Option<ProgressToken>, log_level: Option<LoggingLevel>) -> Self {
+        Self { token, log_level, last: None }
     }
 
-    fn notification(&mut self, report: Report) -> ProgressNotificationParam {
+    /// Returns true if the client wants no notifications.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.token.is_none() && self.log_level.is_none()
+    }
+
+    fn notification(&mut self, report: Report) -> Option<Notification> {
+        if let (Some(log), Some(least)) = (&report.log, self.log_level) {
+            return (severity(log.level) >= severity(least)).then(|| Notification::Log(log.clone()));
+        }
         let progress = match (report.progress, self.last) {
             (Some(progress), Some(last)) if progress <= last => last.next_up(),
             (Some(progress), _) => progress,
             (None, last) => last.unwrap_or_default() + 1.0,
         };
         self.last = Some(progress);
-        let mut notification = ProgressNotificationParam::new(self.token.clone(), progress);
+        let mut notification = ProgressNotificationParam::new(self.token.clone()?, progress);
         notification.total = report.total;
         notification.message = report.message;
-        notification
+        Some(Notification::Progress(notification))
+    }
+}
+
+fn severity(level: LoggingLevel) -> u8 {
+    match level {
+        LoggingLevel::Debug => 0,
+        LoggingLevel::Info => 1,
+        LoggingLevel::Notice => 2,
+        LoggingLevel::Warning => 3,
+        LoggingLevel::Error => 4,
+        LoggingLevel::Critical => 5,
+        LoggingLevel::Alert => 6,
+        LoggingLevel::Emergency => 7,
     }
 }
 
@@ -162,7 +201,7 @@ mod tests {
     use strands_core::AgentEvent;
     use strands_core::message::ToolUse;
 
-    use super::{CAPACITY, Numbers, Progress};
+    use super::{CAPACITY, Notification, Progress, Sent};
 
     fn reported(data: Value) -> AgentEvent {
         AgentEvent::ToolProgress { tool_use: Arc::new(ToolUse::new("1", "t", json!({}))), data }
@@ -170,9 +209,9 @@ mod tests {
 
     async fn notifications(progress: &Progress) -> Vec<(f64, Option<f64>, Option<String>)> {
         progress.end();
-        let mut numbers = Numbers::new(ProgressToken(NumberOrString::Number(1)));
+        let mut sent = Sent::new(Some(ProgressToken(NumberOrString::Number(1))), None);
         let mut all = Vec::new();
-        while let Some(next) = progress.next(&mut numbers).await {
+        while let Some(Notification::Progress(next)) = progress.next(&mut sent).await {
             all.push((next.progress, next.total, next.message));
         }
         all
@@ -181,7 +220,8 @@ mod tests {
     #[tokio::test]
     async fn numbers_increase() {
         let progress = Progress::default();
-        for data in [json!("start"), json!({"progress": 5, "total": 9, "message": "five"}), json!(5), json!({"row": 1})] {
+        for data in [json!("start"), json!({"progress": 5, "total": 9, "message": "five"}), json!(5), json!({"row": 1})]
+        {
             progress.add(reported(data));
         }
         let all = notifications(&progress).await;

@@ -1,8 +1,8 @@
 //! Prompts: functions whose results are messages of the user.
 
 use rmcp::model::{
-    CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, GetPromptResult, Prompt, PromptArgument, PromptMessage,
-    Reference, Role,
+    CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, GetPromptResult, Prompt, PromptArgument,
+    PromptMessage, Reference, Role,
 };
 use serde_json::Value;
 use strands_core::message::{ToolResult, ToolResultContent};

@@ -106,7 +106,10 @@ impl Question {
     pub(super) fn missing_capability(&self, client: &ClientCapabilities) -> Option<ClientCapabilities> {
         let mut missing = ClientCapabilities::default();
         let is_supported = match &self.request {
-            InputRequest::Elicitation(ElicitRequest { params: ElicitRequestParams::UrlElicitationParams { .. }, .. }) => {
+            InputRequest::Elicitation(ElicitRequest {
+                params: ElicitRequestParams::UrlElicitationParams { .. },
+                ..
+            }) => {
                 missing.elicitation = Some(ElicitationCapability::new().with_url(Default::default()));
                 client.elicitation.as_ref().is_some_and(|modes| modes.url.is_some())
             }

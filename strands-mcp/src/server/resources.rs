@@ -145,11 +145,14 @@ mod tests {
 
     #[test]
     fn variables_are_parts_of_a_path() {
-        let arguments = |template: &str, uri: &str| Template::new(template.to_owned()).arguments(uri).map(Value::Object);
+        let arguments =
+            |template: &str, uri: &str| Template::new(template.to_owned()).arguments(uri).map(Value::Object);
         let template = "trips://{user}/trip-{id}.json";
         assert_eq!(arguments(template, "trips://ann/trip-7.json"), Some(json!({"user": "ann", "id": "7"})));
         assert_eq!(arguments(template, "trips://a%20n%2Bn/trip-7+8.json"), Some(json!({"user": "a n+n", "id": "7+8"})));
-        for other in ["trips:///trip-7.json", "trips://ann/b/trip-7.json", "trips://ann/trip-7.jsonl", "trips://ann/trip-.json"] {
+        for other in
+            ["trips:///trip-7.json", "trips://ann/b/trip-7.json", "trips://ann/trip-7.jsonl", "trips://ann/trip-.json"]
+        {
             assert_eq!(arguments(template, other), None, "{other}");
         }
         assert_eq!(arguments("note://a", "note://a"), Some(json!({})));

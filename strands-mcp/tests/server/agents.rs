@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rmcp::model::{CallToolRequest, ClientRequest as McpRequest, NumberOrString, ProgressToken, RequestMetaObject, ServerResult};
+use rmcp::model::{
+    CallToolRequest, ClientRequest as McpRequest, NumberOrString, ProgressToken, RequestMetaObject, ServerResult,
+};
 use rmcp::service::PeerRequestOptions;
 use serde_json::json;
 use strands::mcp::axum::http::request::Parts;
@@ -44,7 +46,8 @@ fn deleting(deleted: &Arc<AtomicUsize>) -> AgentBuilder {
 
 #[tokio::test]
 async fn an_agent_is_one_tool_with_progress_and_usage() {
-    let agent = Agent::builder().model(calling("whoami", json!({}))).tools(tools![Whoami]).inject(User("Ann".to_owned()));
+    let agent =
+        Agent::builder().model(calling("whoami", json!({}))).tools(tools![Whoami]).inject(User("Ann".to_owned()));
     let recorder = Client::default();
     let client = connected(McpServer::agent("ask", "Asks.", agent).unwrap(), recorder.clone(), AGES[1]).await;
     let mut request = CallToolRequest::new(call("ask", json!({"prompt": "Who am I?"})));
@@ -72,10 +75,8 @@ async fn an_agents_interrupt_is_a_question() {
         let user = Client::answering([yes.clone(), yes]);
         let server = || McpServer::agent("ask", "Asks.", deleting(&deleted)).unwrap();
         let url = served(server()).await;
-        for client in [
-            connected(server(), user.clone(), age).await,
-            connected_to(&url, user.clone(), age, None).await,
-        ] {
+        for client in [connected(server(), user.clone(), age).await, connected_to(&url, user.clone(), age, None).await]
+        {
             let before = deleted.load(Ordering::Relaxed);
             let result = client.call_tool(call("ask", json!({"prompt": "Delete it."}))).await.unwrap();
             assert_eq!(text(&result), "It is done.", "{age:?}");

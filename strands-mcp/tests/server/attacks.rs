@@ -105,7 +105,8 @@ async fn rubbish_on_a_stream_is_survived() {
     let (reader, mut writer) = tokio::io::split(near);
     let mut lines = BufReader::new(reader).lines();
     let notification = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#;
-    for rubbish in ["hello", "{", "{}", "[]", "null", notification, &"x".repeat(20_000), r#"{"jsonrpc":"2.0","id":1}"#] {
+    for rubbish in ["hello", "{", "{}", "[]", "null", notification, &"x".repeat(20_000), r#"{"jsonrpc":"2.0","id":1}"#]
+    {
         writer.write_all(format!("{rubbish}\n").as_bytes()).await.unwrap();
     }
     writer.write_all(&[0xff, 0xfe, b'\n']).await.unwrap();

@@ -1,14 +1,14 @@
 //! Tool calls: results of all kinds, structured content, errors, progress and limits.
 
+use rmcp::model::{CallToolRequest, ClientRequest as McpRequest};
 use rmcp::model::{ContentBlock, ErrorCode, NumberOrString, ProgressToken, RequestMetaObject, ResourceContents};
 use rmcp::service::{PeerRequestOptions, ServiceError};
-use rmcp::model::{CallToolRequest, ClientRequest as McpRequest};
 use serde_json::{Map, Value, json};
+use strands::mcp::McpServer;
 use strands::message::{
     AudioBlock, AudioFormat, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, MediaSource, ToolResultContent,
     VideoBlock, VideoFormat,
 };
-use strands::mcp::McpServer;
 use strands::{JsonSchema, Serialize, ToolContext, ToolError, ToolOutput, ToolRunner, tool, tools};
 
 use crate::client::{AGES, Client, call, connected, connected_to, served, text, until};
@@ -119,8 +119,14 @@ async fn all_kinds_of_content_arrive() {
     assert_eq!(content[0]["text"], "text");
     assert_eq!(content[1]["text"], r#"{"n":1}"#);
     assert_eq!((&content[2]["data"], &content[2]["mimeType"]), (&json!("AQ=="), &json!("image/png")));
-    assert_eq!(content[3]["resource"], json!({"uri": "document:///a+b", "mimeType": "application/pdf", "blob": "Ag=="}));
-    assert_eq!(content[4]["resource"], json!({"uri": "document:///notes", "mimeType": "text/markdown", "text": "# Hi"}));
+    assert_eq!(
+        content[3]["resource"],
+        json!({"uri": "document:///a+b", "mimeType": "application/pdf", "blob": "Ag=="})
+    );
+    assert_eq!(
+        content[4]["resource"],
+        json!({"uri": "document:///notes", "mimeType": "text/markdown", "text": "# Hi"})
+    );
     assert_eq!(content[5]["resource"]["mimeType"], "video/mp4");
     assert_eq!((&content[6]["type"], &content[6]["uri"]), (&json!("resource_link"), &json!("s3://bucket/a.png")));
     assert_eq!((&content[7]["type"], &content[7]["data"]), (&json!("audio"), &json!("BA==")));
@@ -147,10 +153,9 @@ async fn progress_arrives_in_order() {
     let url = served(server()).await;
     for age in AGES {
         let recorder = Client::default();
-        for client in [
-            connected(server(), recorder.clone(), age).await,
-            connected_to(&url, recorder.clone(), age, None).await,
-        ] {
+        for client in
+            [connected(server(), recorder.clone(), age).await, connected_to(&url, recorder.clone(), age, None).await]
+        {
             recorder.progress.lock().unwrap().clear();
             let mut request = CallToolRequest::new(call("steps", json!({})));
             let mut meta = RequestMetaObject::new();

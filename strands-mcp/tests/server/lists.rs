@@ -62,10 +62,9 @@ async fn clients_are_notified_of_changed_tools() {
         let server = || McpServer::new(tools![One]).unwrap().tool_provider(Arc::clone(&provider));
         let url = served(server()).await;
         let recorder = Client::default();
-        for client in [
-            connected(server(), recorder.clone(), age).await,
-            connected_to(&url, recorder.clone(), age, None).await,
-        ] {
+        for client in
+            [connected(server(), recorder.clone(), age).await, connected_to(&url, recorder.clone(), age, None).await]
+        {
             provider.set(Vec::new());
             assert_eq!(client.list_all_tools().await.unwrap().len(), 1);
             let mut subscription = None;

@@ -28,11 +28,8 @@ pub(crate) async fn send(url: &str, method: &str, headers: &[(&str, &str)], body
     let authority = url.trim_start_matches("http://").trim_end_matches("/mcp");
     let mut stream = TcpStream::connect(authority).await.unwrap();
     let mut head = format!("{method} /mcp HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    let defaults = [
-        ("Host", authority),
-        ("Accept", "application/json, text/event-stream"),
-        ("Content-Type", "application/json"),
-    ];
+    let defaults =
+        [("Host", authority), ("Accept", "application/json, text/event-stream"), ("Content-Type", "application/json")];
     let given = |name: &str| headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
     for (name, value) in defaults.iter().filter(|(name, _)| !given(name)).chain(headers) {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -71,7 +68,11 @@ pub(crate) fn initialize() -> Value {
 }
 
 /// A request of protocol 2026-07-28, and its headers.
-pub(crate) fn stateless(id: u32, method: &'static str, mut params: Value) -> (Vec<(&'static str, &'static str)>, Value) {
+pub(crate) fn stateless(
+    id: u32,
+    method: &'static str,
+    mut params: Value,
+) -> (Vec<(&'static str, &'static str)>, Value) {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
