@@ -14,3 +14,8 @@ pub use client::{
     OAuthError, OAuthGrant, OAuthTokenSource, WorkloadIdentity,
 };
 pub use config::{McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers};
+pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ResourceUpdates, ServeError};
+
+// Its router and request parts are part of the public API.
+#[doc(no_inline)]
+pub use axum;
