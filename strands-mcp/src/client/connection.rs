@@ -11,7 +11,7 @@ use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, Peer, RoleClient, RunningService, ServiceError,
 };
 use strands_core::ErrorChain;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{McpError, bounded};
@@ -94,7 +94,7 @@ impl Connector {
             Self::Http(http) => (http.handshake(handler, known, limit).await, None),
             Self::Stdio(stdio) => {
                 let (transport, child) = stdio.start(server).map_err(|error| (not_started(server, error), false))?;
-                (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
+                (timeout(limit, handler.serve_with_lifecycle(transport, mode(known))).await, Some(child))
             }
         };
         let running = match (started, &child) {
@@ -223,17 +223,17 @@ impl Connection {
 
     /// Returns true if the server answers. A child that hangs would let each call time out; requests over HTTP are
     /// independent of each other.
-    pub(super) async fn answers(&self) -> bool {
+    pub(super) async fn answers(&self, deadline: Instant) -> bool {
         if self.child.is_none() || !self.is_suspect.load(Ordering::Relaxed) {
             return true;
         }
         let ping =
             ClientRequest::PingRequest(PingRequest { method: PingRequestMethod, extensions: Extensions::default() });
+        // Most of the time remains for the call, at a new child if need be.
+        let limit = (deadline.saturating_duration_since(Instant::now()) / 4).min(PING_TIMEOUT);
         // Newer servers know no ping, and say so.
-        let answers = matches!(
-            timeout(PING_TIMEOUT, self.peer.send_request(ping)).await,
-            Ok(Ok(_) | Err(ServiceError::McpError(_)))
-        );
+        let answers =
+            matches!(timeout(limit, self.peer.send_request(ping)).await, Ok(Ok(_) | Err(ServiceError::McpError(_))));
         self.is_suspect.store(!answers, Ordering::Relaxed);
         answers
     }
