@@ -58,10 +58,18 @@ pub(crate) fn outgoing_block<'a>(message: &Message, block: Cow<'a, ContentBlock>
     }
 }
 
+/// Note in place of audio in a tool result.
+const NO_AUDIO: &str = "[An audio clip that can't be played to this model.]";
+
 /// Returns the parts of a tool result that are sent. A placeholder text is added if no part is left, or if there is a document
 /// without text.
 pub(crate) fn result_parts(result: &ToolResult) -> Vec<Cow<'_, ToolResultContent>> {
-    let mut parts: Vec<_> = result.content.iter().filter(|part| is_result_sent(part)).map(Cow::Borrowed).collect();
+    let part = |part| match part {
+        // Bedrock accepts audio of users only.
+        &ToolResultContent::Audio(_) => Cow::Owned(NO_AUDIO.into()),
+        part => Cow::Borrowed(part),
+    };
+    let mut parts: Vec<_> = result.content.iter().filter(|part| is_result_sent(part)).map(part).collect();
     let has = |is: fn(&ToolResultContent) -> bool| parts.iter().any(|part| is(part));
     let added = if parts.is_empty() {
         Some(placeholder::of_result(result))

@@ -143,6 +143,14 @@ impl AgentBuilder {
         self
     }
 
+    /// Adds several tool providers.
+    pub fn tool_providers(mut self, providers: impl IntoIterator<Item = impl ToolProvider + 'static>) -> Self {
+        for provider in providers {
+            self.tools.add_provider(Arc::new(provider));
+        }
+        self
+    }
+
     /// Adds a named bundle of hooks, tools and system prompt text.
     pub fn plugin(mut self, plugin: Plugin) -> Self {
         let Plugin { name, hooks, tools, providers, system } = plugin;

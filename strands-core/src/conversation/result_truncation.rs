@@ -144,6 +144,7 @@ pub(super) fn medium_text(part: &ToolResultContent) -> Option<String> {
     let (kind, format, source) = match part {
         ToolResultContent::Image(image) => ("image", image.format.as_str(), &image.source),
         ToolResultContent::Video(video) => ("video", video.format.as_str(), &video.source),
+        ToolResultContent::Audio(audio) => ("audio", audio.format.as_str(), &audio.source),
         ToolResultContent::Document(document) => {
             let format = document.format.as_ref().map_or("file", |format| format.as_str());
             ("document", format, &document.source)

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
-use super::{DocumentBlock, ImageBlock, UnknownFields, VideoBlock, keyed, wire_enum};
+use super::{AudioBlock, DocumentBlock, ImageBlock, UnknownFields, VideoBlock, keyed, wire_enum};
 
 /// A tool call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +113,8 @@ pub enum ToolResultContent {
     Document(DocumentBlock),
     /// A video.
     Video(VideoBlock),
+    /// Audio. Gemini gets it; other providers get a note.
+    Audio(AudioBlock),
     /// A kind unknown to this version, as it was read.
     Unknown(Map<String, Value>),
 }
@@ -153,6 +155,12 @@ impl From<VideoBlock> for ToolResultContent {
     }
 }
 
+impl From<AudioBlock> for ToolResultContent {
+    fn from(audio: AudioBlock) -> Self {
+        Self::Audio(audio)
+    }
+}
+
 impl Serialize for ToolResultContent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -161,6 +169,7 @@ impl Serialize for ToolResultContent {
             Self::Image(image) => serializer.collect_map([("image", image)]),
             Self::Document(document) => serializer.collect_map([("document", document)]),
             Self::Video(video) => serializer.collect_map([("video", video)]),
+            Self::Audio(audio) => serializer.collect_map([("audio", audio)]),
             Self::Unknown(fields) => fields.serialize(serializer),
         }
     }
@@ -185,6 +194,7 @@ impl<'de> Deserialize<'de> for ToolResultContent {
             "image" => Self::Image(payload_of(kind, payload)?),
             "document" => Self::Document(payload_of(kind, payload)?),
             "video" => Self::Video(payload_of(kind, payload)?),
+            "audio" => Self::Audio(payload_of(kind, payload)?),
             _ => Self::Unknown(fields),
         })
     }
@@ -204,6 +214,7 @@ impl JsonSchema for ToolResultContent {
                 ("image", keyed::schema([("image", generator.subschema_for::<ImageBlock>())])),
                 ("document", keyed::schema([("document", generator.subschema_for::<DocumentBlock>())])),
                 ("video", keyed::schema([("video", generator.subschema_for::<VideoBlock>())])),
+                ("audio", keyed::schema([("audio", generator.subschema_for::<AudioBlock>())])),
             ],
         )
     }

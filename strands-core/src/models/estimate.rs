@@ -69,6 +69,7 @@ fn result_content(content: &ToolResultContent) -> u64 {
         ToolResultContent::Image(_) => IMAGE,
         ToolResultContent::Document(document) => pages(document.source.bytes().map(|bytes| bytes.len())),
         ToolResultContent::Video(video) => seconds(video.source.bytes().map(|bytes| bytes.len())),
+        ToolResultContent::Audio(audio) => seconds(audio.source.bytes().map(|bytes| bytes.len())),
         ToolResultContent::Unknown(fields) => fields.values().map(json).sum(),
     }
 }

@@ -110,7 +110,7 @@ fn is_blank_part(part: &ToolResultContent) -> bool {
             let is_content = |name: &&str| fields.contains_key(*name);
             fields.is_empty()
                 || fields.get("text").and_then(serde_json::Value::as_str).is_some_and(is_blank)
-                    && !["json", "image", "document", "video"].iter().any(is_content)
+                    && !["json", "image", "document", "video", "audio"].iter().any(is_content)
         }
         _ => false,
     }
@@ -152,6 +152,7 @@ fn empty_medium_part(part: &ToolResultContent) -> Option<&'static str> {
         ToolResultContent::Image(image) if is_empty(&image.source) => Some(placeholder::EMPTY_IMAGE),
         ToolResultContent::Document(document) if is_blank_source(&document.source) => Some(placeholder::EMPTY_DOCUMENT),
         ToolResultContent::Video(video) if is_empty(&video.source) => Some(placeholder::EMPTY_VIDEO),
+        ToolResultContent::Audio(audio) if is_empty(&audio.source) => Some(placeholder::EMPTY_AUDIO),
         _ => None,
     }
 }

@@ -164,7 +164,7 @@ macro_rules! content {
     };
 }
 
-content! { ToolResultContent ImageBlock DocumentBlock VideoBlock }
+content! { ToolResultContent ImageBlock DocumentBlock VideoBlock AudioBlock }
 
 macro_rules! data {
     ($($type:ty)+) => {
@@ -207,12 +207,6 @@ impl IntoToolOutput for () {
 
     fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
         Ok(ToolOutput::text("done"))
-    }
-}
-
-impl IntoToolOutput for AudioBlock {
-    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
-        Err(ToolError::new("a tool result can't contain audio; return its text, or a document"))
     }
 }
 

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{IntoToolOutput, ToolError, ToolOutput};
-use crate::message::{DocumentBlock, ImageBlock, ImageFormat, ToolResultContent, VideoBlock, VideoFormat};
+use crate::message::{
+    AudioBlock, AudioFormat, DocumentBlock, ImageBlock, ImageFormat, ToolResultContent, VideoBlock, VideoFormat,
+};
 
 /// Joins outputs into one JSON array, or concatenates their content.
 pub(super) fn joined(
@@ -62,6 +64,7 @@ fn block(json: &Value) -> Option<ToolResultContent> {
         Medium::Image => ImageBlock::deserialize(json).ok().map(Into::into),
         Medium::Document => DocumentBlock::deserialize(json).ok().map(Into::into),
         Medium::Video => VideoBlock::deserialize(json).ok().map(Into::into),
+        Medium::Audio => AudioBlock::deserialize(json).ok().map(Into::into),
     }
 }
 
@@ -75,6 +78,7 @@ enum Medium {
     Image,
     Document,
     Video,
+    Audio,
 }
 
 /// Detects the type of a content block by its fields.
@@ -86,9 +90,11 @@ fn medium(json: &Value) -> Option<Medium> {
         return Some(Medium::Document);
     }
     let format = fields.get("format")?.as_str()?;
-    match (ImageFormat::from(format), VideoFormat::from(format)) {
-        (ImageFormat::Other(_), VideoFormat::Other(_)) => None,
-        (ImageFormat::Other(_), _) => Some(Medium::Video),
+    // Formats of both audio and video are those of video.
+    match (ImageFormat::from(format), VideoFormat::from(format), AudioFormat::from(format)) {
+        (ImageFormat::Other(_), VideoFormat::Other(_), AudioFormat::Other(_)) => None,
+        (ImageFormat::Other(_), VideoFormat::Other(_), _) => Some(Medium::Audio),
+        (ImageFormat::Other(_), ..) => Some(Medium::Video),
         _ => Some(Medium::Image),
     }
 }

@@ -27,6 +27,11 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 #[must_use = "a builder does nothing until `build` or `connect` is called"]
 pub struct McpClientBuilder<T> {
     pub(super) transport: T,
+    settings: Settings,
+}
+
+/// Settings of clients with any transport.
+struct Settings {
     name: Option<String>,
     application: Implementation,
     prefix: Option<String>,
@@ -63,8 +68,7 @@ pub(super) mod sealed {
 
 impl<T> McpClientBuilder<T> {
     pub(super) fn new(transport: T) -> Self {
-        Self {
-            transport,
+        let settings = Settings {
             name: None,
             application: Implementation::new("strands-rs", env!("CARGO_PKG_VERSION")),
             prefix: None,
@@ -78,67 +82,83 @@ impl<T> McpClientBuilder<T> {
             elicit: None,
             sampling: None,
             request_meta: None,
-        }
+        };
+        Self { transport, settings }
+    }
+
+    /// Returns the transport, and a builder with the other settings.
+    pub(super) fn split(self) -> (T, McpClientBuilder<()>) {
+        (self.transport, McpClientBuilder { transport: (), settings: self.settings })
+    }
+
+    /// Returns the builder with another transport.
+    pub(super) fn with_transport<U>(self, transport: U) -> McpClientBuilder<U> {
+        McpClientBuilder { transport, settings: self.settings }
+    }
+
+    /// Returns the server's name, if it is set.
+    pub fn server_name(&self) -> Option<&str> {
+        self.settings.name.as_deref()
     }
 
     /// Sets the server's name in errors, events and interrupts. Default: the host of the URL, or the program's file name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.settings.name = Some(name.into());
         self
     }
 
     /// Sets the name and version of the application, which the server sees. Default: those of this library.
     pub fn application(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        self.application = Implementation::new(name, version);
+        self.settings.application = Implementation::new(name, version);
         self
     }
 
     /// Sets a prefix of the tools' names: the prefix `files` makes `files_read` of `read`. Default: none.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
+        self.settings.prefix = Some(prefix.into());
         self
     }
 
     /// Adds a filter of tools that agents get: those of any such filter. Default: all tools.
     pub fn allow_tools(mut self, filter: impl Into<ToolFilter>) -> Self {
-        self.allow.push(filter.into());
+        self.settings.allow.push(filter.into());
         self
     }
 
     /// Adds a filter of tools that agents don't get, also if another filter allows them. Default: none.
     pub fn deny_tools(mut self, filter: impl Into<ToolFilter>) -> Self {
-        self.deny.push(filter.into());
+        self.settings.deny.push(filter.into());
         self
     }
 
     /// Sets the timeout of a request. Waiting for an elicitation or sampling callback does not count. Default: 60 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.call_timeout = timeout;
+        self.settings.call_timeout = timeout;
         self
     }
 
     /// Sets the timeout of a connection, with its handshake. Default: 30 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.settings.connect_timeout = timeout;
         self
     }
 
     /// Sets the timeout of a long-running task that the server makes of a call. Default: 10 minutes.
     pub fn task_timeout(mut self, timeout: Duration) -> Self {
-        self.task_timeout = timeout;
+        self.settings.task_timeout = timeout;
         self
     }
 
     /// Sets the size limit of a response, in bytes. Default: 16 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
-        self.most_bytes = bytes;
+        self.settings.most_bytes = bytes;
         self
     }
 
     /// Lets agents start without the server's tools if it can't be reached. It is tried again in the background, and agents
     /// get the tools between two cycles. Default: building the agent fails.
     pub fn optional(mut self) -> Self {
-        self.is_optional = true;
+        self.settings.is_optional = true;
         self
     }
 
@@ -162,19 +182,19 @@ impl<T> McpClientBuilder<T> {
         F: Fn(Elicitation) -> R + Send + Sync + 'static,
         R: Future<Output = ElicitationResponse> + Send + 'static,
     {
-        self.elicit = Some(elicitation::boxed(callback));
+        self.settings.elicit = Some(elicitation::boxed(callback));
         self
     }
 
     /// Lends a model to the server, for its sampling requests. Default: they are refused.
     pub fn sampling(mut self, model: impl Model + 'static, limits: SamplingLimits) -> Self {
-        self.sampling = Some(Sampling::new(Arc::new(model), limits));
+        self.settings.sampling = Some(Sampling::new(Arc::new(model), limits));
         self
     }
 
     /// Sets a function that returns fields of `_meta` for each call of an agent. They replace those of the library.
     pub fn request_meta(mut self, meta: impl Fn(&ToolContext) -> JsonObject + Send + Sync + 'static) -> Self {
-        self.request_meta = Some(Arc::new(meta));
+        self.settings.request_meta = Some(Arc::new(meta));
         self
     }
 }
@@ -187,34 +207,35 @@ impl<T: Transport> McpClientBuilder<T> {
     /// Returns [`McpError::Setting`] if a setting is not valid, and [`McpError::PlaintextToken`] if a token would be sent over
     /// plain HTTP to a host that is not loopback.
     pub fn build(self) -> Result<McpClient, McpError> {
-        let server = self.name.unwrap_or_else(|| self.transport.default_name());
+        let Self { transport, settings } = self;
+        let server = settings.name.unwrap_or_else(|| transport.default_name());
         let invalid = |reason: &str| Err(McpError::Setting { server: server.clone(), reason: reason.to_owned() });
-        let timeouts = [self.call_timeout, self.connect_timeout, self.task_timeout];
+        let timeouts = [settings.call_timeout, settings.connect_timeout, settings.task_timeout];
         if timeouts.contains(&Duration::ZERO) {
             return invalid("a timeout must be longer than zero");
         }
-        if self.most_bytes == 0 {
+        if settings.most_bytes == 0 {
             return invalid("the size limit of responses must not be zero");
         }
-        if self.prefix.as_deref() == Some("") {
+        if settings.prefix.as_deref() == Some("") {
             return invalid("the prefix must not be empty");
         }
-        let sealed::Prepared(connector) = self.transport.prepared(&server, self.most_bytes)?;
-        let shared = Arc::new(Shared::new(server, self.application, self.elicit, self.sampling));
+        let sealed::Prepared(connector) = transport.prepared(&server, settings.most_bytes)?;
+        let shared = Arc::new(Shared::new(server, settings.application, settings.elicit, settings.sampling));
         let caller = Caller {
-            link: Link::new(connector, Arc::clone(&shared), self.connect_timeout),
+            link: Link::new(connector, Arc::clone(&shared), settings.connect_timeout),
             shared,
-            call_timeout: self.call_timeout,
-            task_timeout: self.task_timeout,
-            most_bytes: self.most_bytes,
-            request_meta: self.request_meta,
+            call_timeout: settings.call_timeout,
+            task_timeout: settings.task_timeout,
+            most_bytes: settings.most_bytes,
+            request_meta: settings.request_meta,
         };
         let inner = Inner {
             caller: Arc::new(caller),
-            prefix: self.prefix,
-            allow: self.allow,
-            deny: self.deny,
-            is_optional: self.is_optional,
+            prefix: settings.prefix,
+            allow: settings.allow,
+            deny: settings.deny,
+            is_optional: settings.is_optional,
             listing: Mutex::default(),
             retry: Mutex::default(),
         };
@@ -236,7 +257,7 @@ impl<T: Transport> McpClientBuilder<T> {
 impl<T: Transport> fmt::Debug for McpClientBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers, tokens, arguments and the environment of a child may be secrets.
-        let name = self.name.clone().unwrap_or_else(|| self.transport.default_name());
+        let name = self.settings.name.clone().unwrap_or_else(|| self.transport.default_name());
         f.debug_struct("McpClientBuilder").field("name", &name).finish_non_exhaustive()
     }
 }

@@ -8,10 +8,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rmcp::model::{CallToolResult, ContentBlock, Resource, ResourceContents};
 use strands_core::ToolOutput;
-use strands_core::message::{DocumentBlock, ImageBlock, ToolResultContent, ToolResultStatus};
+use strands_core::message::{self, AudioBlock, DocumentBlock, ImageBlock, ToolResultContent, ToolResultStatus};
 use strands_core::models::placeholder;
 
-use super::description::visible_text;
+use super::description::{visible_line, visible_text};
 use media_type::{Readable, readable};
 use structured::Place;
 
@@ -23,9 +23,6 @@ const MAX_TEXT: usize = 8 * 1024 * 1024;
 
 /// Maximum size of all media of a result, in bytes.
 const MAX_MEDIA: usize = 32 * 1024 * 1024;
-
-/// Maximum size of a name, URI or media type in a note, in bytes.
-const MAX_NAME: usize = 2048;
 
 /// Maximum size of a description in a note, in bytes.
 const MAX_DESCRIPTION: usize = 8 * 1024;
@@ -58,15 +55,39 @@ pub(crate) fn tool_output(result: CallToolResult) -> ToolOutput {
     let mut parts = Parts::default();
     for (at, block) in content.into_iter().enumerate() {
         match data.take_if(|_| place == Place::Instead(at)) {
-            Some(data) => parts.push_structured(data),
+            Some((size, data)) => parts.push_sized(size, data),
             None => parts.push_block(block),
         }
     }
-    if let Some(data) = data.filter(|_| place == Place::Last) {
-        parts.push_structured(data);
+    if let Some((size, data)) = data.filter(|_| place == Place::Last) {
+        parts.push_sized(size, data);
     }
     let status = if is_error { ToolResultStatus::Error } else { ToolResultStatus::Success };
-    ToolOutput::new(parts.finished(is_error)).with_status(status)
+    ToolOutput::new(parts.into_result(is_error)).with_status(status)
+}
+
+/// Converts the content of a message of a prompt.
+pub(super) fn message_content(block: ContentBlock) -> Vec<message::ContentBlock> {
+    let mut parts = Parts::default();
+    parts.push_block(block);
+    parts.into_message()
+}
+
+/// Converts a resource: its text, or its bytes.
+pub(super) fn resource_content(
+    uri: &str,
+    mime_type: Option<&str>,
+    data: Result<String, Vec<u8>>,
+) -> Vec<message::ContentBlock> {
+    let mut parts = Parts::default();
+    match data {
+        Ok(text) => parts.push_labelled(uri, mime_type, &text),
+        Err(bytes) => {
+            parts.push_text(resource_label(uri, mime_type));
+            parts.push_data(bytes, mime_type, &document_name(uri));
+        }
+    }
+    parts.into_message()
 }
 
 /// Content of a result, of limited size.
@@ -83,8 +104,8 @@ impl Parts {
     fn push_block(&mut self, block: ContentBlock) {
         match block {
             ContentBlock::Text(text) => self.push_text(text.text),
-            ContentBlock::Image(image) => self.push_data(&image.data, Some(&image.mime_type), "image"),
-            ContentBlock::Audio(audio) => self.push_audio(&audio.data, &audio.mime_type),
+            ContentBlock::Image(image) => self.push_base64(&image.data, Some(&image.mime_type), "image"),
+            ContentBlock::Audio(audio) => self.push_base64(&audio.data, Some(&audio.mime_type), "audio"),
             ContentBlock::Resource(embedded) => self.push_resource(embedded.resource),
             ContentBlock::ResourceLink(link) => self.push_text(link_text(&link)),
             // A kind of a later protocol.
@@ -95,61 +116,61 @@ impl Parts {
     fn push_resource(&mut self, resource: ResourceContents) {
         match resource {
             ResourceContents::TextResourceContents { uri, mime_type, text, .. } => {
-                self.push_text(format!("{}\n{text}", resource_label(&uri, mime_type.as_deref())));
+                self.push_labelled(&uri, mime_type.as_deref(), &text);
             }
             ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => {
                 self.push_text(resource_label(&uri, mime_type.as_deref()));
-                self.push_data(&blob, mime_type.as_deref(), &document_name(&uri));
+                self.push_base64(&blob, mime_type.as_deref(), &document_name(&uri));
             }
             other => self.push_text(serde_json::to_string(&other).unwrap_or_else(|_| UNKNOWN.to_owned())),
         }
     }
 
-    fn push_structured(&mut self, (size, data): (usize, ToolResultContent)) {
+    fn push_labelled(&mut self, uri: &str, mime_type: Option<&str>, text: &str) {
+        self.push_text(format!("{}\n{text}", resource_label(uri, mime_type)));
+    }
+
+    fn push_base64(&mut self, data: &str, mime_type: Option<&str>, name: &str) {
+        if decoded_size(data) > MAX_MEDIA - self.media {
+            self.left_out += 1;
+            return;
+        }
+        match decoded(data) {
+            Some(bytes) => self.push_data(bytes, mime_type, name),
+            None => self.push_text(format!("[Data of type `{}` that is not valid base64.]", declared(mime_type))),
+        }
+    }
+
+    /// Appends a medium, the text of a binary resource, or a note.
+    fn push_data(&mut self, bytes: Vec<u8>, mime_type: Option<&str>, name: &str) {
+        let size = bytes.len();
+        let medium = match readable(mime_type, bytes) {
+            Readable::Image(format, bytes) => ImageBlock::new(format, bytes).into(),
+            Readable::Audio(format, bytes) => AudioBlock::new(format, bytes).into(),
+            Readable::Document(format, bytes) => DocumentBlock::new(name, format, bytes).into(),
+            Readable::Text(text) => return self.push_text(text),
+            Readable::Nothing => {
+                let declared = declared(mime_type);
+                let note = format!("[Data of type `{declared}`, {size} bytes, that can't be shown to this model.]");
+                return self.push_text(note);
+            }
+        };
+        self.media = self.media.saturating_add(size).min(MAX_MEDIA);
+        self.push(medium);
+    }
+
+    fn push_text(&mut self, text: String) {
+        self.push_sized(text.len(), ToolResultContent::Text(text));
+    }
+
+    /// Appends text or JSON.
+    fn push_sized(&mut self, size: usize, part: ToolResultContent) {
         if size > MAX_TEXT - self.text {
             self.left_out += 1;
             return;
         }
         self.text += size;
-        self.push(data);
-    }
-
-    fn push_audio(&mut self, data: &str, mime_type: &str) {
-        let (mime_type, size) = (visible_text(mime_type, MAX_NAME), decoded_size(data));
-        self.push_text(format!("[Audio of type `{mime_type}`, {size} bytes, that can't be played to this model.]"));
-    }
-
-    /// Appends a medium, the text of a binary resource, or a note.
-    fn push_data(&mut self, data: &str, mime_type: Option<&str>, name: &str) {
-        if decoded_size(data) > MAX_MEDIA - self.media {
-            self.left_out += 1;
-            return;
-        }
-        let declared = visible_text(mime_type.unwrap_or("unknown"), MAX_NAME);
-        let Some(bytes) = decoded(data) else {
-            return self.push_text(format!("[Data of type `{declared}` that is not valid base64.]"));
-        };
-        let size = bytes.len();
-        let medium: ToolResultContent = match readable(mime_type, bytes) {
-            Readable::Image(format, bytes) => ImageBlock::new(format, bytes).into(),
-            Readable::Document(format, bytes) => DocumentBlock::new(name, format, bytes).into(),
-            Readable::Text(text) => return self.push_text(text),
-            Readable::Nothing => {
-                let note = format!("[Data of type `{declared}`, {size} bytes, that can't be shown to this model.]");
-                return self.push_text(note);
-            }
-        };
-        self.media += size;
-        self.push(medium);
-    }
-
-    fn push_text(&mut self, text: String) {
-        if text.len() > MAX_TEXT - self.text {
-            self.left_out += 1;
-            return;
-        }
-        self.text += text.len();
-        self.push(ToolResultContent::Text(text));
+        self.push(part);
     }
 
     fn push(&mut self, part: ToolResultContent) {
@@ -160,19 +181,43 @@ impl Parts {
         }
     }
 
-    fn finished(mut self, is_error: bool) -> Vec<ToolResultContent> {
+    /// Returns the content, with a note of the parts that are left out.
+    fn with_note(mut self) -> Vec<ToolResultContent> {
         if self.left_out > 0 {
-            let note = format!("[{} more parts of the result are left out: the result is too large.]", self.left_out);
+            let note = format!("[{} parts of the result are left out: the result is too large.]", self.left_out);
             self.content.push(note.into());
-        }
-        let is_blank =
-            |part: &ToolResultContent| matches!(part, ToolResultContent::Text(text) if text.trim().is_empty());
-        if self.content.iter().all(is_blank) {
-            let note = if is_error { placeholder::EMPTY_ERROR } else { placeholder::EMPTY_RESULT };
-            self.content = vec![note.into()];
         }
         self.content
     }
+
+    /// Returns content of a message.
+    fn into_message(self) -> Vec<message::ContentBlock> {
+        let block = |part| match part {
+            ToolResultContent::Text(text) => Some(message::ContentBlock::text(text)),
+            ToolResultContent::Image(image) => Some(image.into()),
+            ToolResultContent::Audio(audio) => Some(audio.into()),
+            ToolResultContent::Document(document) => Some(document.into()),
+            _ => None,
+        };
+        self.with_note().into_iter().filter_map(block).collect()
+    }
+
+    /// Returns content of a tool result.
+    fn into_result(self, is_error: bool) -> Vec<ToolResultContent> {
+        let content = self.with_note();
+        let is_blank =
+            |part: &ToolResultContent| matches!(part, ToolResultContent::Text(text) if text.trim().is_empty());
+        if content.iter().all(is_blank) {
+            let note = if is_error { placeholder::EMPTY_ERROR } else { placeholder::EMPTY_RESULT };
+            return vec![note.into()];
+        }
+        content
+    }
+}
+
+/// Returns a media type for a note.
+fn declared(mime_type: Option<&str>) -> String {
+    visible_line(mime_type.unwrap_or("unknown"))
 }
 
 /// Returns the size of base64 data after decoding, without decoding it.
@@ -181,7 +226,7 @@ fn decoded_size(data: &str) -> usize {
 }
 
 /// Decodes base64, with or without padding or line breaks, of either alphabet.
-fn decoded(data: &str) -> Option<Vec<u8>> {
+pub(super) fn decoded(data: &str) -> Option<Vec<u8>> {
     let decode = |data: &str| STANDARD.decode(data).or_else(|_| URL_SAFE.decode(data)).ok();
     decode(data).or_else(|| {
         let without_breaks: String = data.chars().filter(|character| !character.is_ascii_whitespace()).collect();
@@ -191,19 +236,18 @@ fn decoded(data: &str) -> Option<Vec<u8>> {
 
 /// Returns the text that precedes an embedded resource.
 fn resource_label(uri: &str, mime_type: Option<&str>) -> String {
-    let uri = visible_text(uri, MAX_NAME);
+    let uri = visible_line(uri);
     match mime_type {
-        Some(mime_type) => format!("[Resource `{uri}` of type `{}`:]", visible_text(mime_type, MAX_NAME)),
+        Some(mime_type) => format!("[Resource `{uri}` of type `{}`:]", visible_line(mime_type)),
         None => format!("[Resource `{uri}`:]"),
     }
 }
 
 /// Returns the text of a link to a resource.
 fn link_text(link: &Resource) -> String {
-    let name = |text: &str| visible_text(text, MAX_NAME);
-    let mut text = format!("[Link to resource `{}`: name `{}`", name(&link.uri), name(&link.name));
-    let title = link.title.as_deref().map(|title| format!(", title `{}`", name(title)));
-    let kind = link.mime_type.as_deref().map(|kind| format!(", type `{}`", name(kind)));
+    let mut text = format!("[Link to resource `{}`: name `{}`", visible_line(&link.uri), visible_line(&link.name));
+    let title = link.title.as_deref().map(|title| format!(", title `{}`", visible_line(title)));
+    let kind = link.mime_type.as_deref().map(|kind| format!(", type `{}`", visible_line(kind)));
     let size = link.size.map(|size| format!(", {size} bytes"));
     let description =
         link.description.as_deref().map(|text| format!(", description: {}", visible_text(text, MAX_DESCRIPTION)));

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
+/// Maximum size of a name, URI or title, in bytes.
+const MAX_LINE: usize = 2048;
+
 /// Maximum size of a text inside a schema, in bytes.
 const MAX_SCHEMA_TEXT: usize = 4 * 1024;
 
@@ -63,6 +66,11 @@ pub(crate) fn visible_text(text: &str, most_bytes: usize) -> String {
         before = Some(character);
     }
     visible
+}
+
+/// Returns a name, URI or title on one line.
+pub(crate) fn visible_line(text: &str) -> String {
+    visible_text(text, MAX_LINE).replace('\n', "\\n").replace('\r', "\\r")
 }
 
 /// Replaces the end of a text by a note.

@@ -4,23 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use rmcp::model::PaginatedRequestParams;
 use strands_core::Tool;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::McpError;
-use super::failure::Failure;
 use super::filter::is_allowed;
 use super::mcp_client::{Caller, McpClient};
 use super::tool::McpTool;
 use super::tool_spec::tool_specs;
 
-/// Tools of one server, over all pages.
-const MOST_TOOLS: usize = 10_000;
-const MOST_PAGES: usize = 1_000;
-/// Repetitions of a list that the server did not process.
-const MOST_REPETITIONS: u32 = 3;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const MOST_RETRY: Duration = Duration::from_secs(60);
 
@@ -134,47 +127,10 @@ async fn reach(caller: Weak<Caller>) {
 impl Caller {
     /// Lists the tools of all pages.
     async fn list(&self) -> Result<Vec<rmcp::model::Tool>, McpError> {
-        let deadline = Instant::now() + self.call_timeout;
-        let mut repetitions = 0;
-        loop {
-            let connection = self.link.reconnected(deadline).await?;
-            let failure = match timeout_at(deadline, self.pages(connection.peer())).await {
-                Ok(Ok(tools)) => return Ok(tools),
-                Ok(Err(failure)) => failure,
-                Err(_) => {
-                    return Err(McpError::Timeout { server: self.shared.server.clone(), timeout: self.call_timeout });
-                }
-            };
-            repetitions += 1;
-            match failure {
-                Failure::Final(error) => return Err(error),
-                failure if repetitions > MOST_REPETITIONS => return Err(failure.into_error()),
-                Failure::NotSent(_) => self.link.discard(&connection),
-                // Listing changes nothing, so that it may be repeated.
-                Failure::Unknown(_) if connection.is_closed() => self.link.discard(&connection),
-                Failure::Unknown(error) => return Err(error),
-            }
-        }
-    }
-
-    async fn pages(&self, peer: &rmcp::Peer<rmcp::RoleClient>) -> Result<Vec<rmcp::model::Tool>, Failure> {
-        let invalid =
-            |reason: String| Failure::Final(McpError::Protocol { server: self.shared.server.clone(), reason });
-        let mut tools = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MOST_PAGES {
-            let params = PaginatedRequestParams::default().with_cursor(cursor.take());
-            let page = peer.list_tools(Some(params)).await;
-            let page = page.map_err(|error| Failure::of_response(&self.shared.server, self.most_bytes, &error))?;
-            tools.extend(page.tools);
-            if tools.len() > MOST_TOOLS {
-                return Err(invalid(format!("it lists more than {MOST_TOOLS} tools")));
-            }
-            match page.next_cursor {
-                Some(next) => cursor = Some(next),
-                None => return Ok(tools),
-            }
-        }
-        Err(invalid(format!("its list of tools has more than {MOST_PAGES} pages")))
+        let page = |peer: rmcp::Peer<rmcp::RoleClient>, params| async move {
+            let page = peer.list_tools(params).await?;
+            Ok((page.tools, page.next_cursor))
+        };
+        self.read_pages(page).await
     }
 }

@@ -15,7 +15,7 @@ use rmcp::model::{
 use rmcp::service::{PeerRequestOptions, RequestContext, ServiceError};
 use serde_json::{Map, Value};
 use strands_core::message::ToolResult;
-use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCallOutcome, ToolRunner};
+use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCall, ToolCallOutcome, ToolRunner};
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -31,6 +31,9 @@ const BUSY: ErrorCode = ErrorCode(-32000);
 
 /// Maximum number of times that one request asks the client.
 const MAX_ROUNDS: usize = 32;
+
+/// Time for the last notifications of a call.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time to tell the client that a question is void.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(25);
@@ -113,21 +116,32 @@ impl<'a> Call<'a> {
             }
             None => WaitingCall::new(format!("mcp_{}", Uuid::new_v4().simple()), arguments),
         };
+        if is_continued && !shared.claims.claim(&waiting.id) {
+            return Err(ErrorData::invalid_params("the call was continued before: its request state is used up", None));
+        }
         let results = input_responses.unwrap_or_default();
         let mut call = Self { shared, state, runner, kind, context, caller, name, waiting, is_continued, results };
         let asked = std::mem::take(&mut call.waiting.asked);
         call.take_answers(&keys(&asked.into_iter().map(Question::new).collect::<Vec<_>>()));
+        let outcome = call.until_asked().await;
+        if let (true, Ok(Outcome::InputRequired(_))) = (is_continued, &outcome) {
+            shared.claims.release(&call.waiting.id);
+        }
+        outcome
+    }
+
+    async fn until_asked(&mut self) -> Result<Outcome, ErrorData> {
         for _ in 0..MAX_ROUNDS {
-            match call.round().await? {
+            match self.round().await? {
                 Round::Result(result, meta) => return Ok(Outcome::Result(result, meta)),
                 Round::Interrupted(interrupts) => {
-                    if let Some(outcome) = call.ask(interrupts).await? {
+                    if let Some(outcome) = self.ask(interrupts).await? {
                         return Ok(outcome);
                     }
                 }
             }
         }
-        Ok(call.failed("the tool asked for input too often"))
+        Ok(self.failed("the tool asked for input too often"))
     }
 
     /// Runs the tool once.
@@ -145,19 +159,28 @@ impl<'a> Call<'a> {
         }
         let listener = Arc::clone(&progress);
         let call = self.caller.inject_into_call(call).on_event(move |event| listener.add(event));
-        let notifications = self.send_notifications(&progress);
-        let run = async {
-            let outcome = call.await;
-            progress.end();
-            outcome
-        };
-        let (outcome, ()) = self.unless_cancelled(async { tokio::join!(run, notifications) }).await?;
+        let outcome = self.unless_cancelled(self.reported(call, &progress)).await?;
         match outcome {
             Ok(ToolCallOutcome::Result(result)) => Ok(Round::Result(result, usage(&progress))),
             Ok(ToolCallOutcome::Interrupted(interrupts)) => Ok(Round::Interrupted(interrupts)),
             Ok(_) => Ok(Round::Result(ToolResult::error(&self.waiting.id, "the call was cancelled"), None)),
             Err(error) => Err(internal(&self.name, &error)),
         }
+    }
+
+    /// Runs a tool call while its notifications are sent. Those that remain at its end have a short time.
+    async fn reported(&self, call: ToolCall<'static>, progress: &Progress) -> Result<ToolCallOutcome, AgentError> {
+        let mut notifications = std::pin::pin!(self.send_notifications(progress));
+        let mut call = std::pin::pin!(call.into_future());
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut call => outcome,
+            () = &mut notifications => return call.await,
+        };
+        progress.end();
+        // A client that reads nothing can't keep the call.
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, notifications).await;
+        outcome
     }
 
     /// Sends progress and log messages of the tool, as far as the client asked for them.

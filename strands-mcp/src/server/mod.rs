@@ -3,6 +3,7 @@
 mod agent_tool;
 mod call;
 mod caller;
+mod claims;
 mod client_state;
 mod connection;
 mod content;
@@ -318,6 +319,9 @@ impl McpServer {
 
     /// Sets the key, 32 random bytes, that protects the state of calls that wait for an answer, on protocol 2026-07-28. With
     /// the same key, another process can continue them. Default: a random key, so that they end with the process.
+    ///
+    /// One process continues each call once, so that an answer that arrives twice does not run a tool twice. Several processes
+    /// know nothing of each other.
     ///
     /// The state is signed and not encrypted: the client can read its own answers in it.
     pub fn request_state_key(mut self, key: [u8; 32]) -> Self {

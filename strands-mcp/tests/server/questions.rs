@@ -147,6 +147,24 @@ async fn another_process_with_the_same_key_continues_a_call() {
 }
 
 #[tokio::test]
+async fn an_answer_that_arrives_twice_runs_a_tool_once() {
+    let deleted = Arc::new(AtomicUsize::new(0));
+    let url = served(server(&deleted)).await;
+    let mut params = json!({"name": "delete", "arguments": {"path": "/a"}});
+    params["requestState"] = send(&url, params.clone()).await["result"]["requestState"].clone();
+    // Without an answer the question is asked again, with a state that is as good as the first.
+    let again = send(&url, params.clone()).await;
+    assert_eq!(again["result"]["resultType"], "input_required", "{again}");
+    params["inputResponses"] = json!({"approval": {"action": "accept", "content": {"approve": true}}});
+    let answers = futures_util::future::join_all((0..8).map(|_| send(&url, params.clone()))).await;
+    params["requestState"] = again["result"]["requestState"].clone();
+    let later = send(&url, params).await;
+    let done = answers.iter().chain([&later]).filter(|answer| answer["result"]["content"].is_array());
+    assert_eq!((done.count(), deleted.load(Ordering::Relaxed)), (1, 1));
+    assert!(later["error"]["message"].as_str().unwrap().contains("used up"), "{later}");
+}
+
+#[tokio::test]
 async fn an_old_state_is_rejected() {
     let url = served(server(&Arc::default()).request_state_lifetime(Duration::ZERO)).await;
     let mut params = json!({"name": "delete", "arguments": {"path": "/a"}});

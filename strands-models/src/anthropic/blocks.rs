@@ -295,6 +295,7 @@ impl Serialize for ResultContent<'_> {
             ToolResultContent::Image(image) => Some(Wire::image(image, None)),
             ToolResultContent::Document(document) => Some(Wire::document(document, None)),
             ToolResultContent::Video(_) => Some(Wire::note(VIDEO, None)),
+            ToolResultContent::Audio(_) => Some(Wire::note(AUDIO, None)),
             ToolResultContent::Unknown(fields) if !fields.is_empty() => {
                 Some(Wire::text(Value::Object(fields.clone()).to_string(), None))
             }

@@ -124,6 +124,8 @@ impl<'a> Part<'a> {
             ToolResultContent::Image(image) => Self::image(image),
             ToolResultContent::Document(document) => Self::document(document, media),
             ToolResultContent::Video(_) => Self::note("[A video that can't be shown to this model.]"),
+            // A model that reads no audio would reject this request and all later ones.
+            ToolResultContent::Audio(_) => Self::note(NO_AUDIO),
             ToolResultContent::Unknown(fields) if !fields.is_empty() => {
                 Self::Text(Cow::Owned(Value::Object(fields.clone()).to_string()))
             }

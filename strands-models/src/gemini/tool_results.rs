@@ -11,7 +11,7 @@ use strands_core::models::outgoing_content;
 
 use super::PROVIDER;
 use super::contents::Part;
-use super::media::{MediaKind, Medium, NestedMedia, document_mime, image_mime, video_mime};
+use super::media::{MediaKind, Medium, NestedMedia, audio_mime, document_mime, image_mime, video_mime};
 
 /// A tool result.
 #[derive(Debug, Serialize)]
@@ -84,6 +84,9 @@ pub(super) fn append_tool_results<'a>(
                 }
                 ToolResultContent::Video(video) => {
                     (Medium::new(video_mime(&video.format), &video.source), MediaKind::Video)
+                }
+                ToolResultContent::Audio(audio) => {
+                    (Medium::new(audio_mime(&audio.format), &audio.source), MediaKind::Audio)
                 }
                 ToolResultContent::Unknown(fields) => {
                     contents.push(ResultContent::Unknown(fields));

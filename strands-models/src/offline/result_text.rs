@@ -26,6 +26,7 @@ fn result_text(result: &OfflineToolResult<'_>) -> String {
             ToolResultContent::Image(_) => inline(&mut out, "(an image)"),
             ToolResultContent::Document(_) => inline(&mut out, "(a document)"),
             ToolResultContent::Video(_) => inline(&mut out, "(a video)"),
+            ToolResultContent::Audio(_) => inline(&mut out, "(audio)"),
             _ => inline(&mut out, "(something that can't be shown)"),
         }
     }

@@ -32,7 +32,7 @@ impl<'a> MessageContent<'a> {
             ContentBlock::Image(image) => self.push_image(image),
             ContentBlock::Document(document) => self.push_document(document),
             ContentBlock::Video(_) => self.push_note(NO_VIDEO),
-            ContentBlock::Audio(_) => self.push_note("[An audio clip that can't be played to this model.]"),
+            ContentBlock::Audio(_) => self.push_note(NO_AUDIO),
             ContentBlock::GuardContent(guarded) => match (&guarded.text, &guarded.image) {
                 (Some(text), _) => self.push_line(Cow::Borrowed(&text.text)),
                 (None, Some(image)) => self.push_image(image),
@@ -95,6 +95,7 @@ impl<'a> MessageContent<'a> {
                 ToolResultContent::Image(image) => content.push_image(image),
                 ToolResultContent::Document(document) => content.push_document(document),
                 ToolResultContent::Video(_) => content.push_note(NO_VIDEO),
+                ToolResultContent::Audio(_) => content.push_note(NO_AUDIO),
                 ToolResultContent::Unknown(fields) if !fields.is_empty() => {
                     content.push_line(Cow::Owned(Value::Object(fields.clone()).to_string()));
                 }
@@ -114,6 +115,7 @@ impl<'a> MessageContent<'a> {
     }
 }
 
+const NO_AUDIO: &str = "[An audio clip that can't be played to this model.]";
 const NO_VIDEO: &str = "[A video that can't be shown to this model.]";
 
 fn is_text(format: Option<&DocumentFormat>) -> bool {

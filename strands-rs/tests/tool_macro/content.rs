@@ -120,6 +120,7 @@ async fn kinds(tool: impl Tool) -> String {
         ToolResultContent::Image(_) => 'I',
         ToolResultContent::Document(_) => 'D',
         ToolResultContent::Video(_) => 'V',
+        ToolResultContent::Audio(_) => 'A',
         _ => '?',
     };
     output.content().iter().map(kind).collect()

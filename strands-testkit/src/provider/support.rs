@@ -17,7 +17,7 @@ use super::{Provider, Tuned, ask, events, weather_tools};
 use crate::server::Server;
 
 /// Columns of the table in the book, after the provider's name.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "reasoning",
     "streamed arguments",
     "tool choice",
@@ -27,6 +27,7 @@ const COLUMNS: [&str; 9] = [
     "audio",
     "video",
     "images from tools",
+    "audio from tools",
 ];
 
 /// Content of every medium that is tried. A body that carries it contains its base64.
@@ -70,20 +71,22 @@ async fn tried(provider: &dyn Provider) -> [bool; COLUMNS.len()] {
 
     let image = || ImageBlock::new(ImageFormat::Png, Bytes::from_static(MEDIUM));
     let document = DocumentBlock::new("paper", DocumentFormat::Pdf, Bytes::from_static(MEDIUM));
-    let shown = ToolResult::new("t-1", ToolResultStatus::Success, [ToolResultContent::Image(image())]);
-    let from_tool = [
-        Message::user("Show it."),
-        Message::new(Role::Assistant, [ToolUse::new("t-1", "get_weather", json!({"city": "Oslo"}))]),
-        Message::new(Role::User, [shown]),
-    ];
+    let audio = || AudioBlock::new(AudioFormat::Wav, Bytes::from_static(MEDIUM));
+    let from_tool = |content: ToolResultContent| {
+        vec![
+            Message::user("Show it."),
+            Message::new(Role::Assistant, [ToolUse::new("t-1", "get_weather", json!({"city": "Oslo"}))]),
+            Message::new(Role::User, [ToolResult::new("t-1", ToolResultStatus::Success, [content])]),
+        ]
+    };
     let asked = |block: ContentBlock| vec![Message::new(Role::User, [ContentBlock::text("Look."), block])];
     let images = is_sent(provider, asked(image().into())).await;
     let documents = is_sent(provider, asked(document.into())).await;
-    let audio = AudioBlock::new(AudioFormat::Wav, Bytes::from_static(MEDIUM));
-    let audio = is_sent(provider, asked(audio.into())).await;
+    let audio_of_user = is_sent(provider, asked(audio().into())).await;
     let video = VideoBlock::new(VideoFormat::Mp4, Bytes::from_static(MEDIUM));
     let video = is_sent(provider, asked(video.into())).await;
-    let images_from_tools = is_sent(provider, from_tool.into()).await;
+    let images_from_tools = is_sent(provider, from_tool(image().into())).await;
+    let audio_from_tools = is_sent(provider, from_tool(audio().into())).await;
     [
         reasoning > 0,
         arguments > 1,
@@ -91,13 +94,14 @@ async fn tried(provider: &dyn Provider) -> [bool; COLUMNS.len()] {
         can.structured_output,
         images,
         documents,
-        audio,
+        audio_of_user,
         video,
         images_from_tools,
+        audio_from_tools,
     ]
 }
 
-/// True if the bytes of the medium in these messages are sent.
+/// True if the bytes of the medium in these messages are sent. Otherwise a note has to report it.
 async fn is_sent(provider: &dyn Provider, messages: Vec<Message>) -> bool {
     let server = Server::repeat(provider.response(provider.fine())).await;
     let model = provider.model(&server.url(), Tuned::default()).await;
@@ -106,7 +110,12 @@ async fn is_sent(provider: &dyn Provider, messages: Vec<Message>) -> bool {
     let (_, error) = events(&*model, ModelRequest::new(&messages).with_tools(&tools)).await;
     let request = server.requests().into_iter().next();
     match (request, error) {
-        (Some(request), _) => String::from_utf8_lossy(&request.body).contains(&STANDARD.encode(MEDIUM)),
+        (Some(request), _) => {
+            let body = String::from_utf8_lossy(&request.body);
+            let is_sent = body.contains(&STANDARD.encode(MEDIUM));
+            assert!(is_sent || body.contains("can't be"), "{}: a medium is neither sent nor reported", provider.name());
+            is_sent
+        }
         (None, error) => panic!("{}: nothing was sent: {error:?}", provider.name()),
     }
 }

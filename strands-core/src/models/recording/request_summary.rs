@@ -50,6 +50,7 @@ fn tool_result(result: &ToolResult, calls: Option<&Message>) -> Value {
         ToolResultContent::Image(_) => "[image]".to_owned(),
         ToolResultContent::Document(_) => "[document]".to_owned(),
         ToolResultContent::Video(_) => "[video]".to_owned(),
+        ToolResultContent::Audio(_) => "[audio]".to_owned(),
         ToolResultContent::Unknown(fields) => Value::Object(fields.clone()).to_string(),
     });
     let text = parts.collect::<Vec<_>>().join("\n");

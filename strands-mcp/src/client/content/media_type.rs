@@ -1,11 +1,12 @@
 //! Formats of binary data, by their bytes and their media type.
 
-use strands_core::message::{DocumentFormat, ImageFormat};
+use strands_core::message::{AudioFormat, DocumentFormat, ImageFormat};
 
 /// Binary data in a form that models read.
 #[derive(Debug, PartialEq)]
 pub(super) enum Readable {
     Image(ImageFormat, Vec<u8>),
+    Audio(AudioFormat, Vec<u8>),
     Document(DocumentFormat, Vec<u8>),
     Text(String),
     /// No model reads the data.
@@ -58,6 +59,9 @@ pub(super) fn readable(mime_type: Option<&str>, bytes: Vec<u8>) -> Readable {
     if let Some((format, start)) = office_format(&declared) {
         return if bytes.starts_with(start) { Readable::Document(format, bytes) } else { Readable::Nothing };
     }
+    if let Some(format) = audio_format(&declared).filter(|_| !bytes.is_empty()) {
+        return Readable::Audio(format, bytes);
+    }
     let may_be_text = is_text(&declared) || declared.is_empty() || declared == "application/octet-stream";
     match String::from_utf8(bytes) {
         Ok(text) if may_be_text && !text.contains('\0') => Readable::Text(text),
@@ -83,6 +87,23 @@ fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
         bytes if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => Some(ImageFormat::Gif),
         _ => is_webp().then_some(ImageFormat::Webp),
     }
+}
+
+/// Returns the format of audio, from its media type: many formats have no mark at their start.
+fn audio_format(essence: &str) -> Option<AudioFormat> {
+    let format = essence.strip_prefix("audio/")?;
+    Some(match format.strip_prefix("x-").unwrap_or(format) {
+        "wav" | "wave" | "vnd.wave" | "pn-wav" => AudioFormat::Wav,
+        "mpeg" | "mp3" | "mpeg3" => AudioFormat::Mp3,
+        "aac" => AudioFormat::Aac,
+        "flac" => AudioFormat::Flac,
+        "ogg" => AudioFormat::Ogg,
+        "opus" => AudioFormat::Opus,
+        "mp4" => AudioFormat::Mp4,
+        "m4a" => AudioFormat::M4a,
+        "webm" => AudioFormat::Webm,
+        _ => return None,
+    })
 }
 
 /// Returns the format of an office document, and the start of its bytes.

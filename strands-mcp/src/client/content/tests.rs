@@ -38,7 +38,7 @@ fn converts_each_kind_of_content() {
         json!([
             {"text": "It rains."},
             {"image": {"format": "png", "source": {"bytes": {"__bytes_encoded__": true, "data": PNG}}}},
-            {"text": "[Audio of type `audio/wav`, 4 bytes, that can't be played to this model.]"},
+            {"audio": {"format": "wav", "source": {"bytes": {"__bytes_encoded__": true, "data": "AAECAw=="}}}},
             {"text": "[Link to resource `file:///a.rs`: name `a.rs`, title `A`, type `text/x-rust`, 12 bytes, description: Code.]"},
             {"text": "[Resource `demo://note` of type `text/plain`:]\nHello."},
             {"text": "[Resource `demo://bare`:]\nBare."},
@@ -87,7 +87,8 @@ fn converts_binary_resources() {
         (None, "Grüße".as_bytes(), json!({"text": "Grüße"})),
         (None, b"\0\0", note("unknown", 2)),
         (Some("application/zip"), b"PK\x03\x04", note("application/zip", 4)),
-        (Some("audio/ogg"), b"OggS", note("audio/ogg", 4)),
+        (Some("audio/midi"), b"MThd", note("audio/midi", 4)),
+        (Some("audio/wav"), b"", note("audio/wav", 0)),
     ] {
         assert_eq!(blob(mime_type, bytes), expected);
     }
@@ -152,12 +153,12 @@ fn limits_the_size_of_a_result() {
     let block = |text: String| json!({"type": "text", "text": text});
     let output = content(json!([block("a".repeat(MAX_TEXT)), block("b".to_owned()), block("c".to_owned())]));
     assert_eq!(output[0]["text"].as_str().unwrap().len(), MAX_TEXT);
-    let note = json!([{"text": "[2 more parts of the result are left out: the result is too large.]"}]);
+    let note = json!([{"text": "[2 parts of the result are left out: the result is too large.]"}]);
     assert_eq!(output.as_array().unwrap()[1..], note.as_array().unwrap()[..]);
     let many = content(vec![block("a".to_owned()); MAX_PARTS + 1].into());
     assert_eq!(many.as_array().unwrap().len(), MAX_PARTS + 1);
     let large = content(json!([{"type": "image", "data": "A".repeat(MAX_MEDIA / 3 * 4 + 8), "mimeType": "image/png"}]));
-    assert_eq!(large, json!([{"text": "[1 more parts of the result are left out: the result is too large.]"}]));
+    assert_eq!(large, json!([{"text": "[1 parts of the result are left out: the result is too large.]"}]));
 }
 
 #[test]
