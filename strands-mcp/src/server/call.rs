@@ -203,13 +203,13 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Answers interrupts with results of the client. Returns the response to the client if that has to be asked first.
+    /// Responds to interrupts with results of the client. Returns the outcome of the request if the client has to be asked first.
     async fn ask(&mut self, interrupts: Vec<Interrupt>) -> Result<Option<Outcome>, ErrorData> {
         let questions: Vec<Question> = interrupts.into_iter().map(Question::new).collect();
         if is_stateless(self.context) { self.ask_later(questions) } else { self.ask_now(questions).await }
     }
 
-    /// Takes answers from the request, or returns a response that asks for them.
+    /// Takes responses from the request, or returns an outcome that asks for them.
     fn ask_later(&mut self, questions: Vec<Question>) -> Result<Option<Outcome>, ErrorData> {
         let asked = keys(&questions);
         if self.take_answers(&asked) {
@@ -257,11 +257,13 @@ impl<'a> Call<'a> {
             let result = match self.request(&question.request).await? {
                 Ok(result) => result,
                 Err(error) => {
-                    return Ok(Some(self.failed(&format!("the client did not answer the tool's question: {error}"))));
+                    return Ok(Some(
+                        self.failed(&format!("the client did not respond to the tool's question: {error}")),
+                    ));
                 }
             };
             let Some(response) = question.response(&result) else {
-                return Ok(Some(self.failed("the client's answer to the tool's question is not valid")));
+                return Ok(Some(self.failed("the client's response to the tool's question is not valid")));
             };
             self.waiting.responses.insert(question.interrupt.id, response);
         }
@@ -290,8 +292,7 @@ impl<'a> Call<'a> {
             );
         }
         // A client that reads nothing can't hold up the call.
-        let _ =
-            tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel(Some("nothing waits for the answer".to_owned()))).await;
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel(Some("the call has ended".to_owned()))).await;
         answered.map(|_| Err(ServiceError::Timeout { timeout }))
     }
 
@@ -351,7 +352,7 @@ pub(super) fn internal(name: &str, error: &AgentError) -> ErrorData {
     ErrorData::internal_error("the request failed within the server; its log has the reason", None)
 }
 
-/// Returns a name from a client, shortened for an error.
+/// Returns a name from a client, truncated for an error.
 pub(super) fn shown(name: &str) -> String {
     const MAX_CHARS: usize = 80;
     name.chars().take(MAX_CHARS).map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()

@@ -1,4 +1,4 @@
-//! Claims of calls that continue after a question, so that an answer that is sent twice runs a tool once.
+//! Claims of calls that continue after a question, so that a response that is sent twice runs a tool once.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
