@@ -16,7 +16,7 @@ use strands_core::{
 use super::call::Continued;
 use super::caller::Caller;
 
-/// Maximum number of agents that wait for answers. The oldest are forgotten first.
+/// Maximum number of agents that wait for responses. The oldest are forgotten first.
 const MAX_SUSPENDED: usize = 1_000;
 
 /// An agent as a tool, with the prompt as its argument and the text of the response as its result.

@@ -15,7 +15,7 @@ use rmcp::model::{
 use rmcp::service::{PeerRequestOptions, RequestContext, ServiceError};
 use serde_json::{Map, Value};
 use strands_core::message::ToolResult;
-use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCallOutcome, ToolRunner};
+use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCall, ToolCallOutcome, ToolRunner};
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -31,6 +31,9 @@ const BUSY: ErrorCode = ErrorCode(-32000);
 
 /// Maximum number of times that one request asks the client.
 const MAX_ROUNDS: usize = 32;
+
+/// Time for the last notifications of a call.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time to tell the client that a question is void.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(25);
@@ -113,21 +116,32 @@ impl<'a> Call<'a> {
             }
             None => WaitingCall::new(format!("mcp_{}", Uuid::new_v4().simple()), arguments),
         };
+        if is_continued && !shared.claims.claim(&waiting.id) {
+            return Err(ErrorData::invalid_params("the call was continued before: its request state is used up", None));
+        }
         let results = input_responses.unwrap_or_default();
         let mut call = Self { shared, state, runner, kind, context, caller, name, waiting, is_continued, results };
         let asked = std::mem::take(&mut call.waiting.asked);
         call.take_answers(&keys(&asked.into_iter().map(Question::new).collect::<Vec<_>>()));
+        let outcome = call.until_asked().await;
+        if let (true, Ok(Outcome::InputRequired(_))) = (is_continued, &outcome) {
+            shared.claims.release(&call.waiting.id);
+        }
+        outcome
+    }
+
+    async fn until_asked(&mut self) -> Result<Outcome, ErrorData> {
         for _ in 0..MAX_ROUNDS {
-            match call.round().await? {
+            match self.round().await? {
                 Round::Result(result, meta) => return Ok(Outcome::Result(result, meta)),
                 Round::Interrupted(interrupts) => {
-                    if let Some(outcome) = call.ask(interrupts).await? {
+                    if let Some(outcome) = self.ask(interrupts).await? {
                         return Ok(outcome);
                     }
                 }
             }
         }
-        Ok(call.failed("the tool asked for input too often"))
+        Ok(self.failed("the tool asked for input too often"))
     }
 
     /// Runs the tool once.
@@ -145,19 +159,28 @@ impl<'a> Call<'a> {
         }
         let listener = Arc::clone(&progress);
         let call = self.caller.inject_into_call(call).on_event(move |event| listener.add(event));
-        let notifications = self.send_notifications(&progress);
-        let run = async {
-            let outcome = call.await;
-            progress.end();
-            outcome
-        };
-        let (outcome, ()) = self.unless_cancelled(async { tokio::join!(run, notifications) }).await?;
+        let outcome = self.unless_cancelled(self.reported(call, &progress)).await?;
         match outcome {
             Ok(ToolCallOutcome::Result(result)) => Ok(Round::Result(result, usage(&progress))),
             Ok(ToolCallOutcome::Interrupted(interrupts)) => Ok(Round::Interrupted(interrupts)),
             Ok(_) => Ok(Round::Result(ToolResult::error(&self.waiting.id, "the call was cancelled"), None)),
             Err(error) => Err(internal(&self.name, &error)),
         }
+    }
+
+    /// Runs a tool call while its notifications are sent. Those that remain at its end have a short time.
+    async fn reported(&self, call: ToolCall<'static>, progress: &Progress) -> Result<ToolCallOutcome, AgentError> {
+        let mut notifications = std::pin::pin!(self.send_notifications(progress));
+        let mut call = std::pin::pin!(call.into_future());
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut call => outcome,
+            () = &mut notifications => return call.await,
+        };
+        progress.end();
+        // A client that reads nothing can't keep the call.
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, notifications).await;
+        outcome
     }
 
     /// Sends progress and log messages of the tool, as far as the client asked for them.
@@ -180,13 +203,13 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Answers interrupts with results of the client. Returns the response to the client if that has to be asked first.
+    /// Responds to interrupts with results of the client. Returns the outcome of the request if the client has to be asked first.
     async fn ask(&mut self, interrupts: Vec<Interrupt>) -> Result<Option<Outcome>, ErrorData> {
         let questions: Vec<Question> = interrupts.into_iter().map(Question::new).collect();
         if is_stateless(self.context) { self.ask_later(questions) } else { self.ask_now(questions).await }
     }
 
-    /// Takes answers from the request, or returns a response that asks for them.
+    /// Takes responses from the request, or returns an outcome that asks for them.
     fn ask_later(&mut self, questions: Vec<Question>) -> Result<Option<Outcome>, ErrorData> {
         let asked = keys(&questions);
         if self.take_answers(&asked) {
@@ -234,11 +257,13 @@ impl<'a> Call<'a> {
             let result = match self.request(&question.request).await? {
                 Ok(result) => result,
                 Err(error) => {
-                    return Ok(Some(self.failed(&format!("the client did not answer the tool's question: {error}"))));
+                    return Ok(Some(
+                        self.failed(&format!("the client did not respond to the tool's question: {error}")),
+                    ));
                 }
             };
             let Some(response) = question.response(&result) else {
-                return Ok(Some(self.failed("the client's answer to the tool's question is not valid")));
+                return Ok(Some(self.failed("the client's response to the tool's question is not valid")));
             };
             self.waiting.responses.insert(question.interrupt.id, response);
         }
@@ -267,8 +292,7 @@ impl<'a> Call<'a> {
             );
         }
         // A client that reads nothing can't hold up the call.
-        let _ =
-            tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel(Some("nothing waits for the answer".to_owned()))).await;
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, handle.cancel(Some("the call has ended".to_owned()))).await;
         answered.map(|_| Err(ServiceError::Timeout { timeout }))
     }
 
@@ -328,7 +352,7 @@ pub(super) fn internal(name: &str, error: &AgentError) -> ErrorData {
     ErrorData::internal_error("the request failed within the server; its log has the reason", None)
 }
 
-/// Returns a name from a client, shortened for an error.
+/// Returns a name from a client, truncated for an error.
 pub(super) fn shown(name: &str) -> String {
     const MAX_CHARS: usize = 80;
     name.chars().take(MAX_CHARS).map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()

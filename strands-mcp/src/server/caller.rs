@@ -46,14 +46,14 @@ impl Caller {
 
     /// Injects the values, and the caller itself, into a tool call.
     pub(super) fn inject_into_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
-        self.injections.iter().fold(call.inject(self.clone()), |call, value| value.into_call(call))
+        self.injections.iter().fold(call.inject(self.clone()), |call, value| value.add_to_call(call))
     }
 
     /// Injects the values, and the caller itself, into an invocation of an agent.
     pub(super) fn inject_into_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a> {
         self.injections
             .iter()
-            .fold(invocation.inject(self.clone()), |invocation, value| value.into_invocation(invocation))
+            .fold(invocation.inject(self.clone()), |invocation, value| value.add_to_invocation(invocation))
     }
 }
 
@@ -66,18 +66,18 @@ impl fmt::Debug for Caller {
 
 /// A value of any type.
 trait Inject: Send + Sync {
-    fn into_call(&self, call: ToolCall<'static>) -> ToolCall<'static>;
-    fn into_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a>;
+    fn add_to_call(&self, call: ToolCall<'static>) -> ToolCall<'static>;
+    fn add_to_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a>;
 }
 
 struct Value<V>(V);
 
 impl<V: Clone + Send + Sync + 'static> Inject for Value<V> {
-    fn into_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
+    fn add_to_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
         call.inject(self.0.clone())
     }
 
-    fn into_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a> {
+    fn add_to_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a> {
         invocation.inject(self.0.clone())
     }
 }

@@ -1,7 +1,7 @@
 //! Connection of one client: a transport whose end cancels the client's requests.
 //!
 //! rmcp drains responses for seconds after the end of the input. Here a call is dropped after a short grace instead, which is
-//! long enough for the answers of `printf .. | server`.
+//! long enough for the responses of `printf .. | server`.
 
 use std::borrow::Cow;
 use std::time::Duration;

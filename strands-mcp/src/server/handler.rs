@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::McpServer;
 use super::call::{Call, Outcome, Request, internal, shown};
+use super::claims::Claims;
 use super::client_state::ClientState;
 use super::connection::Connected;
 use super::listing::Listings;
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     updates: Option<ResourceUpdates>,
     /// One permit for each call that may run.
     pub(super) calls: Semaphore,
+    pub(super) claims: Claims,
 }
 
 /// Handler of one client, or of one request.
@@ -117,6 +119,7 @@ impl Shared {
             runner,
             settings,
             calls: Semaphore::new(calls),
+            claims: Claims::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod agent_tool;
 mod call;
 mod caller;
+mod claims;
 mod client_state;
 mod connection;
 mod content;
@@ -54,7 +55,7 @@ use settings::{Hosts, Settings};
 ///   or an object with `progress`, `total` and `message` are best understood; other JSON is sent as text. An object with
 ///   `level` and `data` is a log message, for clients that ask for those.
 /// - [`ToolContext::interrupt`](strands_core::ToolContext::interrupt) and approvals become questions to the client's user;
-///   see [`ClientRequest`]. On 2026-07-28 the answer may arrive days later, at another process with the same
+///   see [`ClientRequest`]. On 2026-07-28 the response may arrive days later, at another process with the same
 ///   [key](Self::request_state_key).
 /// - A tool with an output schema (`#[tool(output)]`) has structured content.
 /// - A call is dropped when its client cancels it or is gone. In a session, a lost connection is no cancellation, as the
@@ -256,14 +257,14 @@ impl McpServer {
         self
     }
 
-    /// Sets the hosts that the server answers for, as `host` or `host:port`: requests with another `Host` header get status
+    /// Sets the hosts of the server, as `host` or `host:port`: requests with another `Host` header get status
     /// 403. That protects local servers from DNS rebinding. Default: `localhost`, `127.0.0.1` and `::1`.
     pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.allowed_hosts = Hosts::Listed(hosts.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Answers for any host. Use it only behind a proxy that checks the `Host` header, or if all requests need credentials
+    /// Accepts requests for any host. Use it only behind a proxy that checks the `Host` header, or if all requests need credentials
     /// that a browser does not add by itself.
     pub fn allow_any_host(mut self) -> Self {
         self.settings.allowed_hosts = Hosts::Any;
@@ -309,17 +310,20 @@ impl McpServer {
         self
     }
 
-    /// Sets the time that a client with a protocol before 2026-07-28 has to answer the question of a tool. Default: 10
+    /// Sets the time that a client with a protocol before 2026-07-28 has to respond to the question of a tool. Default: 10
     /// minutes.
     pub fn input_timeout(mut self, timeout: Duration) -> Self {
         self.settings.input_timeout = timeout;
         self
     }
 
-    /// Sets the key, 32 random bytes, that protects the state of calls that wait for an answer, on protocol 2026-07-28. With
+    /// Sets the key, 32 random bytes, that protects the state of calls that wait for a response, on protocol 2026-07-28. With
     /// the same key, another process can continue them. Default: a random key, so that they end with the process.
     ///
-    /// The state is signed and not encrypted: the client can read its own answers in it.
+    /// One process continues each call once, so that a response that arrives twice does not run a tool twice. Several processes
+    /// know nothing of each other.
+    ///
+    /// The state is signed and not encrypted: the client can read its earlier responses in it.
     pub fn request_state_key(mut self, key: [u8; 32]) -> Self {
         self.settings.request_states.set_key(key);
         self
@@ -331,7 +335,7 @@ impl McpServer {
         self
     }
 
-    /// Sets the time in which the answer to a question is accepted, on protocol 2026-07-28. Default: 7 days.
+    /// Sets the time in which the response to a question is accepted, on protocol 2026-07-28. Default: 7 days.
     pub fn request_state_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.request_states.set_lifetime(lifetime);
         self

@@ -144,7 +144,7 @@ impl Report {
     }
 }
 
-/// What the client has asked for, and what it got.
+/// Notifications that the client has asked for, and their state.
 pub(super) struct Sent {
     token: Option<ProgressToken>,
     log_level: Option<LoggingLevel>,

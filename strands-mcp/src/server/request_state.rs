@@ -1,5 +1,5 @@
 //! Request state of protocol 2026-07-28: a tool call that waits for input, sealed into a string that the client sends back
-//! with the answers. The server keeps nothing, so that another process with the same key can continue the call.
+//! with the responses. The server keeps nothing, so that another process with the same key can continue the call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) struct WaitingCall {
     /// Responses to earlier interrupts, by interrupt id.
     #[serde(rename = "r")]
     pub(super) responses: BTreeMap<String, Value>,
-    /// Interrupts that the client was asked to answer.
+    /// Interrupts that the client was asked about.
     #[serde(rename = "q")]
     pub(super) asked: Vec<Interrupt>,
 }

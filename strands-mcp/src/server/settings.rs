@@ -27,7 +27,7 @@ pub(super) struct Settings {
     pub(super) shutdown_timeout: Duration,
 }
 
-/// Hosts that a server answers for.
+/// Hosts of a server.
 pub(super) enum Hosts {
     Listed(Vec<String>),
     Any,

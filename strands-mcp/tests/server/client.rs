@@ -23,7 +23,7 @@ pub(crate) enum Age {
 
 pub(crate) const AGES: [Age; 2] = [Age::Legacy, Age::Stateless];
 
-/// A client, with the answers that its user gives.
+/// A client, with the responses of its user.
 #[derive(Clone, Default)]
 pub(crate) struct Client {
     pub(crate) answers: Arc<Mutex<Vec<Value>>>,
@@ -35,7 +35,7 @@ pub(crate) struct Client {
 pub(crate) type Running = RunningService<RoleClient, Client>;
 
 impl Client {
-    /// Creates a client whose user gives these answers, one after the other.
+    /// Creates a client whose user gives these responses, one after the other.
     pub(crate) fn answering(answers: impl IntoIterator<Item = Value>) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
     }

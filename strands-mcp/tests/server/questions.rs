@@ -103,7 +103,7 @@ async fn an_unanswered_question_ends_after_a_time() {
     tokio::spawn(server(&Arc::default()).input_timeout(Duration::from_millis(50)).serve(reader, writer));
     let client = Absent(Client::answering([json!({})])).serve(tokio::io::split(near)).await.unwrap();
     let result = client.call_tool(call("book", json!({}))).await.unwrap();
-    assert!(text(&result).contains("did not answer the tool's question"), "{}", text(&result));
+    assert!(text(&result).contains("did not respond to the tool's question"), "{}", text(&result));
 }
 
 /// Sends a call of protocol 2026-07-28 and returns the response.
@@ -144,6 +144,24 @@ async fn another_process_with_the_same_key_continues_a_call() {
         assert_eq!(done["result"]["content"][0]["text"], "deleted /a", "{done}");
     }
     assert_eq!(deleted.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_arrives_twice_runs_a_tool_once() {
+    let deleted = Arc::new(AtomicUsize::new(0));
+    let url = served(server(&deleted)).await;
+    let mut params = json!({"name": "delete", "arguments": {"path": "/a"}});
+    params["requestState"] = send(&url, params.clone()).await["result"]["requestState"].clone();
+    // Without a response the question is asked again, with a state that is as good as the first.
+    let again = send(&url, params.clone()).await;
+    assert_eq!(again["result"]["resultType"], "input_required", "{again}");
+    params["inputResponses"] = json!({"approval": {"action": "accept", "content": {"approve": true}}});
+    let answers = futures_util::future::join_all((0..8).map(|_| send(&url, params.clone()))).await;
+    params["requestState"] = again["result"]["requestState"].clone();
+    let later = send(&url, params).await;
+    let done = answers.iter().chain([&later]).filter(|answer| answer["result"]["content"].is_array());
+    assert_eq!((done.count(), deleted.load(Ordering::Relaxed)), (1, 1));
+    assert!(later["error"]["message"].as_str().unwrap().contains("used up"), "{later}");
 }
 
 #[tokio::test]

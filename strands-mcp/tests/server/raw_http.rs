@@ -36,7 +36,7 @@ pub(crate) async fn send(url: &str, method: &str, headers: &[(&str, &str)], body
     }
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(b"\r\n").await.unwrap();
-    // The server may answer before it has read all.
+    // The server may respond before it has read all.
     let _ = stream.write_all(body).await;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
