@@ -94,7 +94,7 @@ impl Connector {
             Self::Http(http) => (http.handshake(handler, known, limit).await, None),
             Self::Stdio(stdio) => {
                 let (transport, child) = stdio.start(server).map_err(|error| (not_started(server, error), false))?;
-                (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
+                (timeout(limit, handler.serve_with_lifecycle(transport, mode(known))).await, Some(child))
             }
         };
         let running = match (started, &child) {

@@ -40,12 +40,12 @@ pub use error::McpError;
 pub use filter::{ToolFilter, ToolPatternError};
 pub use http_builder::Http;
 pub use mcp_client::McpClient;
-pub use prompts::{Completion, PromptArgument, PromptInfo, PromptMessages};
-pub use resources::{ResourceData, ResourceInfo, ResourcePart, ResourceTemplate};
 pub use oauth::{
     AuthorizationCode, ClientCredentials, CredentialStore, EnterpriseManaged, IdentityProvider, OAuth, OAuthClient,
     OAuthError, OAuthGrant, OAuthTokenSource, WorkloadIdentity,
 };
+pub use prompts::{Completion, PromptArgument, PromptInfo, PromptMessages};
+pub use resources::{ResourceData, ResourceInfo, ResourcePart, ResourceTemplate};
 pub use sampling::SamplingLimits;
 pub use stdio_builder::Stdio;
 pub use tasks::{McpTask, SubmittedCall, TaskState};
