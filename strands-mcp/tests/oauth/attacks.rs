@@ -171,6 +171,9 @@ async fn endless_responses_are_cut() {
     let error = failure(by_secret(), &servers).await;
 
     assert_eq!(error.to_string(), "invalid token response: larger than 1 MiB");
+    // The buffers of the connection are full before the server learns of it.
+    let sent = servers.seen.lock().unwrap().endless_bytes;
+    assert!(sent < 16 << 20, "{sent}");
 }
 
 #[tokio::test]
@@ -181,7 +184,7 @@ async fn a_token_endpoint_that_hangs_holds_up_no_cancelled_request() {
     let started = Instant::now();
     let limit = Duration::from_millis(500);
     assert!(tokio::time::timeout(limit, request(&source, &servers.server)).await.is_err());
-    assert!(started.elapsed() < limit + Duration::from_millis(50), "{:?}", started.elapsed());
+    assert!(started.elapsed() < limit * 2, "{:?}", started.elapsed());
     servers.behavior.lock().unwrap().token_delay = Duration::ZERO;
 
     assert_eq!(request(&source, &servers.server).await.unwrap(), 200);

@@ -63,6 +63,7 @@ pub(crate) enum UnknownMethod {
 
 #[derive(Default)]
 pub(crate) struct Seen {
+    pub(crate) endless_bytes: usize,
     pub(crate) methods: Vec<String>,
     pub(crate) discoveries: usize,
     pub(crate) registrations: Vec<Value>,
@@ -278,7 +279,10 @@ async fn token(State(servers): State<Servers>, headers: HeaderMap, body: Bytes) 
     tokio::time::sleep(delay).await;
     match fault {
         Some(TokenFault::Endless) => {
-            let chunks = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 65536])));
+            let chunks = stream::repeat_with(move || {
+                servers.seen.lock().unwrap().endless_bytes += 65536;
+                Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 65536]))
+            });
             return Response::new(Body::from_stream(chunks));
         }
         Some(TokenFault::RedirectTo(url)) => {
