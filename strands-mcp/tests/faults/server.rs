@@ -41,7 +41,7 @@ impl McpServer {
         Self::with_filter(|_| None, respond).await
     }
 
-    /// Starts a server with a filter that may answer any request.
+    /// Starts a server with a filter that may respond to any request.
     pub(crate) async fn with_filter(
         filter: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
         respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static,
