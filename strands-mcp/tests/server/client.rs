@@ -23,12 +23,15 @@ pub(crate) enum Age {
 
 pub(crate) const AGES: [Age; 2] = [Age::Legacy, Age::Stateless];
 
+/// Number and message of a progress notification.
+pub(crate) type Progress = (f64, Option<String>);
+
 /// A client, with the responses of its user.
 #[derive(Clone, Default)]
 pub(crate) struct Client {
     pub(crate) answers: Arc<Mutex<Vec<Value>>>,
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
-    pub(crate) progress: Arc<Mutex<Vec<(f64, Option<String>)>>>,
+    pub(crate) progress: Arc<Mutex<Vec<Progress>>>,
     pub(crate) list_changes: Arc<Mutex<usize>>,
 }
 
