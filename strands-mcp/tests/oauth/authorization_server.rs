@@ -38,6 +38,10 @@ pub(crate) struct Behavior {
     pub(crate) unknown_method: UnknownMethod,
     /// Scopes that the server requires.
     pub(crate) required: Vec<String>,
+    /// Client that the authorization server does not know any more.
+    pub(crate) forgotten: Option<String>,
+    /// Status of the next responses of the token endpoint.
+    pub(crate) token_status: Option<u16>,
     /// Scopes that are granted whatever is requested.
     pub(crate) grants: Option<String>,
     pub(crate) token_delay: Duration,
@@ -289,6 +293,16 @@ async fn token(State(servers): State<Servers>, headers: HeaderMap, body: Bytes) 
             return (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, url)]).into_response();
         }
         None => {}
+    }
+    let (forgotten, status) = {
+        let behavior = servers.behavior.lock().unwrap();
+        (behavior.forgotten.clone(), behavior.token_status)
+    };
+    if let Some(status) = status {
+        return StatusCode::from_u16(status).unwrap().into_response();
+    }
+    if forgotten.is_some() && forgotten.as_ref() == request.get("client_id") {
+        return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
     }
     let rejected = || json_response(StatusCode::BAD_REQUEST, &json!({"error": "invalid_grant"}));
     let behavior = servers.behavior.lock().unwrap();
