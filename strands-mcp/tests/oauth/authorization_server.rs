@@ -1,6 +1,7 @@
 //! A server with an authorization server, both on loopback addresses, with faults to choose from.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE
 use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::routing::{any, get, post};
+use axum::serve::Listener;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream;
@@ -92,14 +94,23 @@ async fn listen() -> (TcpListener, String) {
     (listener, origin)
 }
 
-fn serve(listener: TcpListener, router: Router) {
+fn serve(listener: impl Listener<Addr: Debug>, router: Router) {
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
 }
 
 impl Servers {
     pub(crate) async fn start(behavior: Behavior) -> Self {
-        let (resource, server) = listen().await;
         let (authorization, issuer) = listen().await;
+        Self::start_at(behavior, authorization, issuer).await
+    }
+
+    /// Starts the authorization server at a listener, such as one with TLS.
+    pub(crate) async fn start_at(
+        behavior: Behavior,
+        authorization: impl Listener<Addr: Debug>,
+        issuer: String,
+    ) -> Self {
+        let (resource, server) = listen().await;
         let servers = Self {
             server: format!("{server}/mcp"),
             issuer,
