@@ -36,6 +36,7 @@ pub mod testing;
 pub mod tool;
 mod tool_runner;
 mod tool_spec;
+mod trace_context;
 mod usage;
 mod working_set;
 
@@ -61,6 +62,7 @@ pub use tool::{
     ToolSet, ToolSetError, ToolSpec, Toolset,
 };
 pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
+pub use trace_context::{TraceContext, TraceContextError};
 
 #[doc(inline)]
 pub use strands_macros::{tool, toolset};

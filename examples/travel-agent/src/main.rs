@@ -54,6 +54,8 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         Some(session) => builder.session_manager(session),
         None => builder,
     };
+    #[cfg(feature = "mcp")]
+    let builder = builder.tool_providers(args.mcp.clients()?);
     let mut agent = builder.build().await?;
     let code = match &args.prompt {
         Some(prompt) => once(&mut agent, prompt, &mut terminal).await?,

@@ -10,7 +10,7 @@ use rmcp::model::{
 use rmcp::service::{PeerRequestOptions, RequestHandle, RoleClient, ServiceError};
 use serde_json::{Value, json};
 use strands_core::ToolContext;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::Connection;
 use super::error::{McpError, bounded};
@@ -69,6 +69,10 @@ impl Caller {
         let (mut repetitions, mut was_lost) = (0, false);
         loop {
             let connection = self.link.reconnected(deadline).await?;
+            if !connection.answers(deadline).await {
+                self.link.discard(&connection);
+                continue;
+            }
             match self.attempt(&connection, request, deadline, ctx).await {
                 Ok(response) => return Ok(response),
                 Err(Failure::NotSent(error)) => {
@@ -109,7 +113,8 @@ impl Caller {
             Failure::NotSent(Failure::of_response(&self.shared.server, self.most_bytes, &error).into_error())
         })?;
         let progress = connection.progress.register(handle.progress_token.clone());
-        match self.response(handle, progress, deadline, ctx).await? {
+        let response = self.response(connection, handle, progress, deadline, ctx).await;
+        match response.map_err(|failure| connection.explained(failure))? {
             Ok(ServerResult::CallToolResult(result)) => Ok(Reply::Complete(result)),
             Ok(ServerResult::InputRequiredResult(required)) => Ok(Reply::Input(required)),
             Ok(ServerResult::CreateTaskResult(created)) => Ok(Reply::Task(created.task.task_id)),
@@ -126,18 +131,19 @@ impl Caller {
     /// requires.
     async fn response(
         &self,
+        connection: &Arc<Connection>,
         handle: RequestHandle<RoleClient>,
         mut progress: CallProgress,
         mut deadline: Instant,
         ctx: Option<&ToolContext>,
     ) -> Result<Result<ServerResult, InputRequests>, Failure> {
-        let mut sent = SentRequest(Some(handle));
+        let mut sent = SentRequest { handle: Some(handle), connection: Arc::clone(connection) };
         loop {
-            let Some(handle) = &mut sent.0 else { return Err(Failure::Final(self.closed())) };
+            let Some(handle) = &mut sent.handle else { return Err(Failure::Final(self.closed())) };
             tokio::select! {
                 biased;
                 response = &mut handle.rx => {
-                    sent.0 = None;
+                    sent.handle = None;
                     let failed = |error| Failure::of_response(&self.shared.server, self.most_bytes, &error);
                     return match response {
                         Ok(Err(ServiceError::McpError(error))) if error.code.0 == URL_ELICITATION_REQUIRED => {
@@ -154,10 +160,11 @@ impl Caller {
                     }
                 }
                 () = sleep_until(deadline) => {
-                    if self.shared.is_answering() {
+                    if self.shared.is_answering() || self.link.connector.waits_for_user() {
                         deadline = Instant::now() + self.call_timeout;
                         continue;
                     }
+                    connection.suspect();
                     return Err(Failure::Final(McpError::Timeout {
                         server: self.shared.server.clone(),
                         timeout: self.call_timeout,
@@ -182,13 +189,20 @@ fn progress_event(progress: ProgressNotificationParam) -> Value {
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// A request that the server works on. Dropping it sends `notifications/cancelled`.
-struct SentRequest(Option<RequestHandle<RoleClient>>);
+/// A request that the server works on. Dropping it sends `notifications/cancelled`; the connection lives until then.
+struct SentRequest {
+    handle: Option<RequestHandle<RoleClient>>,
+    connection: Arc<Connection>,
+}
 
 impl Drop for SentRequest {
     fn drop(&mut self) {
-        let (Some(handle), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else { return };
-        let cancel = handle.cancel(Some("the caller no longer waits for the response".to_owned()));
-        runtime.spawn(tokio::time::timeout(CANCEL_TIMEOUT, cancel));
+        let (Some(handle), Ok(runtime)) = (self.handle.take(), tokio::runtime::Handle::try_current()) else { return };
+        let connection = Arc::clone(&self.connection);
+        runtime.spawn(async move {
+            let cancelling = handle.cancel(Some("the caller no longer waits for the response".to_owned()));
+            let _ = timeout(CANCEL_TIMEOUT, cancelling).await;
+            drop(connection);
+        });
     }
 }

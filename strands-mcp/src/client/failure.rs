@@ -3,11 +3,12 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rmcp::service::ServiceError;
+use rmcp::service::{ClientInitializeError, ServiceError};
 use rmcp::transport::streamable_http_client::{AuthRequiredError, InsufficientScopeError, StreamableHttpError};
 use strands_core::ErrorChain;
 
 use super::error::{McpError, bounded};
+use super::event_stream::is_limit_error;
 use super::http::TokenError;
 
 type HttpError = StreamableHttpError<reqwest::Error>;
@@ -35,6 +36,9 @@ impl Failure {
         let text = || bounded(&ErrorChain::new(error).to_string());
         let unknown = || Self::Unknown(McpError::OutcomeUnknown { server: name(), source: text().into() });
         match error {
+            ServiceError::McpError(data) if is_limit_error(data) => {
+                Self::Final(McpError::TooLarge { server: name(), limit: most_bytes })
+            }
             ServiceError::McpError(data) => {
                 Self::Final(McpError::Rejected { server: name(), code: data.code.0, message: bounded(&data.message) })
             }
@@ -87,6 +91,15 @@ impl Failure {
     }
 }
 
+/// Returns the cause of a failed handshake, which is not among the sources of rmcp's error.
+pub(super) fn handshake_cause(error: &ClientInitializeError) -> &(dyn StdError + 'static) {
+    match error {
+        ClientInitializeError::TransportError { error, .. } => &*error.error,
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => handshake_cause(fallback),
+        error => error,
+    }
+}
+
 /// Returns true if an error has to do with authorization.
 pub(super) fn is_unauthorized(error: &(dyn StdError + 'static)) -> bool {
     let is_status = |error: &HttpError| match error {
@@ -98,6 +111,17 @@ pub(super) fn is_unauthorized(error: &(dyn StdError + 'static)) -> bool {
         || find::<InsufficientScopeError>(error).is_some()
         || find::<TokenError>(error).is_some()
         || find::<HttpError>(error).is_some_and(is_status)
+}
+
+/// Returns true if a server over HTTP does not know a request, or rejects it as invalid.
+pub(super) fn is_rejected_request(error: &(dyn StdError + 'static)) -> bool {
+    find::<HttpError>(error).is_some_and(|error| match error {
+        HttpError::HttpStatus(status) => matches!(status.status, 400 | 404 | 405 | 501),
+        HttpError::UnexpectedServerResponse(text) => {
+            ["HTTP 400", "HTTP 404", "HTTP 405", "HTTP 501"].iter().any(|status| text.starts_with(status))
+        }
+        _ => false,
+    })
 }
 
 /// Returns the first error of a type in a chain. An I/O error may wrap another one that is not among its sources.

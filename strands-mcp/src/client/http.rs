@@ -20,6 +20,7 @@ use rmcp::transport::streamable_http_client::{
 use secrecy::ExposeSecret as _;
 use sse_stream::{Error as SseError, Sse};
 
+use super::event_stream::with_limit_errors;
 use super::token::{Challenge, TokenSource};
 
 const MOST_REDIRECTS: usize = 10;
@@ -27,6 +28,7 @@ const MOST_REDIRECTS: usize = 10;
 const MOST_CHALLENGES: u32 = 5;
 /// Requests that are sent at once. Agents of a program share a client.
 const MOST_REQUESTS: usize = 256;
+const FIRST_RECONNECT_DELAY: Duration = Duration::from_millis(250);
 const MOST_RECONNECT_DELAY: Duration = Duration::from_secs(30);
 
 type HttpError = StreamableHttpError<reqwest::Error>;
@@ -42,6 +44,7 @@ pub(super) struct HttpServer {
 impl HttpServer {
     pub(super) fn transport(&self) -> StreamableHttpClientTransport<TokenClient> {
         let mut backoff = ExponentialBackoff::default();
+        backoff.base_duration = FIRST_RECONNECT_DELAY;
         backoff.max_delay = Some(MOST_RECONNECT_DELAY);
         let mut config = StreamableHttpClientTransportConfig::with_uri(Arc::clone(&self.url))
             .custom_headers(self.headers.clone())
@@ -93,13 +96,13 @@ impl TokenClient {
         let mut attempt = 0;
         loop {
             let token = tokens.token().await.map_err(token_error)?;
-            let token = token.map(|token| token.expose_secret().to_owned());
-            let error = match request(token).await {
+            let error = match request(token.as_ref().map(|token| token.expose_secret().to_owned())).await {
                 Ok(response) => return Ok(response),
                 Err(error) => without_url(error),
             };
             attempt += 1;
             let Some(challenge) = challenge(&error, attempt) else { return Err(error) };
+            let challenge = challenge.rejecting(token);
             if attempt > MOST_CHALLENGES || !tokens.challenged(&challenge).await.map_err(token_error)? {
                 return Err(error);
             }
@@ -148,6 +151,13 @@ fn correlated(
                 return Err(HttpError::SessionExpired);
             }
             Ok(StreamableHttpPostResponse::Json(JsonRpcMessage::error(error.error, request), session))
+        }
+        StreamableHttpPostResponse::Sse(stream, session) => {
+            let stream = match request {
+                Some(request) => with_limit_errors(stream, request),
+                None => stream,
+            };
+            Ok(StreamableHttpPostResponse::Sse(stream, session))
         }
         response => Ok(response),
     }
@@ -232,10 +242,16 @@ impl StreamableHttpClient for TokenClient {
         headers: HashMap<HeaderName, HeaderValue>,
         most_bytes: usize,
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, HttpError> {
-        self.send(|token| {
+        let opened = self.send(|token| {
             let (uri, session, last_event) = (Arc::clone(&uri), session.clone(), last_event.clone());
             self.http.get_stream_with_max_sse_event_size(uri, session, last_event, token, headers.clone(), most_bytes)
-        })
-        .await
+        });
+        match opened.await {
+            // Without its session, a stream never resumes: rmcp would retry until the call times out.
+            Err(HttpError::Client(error)) if error.status().is_some_and(|status| status.is_client_error()) => {
+                Err(HttpError::ServerDoesNotSupportSse)
+            }
+            result => result,
+        }
     }
 }

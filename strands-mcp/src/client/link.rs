@@ -31,6 +31,7 @@ pub(super) struct Link {
 struct Attempts {
     failed: u32,
     next: Option<Instant>,
+    was_connected: bool,
     lifecycle: Option<Lifecycle>,
 }
 
@@ -77,7 +78,7 @@ impl Link {
     }
 
     pub(super) fn was_connected(&self) -> bool {
-        self.attempts().lifecycle.is_some()
+        self.attempts().was_connected
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -103,8 +104,9 @@ impl Link {
 
     async fn connect(&self) -> Result<Arc<Connection>, McpError> {
         let (next, known) = {
-            let attempts = self.attempts();
-            (attempts.next, attempts.lifecycle)
+            let mut attempts = self.attempts();
+            // After a failure, another server may answer.
+            (attempts.next, attempts.lifecycle.take())
         };
         if let Some(next) = next {
             sleep_until(next).await;
@@ -113,10 +115,11 @@ impl Link {
         let mut attempts = self.attempts();
         match result {
             Ok(connection) => {
-                let lifecycle = connection.lifecycle();
-                *attempts = Attempts { failed: 0, next: None, lifecycle: Some(lifecycle) };
+                let was_connected = attempts.was_connected;
+                let lifecycle = Some(connection.lifecycle());
+                *attempts = Attempts { failed: 0, next: None, was_connected: true, lifecycle };
                 drop(attempts);
-                if known.is_some() {
+                if was_connected {
                     // Another process may answer now, with other tools.
                     self.shared.tools_may_have_changed();
                 }

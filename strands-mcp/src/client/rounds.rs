@@ -5,7 +5,7 @@ use std::time::Duration;
 use rmcp::model::{CallToolResult, InputRequests, InputRequiredResult, JsonObject};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strands_core::{ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{ToolContext, ToolError, ToolOutput, ToolSpec, TraceContext};
 use tokio::time::sleep;
 
 use super::call::{CallRequest, Reply};
@@ -160,8 +160,19 @@ impl Caller {
         result
     }
 
+    /// Returns the `_meta` of a call: the position in a trace (SEP-414), and fields of the program.
     fn meta(&self, ctx: &ToolContext) -> JsonObject {
-        self.request_meta.as_ref().map(|meta| meta(ctx)).unwrap_or_default()
+        let mut meta = JsonObject::new();
+        if let Ok(trace) = ctx.injected::<TraceContext>() {
+            meta.insert("traceparent".to_owned(), trace.traceparent().into());
+            if let Some(state) = trace.tracestate() {
+                meta.insert("tracestate".to_owned(), state.into());
+            }
+        }
+        if let Some(more) = &self.request_meta {
+            meta.extend(more(ctx));
+        }
+        meta
     }
 
     pub(super) fn unexpected(&self, reason: &str) -> McpError {

@@ -1,5 +1,6 @@
 //! Long-running tasks (SEP-2663): polled, cancelled, and continued by their id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{CallToolResult, CancelTaskParams, DetailedTask, GetTaskParams, TaskPayload, UpdateTaskParams};
@@ -8,6 +9,7 @@ use strands_core::{ToolContext, ToolOutput};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::call::{CallRequest, Reply};
+use super::connection::Connection;
 use super::content::tool_output;
 use super::error::{McpError, bounded};
 use super::failure::Failure;
@@ -142,8 +144,8 @@ impl Caller {
         id: &str,
         ctx: Option<&ToolContext>,
     ) -> Result<CallToolResult, CallError> {
-        let peer = self.link.connection().await?.peer().clone();
-        let mut abandoned = AbandonedTask(Some((peer, id.to_owned())));
+        let connection = self.link.connection().await?;
+        let mut abandoned = AbandonedTask(Some((connection, id.to_owned())));
         let result = self.poll(tool, round, id, ctx).await;
         if !matches!(result, Err(CallError::Mcp(McpError::Timeout { .. }))) {
             // It is finished, or it waits for a human.
@@ -231,12 +233,17 @@ fn failure(error: &rmcp::model::JsonObject) -> String {
     bounded(message)
 }
 
-/// A task whose result nobody waits for. Dropping it cancels the task.
-struct AbandonedTask(Option<(rmcp::Peer<rmcp::RoleClient>, String)>);
+/// A task whose result nobody waits for. Dropping it cancels the task; the connection lives until then.
+struct AbandonedTask(Option<(Arc<Connection>, String)>);
 
 impl Drop for AbandonedTask {
     fn drop(&mut self) {
-        let (Some((peer, id)), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else { return };
-        runtime.spawn(async move { timeout(CANCEL_TIMEOUT, peer.cancel_task(CancelTaskParams::new(id))).await });
+        let (Some((connection, id)), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        runtime.spawn(async move {
+            let cancelling = connection.peer().cancel_task(CancelTaskParams::new(id));
+            let _ = timeout(CANCEL_TIMEOUT, cancelling).await;
+        });
     }
 }

@@ -6,6 +6,8 @@ use clap::Parser;
 use jiff::civil::Date;
 use travel_agent::{clock::Clock, error::TravelError, store::Store, trip::Traveller};
 
+#[cfg(feature = "mcp")]
+use super::mcp::McpArgs;
 use super::session::SessionArgs;
 
 /// The default traveller if `--user` is not given and the login name is not an employee's.
@@ -38,6 +40,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) session: SessionArgs,
+
+    #[cfg(feature = "mcp")]
+    #[command(flatten)]
+    pub(crate) mcp: McpArgs,
 
     /// Print the metrics summary as JSON at the end.
     #[arg(long)]

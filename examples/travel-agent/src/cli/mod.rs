@@ -2,6 +2,8 @@
 
 mod args;
 mod chat;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod session;
 mod terminal;
 mod turn;

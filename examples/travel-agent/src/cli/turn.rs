@@ -94,6 +94,13 @@ fn show<O: io::Write, E: io::Write>(event: AgentEvent, terminal: &mut Terminal<O
         AgentEvent::ToolEnd { tool_use, result, duration } => {
             terminal.call_ends(&tool_use.tool_use_id, result.is_error(), duration)
         }
+        AgentEvent::Interrupt { interrupts } => {
+            terminal.end_line()?;
+            interrupts.iter().try_for_each(|interrupt| {
+                let question = interrupt.reason.get("message").and_then(|message| message.as_str());
+                terminal.note(&format!("(a tool waits for a human: {})", question.unwrap_or(&interrupt.name)))
+            })
+        }
         _ => Ok(()),
     }
 }

@@ -20,7 +20,27 @@ use planner::{Situation, Step, ToolResult};
 
 /// Returns the offline model with the rules of this travel agent.
 pub fn offline_model() -> OfflineModel {
-    OfflineModel::builder().model_id("offline/travel-agent").planner(|turn| Some(step(turn))).build()
+    OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).build()
+}
+
+/// The tools that the rules of this travel agent know.
+const KNOWN_TOOLS: [&str; 9] = [
+    "todays_date",
+    "get_travel_policies",
+    "search_flights",
+    "get_hotels",
+    "get_cars",
+    "check_policy",
+    "book_trip",
+    "my_bookings",
+    "cancel_booking",
+];
+
+/// Returns the next step, or `None` for the generic rules if the user names another tool, such as one of an MCP server.
+fn next_step(turn: &OfflineTurn<'_>) -> Option<OfflineStep> {
+    let is_named = |name: &str| !KNOWN_TOOLS.contains(&name) && turn.user_text().contains(name);
+    let names_another_tool = turn.tools().any(|tool| is_named(&tool.name));
+    (!names_another_tool).then(|| step(turn))
 }
 
 fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
@@ -58,4 +78,22 @@ fn open_texts(turn: &OfflineTurn<'_>) -> Vec<String> {
 fn first_name(system_prompt: &str) -> &str {
     let line = system_prompt.lines().find_map(|line| line.strip_prefix(crate::agent::TRAVELLER));
     line.and_then(|line| line.split_whitespace().next()).unwrap_or("traveller")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{agent::travel_agent, clock::Clock, store::Store};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn knows_all_tools_of_the_agent() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let traveller = store.traveller("ana").unwrap();
+        let agent = travel_agent(offline_model(), traveller, store, Clock::System).build().await.unwrap();
+        let names: Vec<_> = agent.tools().iter().map(|tool| tool.spec().name.clone()).collect();
+        assert_eq!(names, KNOWN_TOOLS);
+    }
 }

@@ -148,3 +148,22 @@ fn explains_invalid_arguments() {
     let error = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
     assert!(error.contains("nonsense"), "{error}");
 }
+
+#[cfg(feature = "mcp")]
+#[test]
+fn names_a_missing_variable_of_the_mcp_file() {
+    let home = Home::new("mcp");
+    let file = home.0.join("mcp.json");
+    std::fs::write(&file, r#"{"mcpServers": {"files": {"command": "server", "env": {"KEY": "${TRAVEL_TEST_KEY}"}}}}"#)
+        .unwrap();
+    let error = failure(home.command(&["--mcp", file.to_str().unwrap(), "hello"]).output().unwrap());
+    assert!(error.contains("files") && error.contains("TRAVEL_TEST_KEY"), "{error}");
+}
+
+#[cfg(feature = "mcp")]
+#[test]
+fn an_mcp_server_that_is_down_is_an_error() {
+    let home = Home::new("mcp-down");
+    let error = failure(home.command(&["--mcp-url", "http://127.0.0.1:9/mcp", "hello"]).output().unwrap());
+    assert!(error.contains("can't connect to MCP server `127.0.0.1`"), "{error}");
+}

@@ -68,17 +68,16 @@ impl ChildHandle {
     /// Waits a moment for the exit and the last output of a child that failed, and describes both.
     pub(crate) async fn last_words(&self) -> String {
         self.0.last_words().await;
+        self.description()
+    }
+
+    /// Describes the end of the child, as far as it is known, and its last output.
+    pub(crate) fn description(&self) -> String {
         let end = self.end().map(|end| end.to_string());
         let tail = self.stderr_tail();
         let tail = (!tail.is_empty()).then(|| format!("its stderr ends with:\n{tail}"));
         let parts: Vec<String> = end.into_iter().chain(tail).collect();
         parts.join("; ")
-    }
-
-    /// Kills the child and its process group now.
-    #[cfg(test)]
-    pub(crate) fn kill(&self) {
-        self.0.kill();
     }
 }
 

@@ -32,6 +32,15 @@ struct Queue {
     bytes: Vec<u8>,
     /// Bytes queued since the start.
     queued: u64,
+    /// Bytes written since the start.
+    written: u64,
+}
+
+impl Queue {
+    /// Returns true if the message that ends here was written, its newline aside: the child may have executed it.
+    fn is_written(&self, end: u64) -> bool {
+        self.written + 1 >= end
+    }
 }
 
 impl Input {
@@ -50,11 +59,13 @@ impl Input {
         async move {
             let end = queued?;
             let closed = shared.closed.clone();
-            tokio::select! {
+            let result = tokio::select! {
                 biased;
                 () = closed.cancelled() => Err(closed_error()),
                 result = shared.write_until(end) => result,
-            }
+            };
+            // An error says that the child did not get the message.
+            if shared.queue().is_written(end) { Ok(()) } else { result }
         }
     }
 
@@ -99,15 +110,22 @@ impl Shared {
         let mut holder = self.stdin.lock().await;
         let bytes = {
             let mut queue = self.queue();
-            let written = queue.queued - queue.bytes.len() as u64;
-            if written >= end && holder.is_some() {
+            if queue.is_written(end) {
                 return Ok(());
             }
             mem::take(&mut queue.bytes)
         };
         // Taken out meanwhile: a write that fails or is dropped half-way closes stdin.
         let mut stdin = holder.take().ok_or_else(closed_error)?;
-        stdin.write_all(&bytes).await?;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let count = stdin.write(rest).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.queue().written += count as u64;
+            rest = rest.get(count..).unwrap_or_default();
+        }
         *holder = Some(stdin);
         Ok(())
     }

@@ -22,7 +22,7 @@ use std::{env, fmt, io};
 use process_wrap::tokio::{CommandWrap, KillOnDrop};
 use tokio::runtime::Handle;
 
-pub(crate) use self::child::ChildHandle;
+pub(crate) use self::child::{ChildEnd, ChildHandle};
 pub(crate) use self::restarts::{StartError, StdioServer};
 pub(crate) use self::transport::ChildTransport;
 
