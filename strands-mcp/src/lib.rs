@@ -7,9 +7,15 @@ mod config;
 mod server;
 
 pub use client::{
-    AnyTransport, Challenge, Completion, Elicitation, ElicitationKind, ElicitationResponse, Http, McpClient,
-    McpClientBuilder, McpError, McpTask, PromptArgument, PromptInfo, PromptMessages, ResourceData, ResourceInfo,
-    ResourcePart, ResourceTemplate, SamplingLimits, Stdio, SubmittedCall, TaskState, TokenSource, ToolFilter,
-    ToolPatternError, Transport,
+    AnyTransport, AuthorizationCode, Challenge, ClientCredentials, Completion, CredentialStore, Elicitation,
+    ElicitationKind, ElicitationResponse, EnterpriseManaged, Http, IdentityProvider, McpClient, McpClientBuilder,
+    McpError, McpTask, OAuth, OAuthClient, OAuthError, OAuthGrant, OAuthTokenSource, PromptArgument, PromptInfo,
+    PromptMessages, ResourceData, ResourceInfo, ResourcePart, ResourceTemplate, SamplingLimits, Stdio, SubmittedCall,
+    TaskState, TokenSource, ToolFilter, ToolPatternError, Transport, WorkloadIdentity,
 };
 pub use config::{McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers};
+pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ResourceUpdates, ServeError};
+
+// Its router and request parts are part of the public API.
+#[doc(no_inline)]
+pub use axum;

@@ -152,7 +152,7 @@ impl<'a> ToolCall<'a> {
 }
 
 impl Caller {
-    async fn list(&self) -> Result<ToolSet, AgentError> {
+    pub(super) async fn list(&self) -> Result<ToolSet, AgentError> {
         match (self.catalog.list().await, &self.known) {
             (Ok(listing), _) => Ok(listing.tools().clone()),
             (Err(_), Some(known)) => Ok(known.clone()),

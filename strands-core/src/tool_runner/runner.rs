@@ -11,6 +11,7 @@ use super::direct_call::{Caller, ToolCall};
 use crate::hook::Hook;
 use crate::injected::InjectedValues;
 use crate::limits::Limits;
+use crate::outcome::AgentError;
 use crate::scope::AgentNames;
 use crate::state::AgentState;
 use crate::tool::{ToolCatalog, ToolProvider, ToolSet, ToolSetError, Toolset};
@@ -77,6 +78,14 @@ impl ToolRunner {
         self
     }
 
+    /// Replaces the tools, and removes tool providers. The settings remain.
+    pub fn with_tool_set(mut self, tools: ToolSet) -> Self {
+        self.caller.catalog = ToolCatalog::default();
+        self.caller.catalog.add(tools.iter().cloned());
+        self.tools = tools;
+        self
+    }
+
     /// Sets the name that hooks see as the agent's id and name. Default: `tools`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -124,6 +133,21 @@ impl ToolRunner {
     /// Returns the tools, without those of tool providers.
     pub fn tools(&self) -> &ToolSet {
         &self.tools
+    }
+
+    /// Lists the tools, with those of tool providers. The list is cached until a provider's generation changes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::Build`](crate::AgentError::Build) if a provider can't list its tools, or if they conflict.
+    pub async fn list_tools(&self) -> Result<ToolSet, AgentError> {
+        self.caller.list().await
+    }
+
+    /// Returns the [generation](ToolProvider::generation) of each tool provider. The list of tools may have changed if one of
+    /// them has.
+    pub fn generations(&self) -> Vec<u64> {
+        self.caller.catalog.generations()
     }
 
     /// Calls a tool with arguments, a JSON object.

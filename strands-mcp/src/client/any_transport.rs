@@ -51,6 +51,7 @@ impl McpClientBuilder<AnyTransport> {
     /// # Errors
     ///
     /// Returns the builder of a server that is a child process.
+    #[expect(clippy::result_large_err, reason = "a builder is moved once, before a connection")]
     pub fn into_http(self) -> Result<McpClientBuilder<Http>, McpClientBuilder<Stdio>> {
         let (AnyTransport(kind), builder) = self.split();
         match kind {

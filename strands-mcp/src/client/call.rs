@@ -69,6 +69,10 @@ impl Caller {
         let (mut repetitions, mut was_lost) = (0, false);
         loop {
             let connection = self.link.reconnected(deadline).await?;
+            if !connection.answers(deadline).await {
+                self.link.discard(&connection);
+                continue;
+            }
             match self.attempt(&connection, request, deadline, ctx).await {
                 Ok(response) => return Ok(response),
                 Err(Failure::NotSent(error)) => {
@@ -156,10 +160,11 @@ impl Caller {
                     }
                 }
                 () = sleep_until(deadline) => {
-                    if self.shared.is_answering() {
+                    if self.shared.is_answering() || self.link.connector.waits_for_user() {
                         deadline = Instant::now() + self.call_timeout;
                         continue;
                     }
+                    connection.suspect();
                     return Err(Failure::Final(McpError::Timeout {
                         server: self.shared.server.clone(),
                         timeout: self.call_timeout,

@@ -1,27 +1,34 @@
 //! One connection to a server: its transport and lifecycle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rmcp::model::{ProtocolVersion, ServerPeerInfo, SubscriptionFilter};
+use rmcp::model::{
+    ClientRequest, Extensions, PingRequest, PingRequestMethod, ProtocolVersion, ServerPeerInfo, SubscriptionFilter,
+};
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, Peer, RoleClient, RunningService, ServiceError,
 };
 use strands_core::ErrorChain;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{McpError, bounded};
-use super::failure::{Failure, is_unauthorized, transport_error};
+use super::failure::{Failure, handshake_cause, is_unauthorized};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
 use super::stdio::{ChildEnd, ChildHandle, StartError, StdioServer};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before a lost subscription to changes of the tools is renewed.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
 const MOST_RESUBSCRIBE_DELAY: Duration = Duration::from_secs(60);
+
+/// Versions of the lifecycle without a handshake.
+pub(super) const PREFERRED_VERSIONS: [ProtocolVersion; 1] = [ProtocolVersion::V_2026_07_28];
 
 /// Transport to a server.
 pub(super) enum Connector {
@@ -36,6 +43,8 @@ pub(super) struct Connection {
     pub(super) progress: Arc<ProgressRoutes>,
     /// Killed when the connection is dropped.
     child: Option<ChildHandle>,
+    /// A call timed out: the child may hang.
+    is_suspect: AtomicBool,
     _subscription: Option<AbortOnDropHandle<()>>,
 }
 
@@ -49,6 +58,14 @@ pub(super) enum Lifecycle {
 }
 
 impl Connector {
+    /// Returns true while a user authorizes the client.
+    pub(super) fn waits_for_user(&self) -> bool {
+        match self {
+            Self::Http(http) => http.waits_for_user(),
+            Self::Stdio(_) => false,
+        }
+    }
+
     /// Connects and completes the handshake.
     pub(super) async fn connect(
         &self,
@@ -56,8 +73,8 @@ impl Connector {
         known: Option<Lifecycle>,
         limit: Duration,
     ) -> Result<Connection, McpError> {
-        match self.handshake(shared, mode(known), limit).await {
-            Err((_, true)) => self.handshake(shared, ClientLifecycleMode::Initialize, limit).await,
+        match self.handshake(shared, known, limit).await {
+            Err((_, true)) => self.handshake(shared, Some(Lifecycle::Initialize), limit).await,
             result => result,
         }
         .map_err(|(error, _)| error)
@@ -67,17 +84,17 @@ impl Connector {
     async fn handshake(
         &self,
         shared: &Arc<Shared>,
-        mode: ClientLifecycleMode,
+        known: Option<Lifecycle>,
         limit: Duration,
     ) -> Result<Connection, (McpError, bool)> {
         let server = &shared.server;
         let progress = Arc::<ProgressRoutes>::default();
         let handler = Handler { shared: Arc::clone(shared), progress: Arc::clone(&progress) };
         let (started, child) = match self {
-            Self::Http(http) => (timeout(limit, handler.serve_with_lifecycle(http.transport(), mode)).await, None),
+            Self::Http(http) => (http.handshake(handler, known, limit).await, None),
             Self::Stdio(stdio) => {
                 let (transport, child) = stdio.start(server).map_err(|error| (not_started(server, error), false))?;
-                (timeout(limit, handler.serve_with_lifecycle(transport, mode)).await, Some(child))
+                (timeout(limit, handler.serve_with_lifecycle(transport, mode(known))).await, Some(child))
             }
         };
         let running = match (started, &child) {
@@ -96,12 +113,19 @@ impl Connector {
         };
         let peer = running.peer().clone();
         let subscription = subscribes(&peer).then(|| subscribe(peer.clone(), Arc::clone(shared)));
-        Ok(Connection { peer, running: Mutex::new(Some(running)), progress, child, _subscription: subscription })
+        Ok(Connection {
+            peer,
+            running: Mutex::new(Some(running)),
+            progress,
+            child,
+            is_suspect: AtomicBool::new(false),
+            _subscription: subscription,
+        })
     }
 }
 
 fn mode(known: Option<Lifecycle>) -> ClientLifecycleMode {
-    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    let preferred_versions = PREFERRED_VERSIONS.to_vec();
     match known {
         None => ClientLifecycleMode::Auto { preferred_versions, legacy_version: Some(ProtocolVersion::V_2025_11_25) },
         Some(Lifecycle::Initialize) => ClientLifecycleMode::Initialize,
@@ -119,8 +143,9 @@ fn speaks_older(error: &ClientInitializeError) -> bool {
 }
 
 fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpError {
-    let is_authorization = error.is_authorization_required() || is_unauthorized(transport_error(error));
-    let source = bounded(&ErrorChain::new(error).to_string()).into();
+    let cause = handshake_cause(error);
+    let is_authorization = error.is_authorization_required() || is_unauthorized(cause);
+    let source = bounded(&ErrorChain::new(cause).to_string()).into();
     let server = server.to_owned();
     if is_authorization {
         McpError::Unauthorized { server, source }
@@ -189,6 +214,28 @@ impl Connection {
 
     pub(super) fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
+    }
+
+    /// Notes that a call timed out.
+    pub(super) fn suspect(&self) {
+        self.is_suspect.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true if the server answers. A child that hangs would let each call time out; requests over HTTP are
+    /// independent of each other.
+    pub(super) async fn answers(&self, deadline: Instant) -> bool {
+        if self.child.is_none() || !self.is_suspect.load(Ordering::Relaxed) {
+            return true;
+        }
+        let ping =
+            ClientRequest::PingRequest(PingRequest { method: PingRequestMethod, extensions: Extensions::default() });
+        // Most of the time remains for the call, at a new child if need be.
+        let limit = (deadline.saturating_duration_since(Instant::now()) / 4).min(PING_TIMEOUT);
+        // Newer servers know no ping, and say so.
+        let answers =
+            matches!(timeout(limit, self.peer.send_request(ping)).await, Ok(Ok(_) | Err(ServiceError::McpError(_))));
+        self.is_suspect.store(!answers, Ordering::Relaxed);
+        answers
     }
 
     /// Explains a failure by the end of the child process, if it has ended.

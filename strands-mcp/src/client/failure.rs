@@ -91,12 +91,12 @@ impl Failure {
     }
 }
 
-/// Returns the error of the transport because of which a handshake failed, if that is why.
-pub(super) fn transport_error(error: &ClientInitializeError) -> &(dyn StdError + 'static) {
+/// Returns the cause of a failed handshake, which is not among the sources of rmcp's error.
+pub(super) fn handshake_cause(error: &ClientInitializeError) -> &(dyn StdError + 'static) {
     match error {
         ClientInitializeError::TransportError { error, .. } => &*error.error,
-        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => transport_error(fallback),
-        _ => error,
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => handshake_cause(fallback),
+        error => error,
     }
 }
 
@@ -111,6 +111,17 @@ pub(super) fn is_unauthorized(error: &(dyn StdError + 'static)) -> bool {
         || find::<InsufficientScopeError>(error).is_some()
         || find::<TokenError>(error).is_some()
         || find::<HttpError>(error).is_some_and(is_status)
+}
+
+/// Returns true if a server over HTTP does not know a request, or rejects it as invalid.
+pub(super) fn is_rejected_request(error: &(dyn StdError + 'static)) -> bool {
+    find::<HttpError>(error).is_some_and(|error| match error {
+        HttpError::HttpStatus(status) => matches!(status.status, 400 | 404 | 405 | 501),
+        HttpError::UnexpectedServerResponse(text) => {
+            ["HTTP 400", "HTTP 404", "HTTP 405", "HTTP 501"].iter().any(|status| text.starts_with(status))
+        }
+        _ => false,
+    })
 }
 
 /// Returns the first error of a type in a chain. An I/O error may wrap another one that is not among its sources.

@@ -8,7 +8,7 @@ use rmcp::ClientHandler;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
     ElicitResult, ElicitationCapability, ErrorCode, ErrorData, FormElicitationCapability, Implementation, InputRequest,
-    ProgressNotificationParam, SamplingCapability, TASKS_EXTENSION_ID, UrlElicitationCapability,
+    ProgressNotificationParam, ProtocolVersion, SamplingCapability, TASKS_EXTENSION_ID, UrlElicitationCapability,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleClient};
 use serde_json::Value;
@@ -129,7 +129,9 @@ pub(super) struct Handler {
 
 impl ClientHandler for Handler {
     fn get_info(&self) -> ClientConfig {
+        // Later versions have no handshake with these parameters.
         ClientConfig::new(self.shared.capabilities(), self.shared.identity.clone())
+            .with_protocol_version(ProtocolVersion::V_2025_11_25)
     }
 
     async fn create_message(

@@ -96,13 +96,13 @@ impl TokenClient {
         let mut attempt = 0;
         loop {
             let token = tokens.token().await.map_err(token_error)?;
-            let token = token.map(|token| token.expose_secret().to_owned());
-            let error = match request(token).await {
+            let error = match request(token.as_ref().map(|token| token.expose_secret().to_owned())).await {
                 Ok(response) => return Ok(response),
                 Err(error) => without_url(error),
             };
             attempt += 1;
             let Some(challenge) = challenge(&error, attempt) else { return Err(error) };
+            let challenge = challenge.rejecting(token);
             if attempt > MOST_CHALLENGES || !tokens.challenged(&challenge).await.map_err(token_error)? {
                 return Err(error);
             }

@@ -17,6 +17,7 @@ use super::builder::{McpClientBuilder, Transport, sealed};
 use super::connection::Connector;
 use super::error::McpError;
 use super::http::{HttpServer, TokenClient, same_origin_redirects};
+use super::oauth::{OAuth, OAuthError};
 use super::token::TokenSource;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,6 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Http {
     url: String,
     tokens: Option<Arc<dyn TokenSource>>,
+    oauth: Option<OAuth>,
     headers: Vec<(String, SecretString)>,
     proxy: Option<String>,
     certificates: Vec<Vec<u8>>,
@@ -39,7 +41,14 @@ impl fmt::Debug for Http {
 
 impl Http {
     pub(super) fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), tokens: None, headers: Vec::new(), proxy: None, certificates: Vec::new() }
+        Self {
+            url: url.to_owned(),
+            tokens: None,
+            oauth: None,
+            headers: Vec::new(),
+            proxy: None,
+            certificates: Vec::new(),
+        }
     }
 
     /// Returns the HTTP client, and the URL of the server.
@@ -51,24 +60,44 @@ impl Http {
             "http" => HttpOptions::plain_http(),
             scheme => return Err(format!("the URL has the scheme `{scheme}`; expected https or http")),
         };
-        let mut options = options;
+        let builder = self.builder(options)?.redirect(same_origin_redirects()).connect_timeout(CONNECT_TIMEOUT);
+        let http = builder.build().map_err(|error| strands_core::ErrorChain::new(&error).to_string())?;
+        Ok((url, http))
+    }
+
+    /// Returns a builder of HTTP clients with the certificates and the proxy.
+    fn builder(&self, mut options: HttpOptions) -> Result<reqwest::ClientBuilder, String> {
         for pem in &self.certificates {
             options = options.trust_pem(pem).map_err(|error| error.to_string())?;
         }
-        let text = |error: &(dyn StdError + 'static)| strands_core::ErrorChain::new(error).to_string();
-        let mut builder = options.builder().map_err(|error| text(&error))?;
-        if let Some(proxy) = &self.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|_| "the URL of the proxy is not valid".to_owned())?;
-            builder = builder.proxy(proxy);
-        }
-        builder = builder.redirect(same_origin_redirects()).connect_timeout(CONNECT_TIMEOUT);
-        Ok((url, builder.build().map_err(|error| text(&error))?))
+        let builder = options.builder().map_err(|error| strands_core::ErrorChain::new(&error).to_string())?;
+        let Some(proxy) = &self.proxy else { return Ok(builder) };
+        let proxy = reqwest::Proxy::all(proxy).map_err(|_| "the URL of the proxy is not valid".to_owned())?;
+        Ok(builder.proxy(proxy))
+    }
+
+    /// Returns the source of tokens.
+    fn token_source(&self, server: &Url) -> Result<Option<Arc<dyn TokenSource>>, String> {
+        let Some(oauth) = &self.oauth else { return Ok(self.tokens.clone()) };
+        let source = oauth.source(server.clone(), self.proxy.as_deref(), || {
+            let builder = self.builder(HttpOptions::https().allow_http(server.scheme() == "http"));
+            // A server with plain HTTP needs none of the platform's certificates, which may be missing.
+            let builder = builder.or_else(|error| {
+                if server.scheme() == "http" { self.builder(HttpOptions::plain_http()) } else { Err(error) }
+            });
+            builder.map_err(OAuthError::Setup)
+        });
+        let source = source.map_err(|error| strands_core::ErrorChain::new(&error).to_string())?;
+        Ok(Some(Arc::new(source)))
     }
 
     fn header_map(&self) -> Result<HashMap<HeaderName, HeaderValue>, String> {
         let mut headers = HashMap::new();
         for (name, value) in &self.headers {
             let header: HeaderName = name.parse().map_err(|_| format!("invalid header name `{name}`"))?;
+            if is_reserved(&header) {
+                return Err(format!("header `{name}` is set by the protocol"));
+            }
             let value = HeaderValue::from_str(value.expose_secret());
             let mut value = value.map_err(|_| format!("invalid value of header `{name}`"))?;
             value.set_sensitive(true);
@@ -136,9 +165,25 @@ impl McpClientBuilder<Http> {
         self.token_source(TokenCallback(callback))
     }
 
-    /// Sets the source of bearer tokens, such as OAuth.
+    /// Sets OAuth as the source of bearer tokens. It uses the proxy and the certificates of this builder.
+    ///
+    /// ```
+    /// use strands::mcp::{ClientCredentials, McpClient, OAuth, OAuthClient};
+    ///
+    /// let oauth = OAuth::new(ClientCredentials::new(OAuthClient::with_secret("nightly-report", "secret")));
+    /// let client = McpClient::http("https://travel.example.com/mcp").oauth(oauth);
+    /// # drop(client);
+    /// ```
+    pub fn oauth(mut self, oauth: OAuth) -> Self {
+        self.transport.oauth = Some(oauth);
+        self.transport.tokens = None;
+        self
+    }
+
+    /// Sets the source of bearer tokens, such as one that several clients share.
     pub fn token_source(mut self, tokens: impl TokenSource + 'static) -> Self {
         self.transport.tokens = Some(Arc::new(tokens));
+        self.transport.oauth = None;
         self
     }
 
@@ -175,15 +220,20 @@ impl sealed::Transport for Http {
         let invalid = |reason| McpError::Setting { server: server.to_owned(), reason };
         let (url, http) = self.client().map_err(invalid)?;
         let headers = self.header_map().map_err(invalid)?;
-        let has_token = self.tokens.is_some() || headers.contains_key(&AUTHORIZATION);
+        let has_token = self.tokens.is_some() || self.oauth.is_some() || headers.contains_key(&AUTHORIZATION);
         if has_token && url.scheme() == "http" && !is_loopback(&url) {
             let host = url.host_str().unwrap_or_default().to_owned();
             return Err(McpError::PlaintextToken { server: server.to_owned(), host });
         }
-        let client = TokenClient { http, tokens: self.tokens };
+        let client = TokenClient { http, tokens: self.token_source(&url).map_err(invalid)? };
         let server = HttpServer { url: url.as_str().into(), client, headers, most_bytes };
         Ok(sealed::Prepared(Connector::Http(server)))
     }
+}
+
+fn is_reserved(header: &HeaderName) -> bool {
+    let name = header.as_str();
+    name.starts_with("mcp-") || matches!(name, "accept" | "content-length" | "content-type" | "host" | "last-event-id")
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -192,5 +242,50 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::McpClient;
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_sent_over_plain_http_to_another_host() {
+        for url in ["http://example.com/mcp", "http://10.0.0.1/mcp", "http://localhost.example.com/mcp"] {
+            let with_token = McpClient::http(url).bearer_token("secret").build();
+            assert!(matches!(with_token, Err(McpError::PlaintextToken { .. })), "{with_token:?}");
+            let with_header = McpClient::http(url).header("Authorization", "Bearer secret").build();
+            assert!(matches!(with_header, Err(McpError::PlaintextToken { .. })), "{with_header:?}");
+            assert!(McpClient::http(url).build().is_ok());
+        }
+        for url in ["https://example.com/mcp", "http://127.0.0.2/mcp", "http://[::1]:80/mcp", "http://localhost/mcp"] {
+            assert!(McpClient::http(url).bearer_token("secret").build().is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn rejects_invalid_settings() {
+        let cases = [
+            McpClient::http("not a URL").build(),
+            McpClient::http("ftp://example.com").build(),
+            McpClient::http("https://example.com").header("a b", "c").build(),
+            McpClient::http("https://example.com").header("a", "b\n").build(),
+            McpClient::http("https://example.com").header("Mcp-Session-Id", "b").build(),
+            McpClient::http("https://example.com").proxy("not a URL").build(),
+            McpClient::http("https://example.com").trust_pem("no PEM").build(),
+            McpClient::http("https://example.com").timeout(Duration::ZERO).build(),
+            McpClient::http("https://example.com").prefix("").build(),
+        ];
+        for case in cases {
+            assert!(matches!(case, Err(McpError::Setting { .. })), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secrets() {
+        let builder = McpClient::http("https://example.com/?key=secret").header("x", "secret").bearer_token("secret");
+        assert!(!format!("{builder:?} {:?}", builder.transport).contains("secret"));
+        assert!(!format!("{:?}", builder.build().unwrap()).contains("secret"));
     }
 }

@@ -14,10 +14,12 @@ mod filter;
 mod handler;
 mod http;
 mod http_builder;
+mod http_handshake;
 mod input;
 mod link;
 mod listing;
 mod mcp_client;
+mod oauth;
 mod progress;
 mod prompts;
 mod reading;
@@ -38,6 +40,10 @@ pub use error::McpError;
 pub use filter::{ToolFilter, ToolPatternError};
 pub use http_builder::Http;
 pub use mcp_client::McpClient;
+pub use oauth::{
+    AuthorizationCode, ClientCredentials, CredentialStore, EnterpriseManaged, IdentityProvider, OAuth, OAuthClient,
+    OAuthError, OAuthGrant, OAuthTokenSource, WorkloadIdentity,
+};
 pub use prompts::{Completion, PromptArgument, PromptInfo, PromptMessages};
 pub use resources::{ResourceData, ResourceInfo, ResourcePart, ResourceTemplate};
 pub use sampling::SamplingLimits;

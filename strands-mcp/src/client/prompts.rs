@@ -197,7 +197,7 @@ impl From<GetPromptResult> for PromptMessages {
         let message = |message: rmcp::model::PromptMessage| {
             let role = match message.role {
                 rmcp::model::Role::Assistant => Role::Assistant,
-                _ => Role::User,
+                rmcp::model::Role::User => Role::User,
             };
             Message::new(role, message_content(message.content))
         };

@@ -31,6 +31,12 @@ pub trait TokenSource: Send + Sync {
     async fn challenged(&self, challenge: &Challenge) -> Result<bool, Box<dyn StdError + Send + Sync>> {
         Ok(challenge.attempt == 1)
     }
+
+    /// Returns true while the source waits for a user, who needs longer than a server. Connections and calls don't time out
+    /// meanwhile. Default: false.
+    fn waits_for_user(&self) -> bool {
+        false
+    }
 }
 
 /// A response that rejects a request's token.
@@ -43,11 +49,20 @@ pub struct Challenge {
     pub www_authenticate: Option<String>,
     /// One-based number of the challenge among those of one request. A request is given up after five.
     pub attempt: u32,
+    /// Token of the request, or `None` if it had none. A source whose token is another one by now needs no new one.
+    pub rejected: Option<SecretString>,
 }
 
 impl Challenge {
-    /// Creates a challenge.
+    /// Creates a challenge to a request without a token.
     pub fn new(status: u16, www_authenticate: Option<String>, attempt: u32) -> Self {
-        Self { status, www_authenticate, attempt }
+        Self { status, www_authenticate, attempt, rejected: None }
+    }
+
+    /// Sets the token of the request.
+    #[must_use]
+    pub fn rejecting(mut self, token: Option<SecretString>) -> Self {
+        self.rejected = token;
+        self
     }
 }

@@ -2,11 +2,11 @@
 
 use strands_core::Prompt;
 use strands_core::models::StopReason;
-use strands_core::serde_json::json;
+use strands_core::serde_json::{Value, json};
 use strands_core::testing::InMemorySessionManager;
 use strands_mcp::{ElicitationKind, ElicitationResponse, McpClient, McpError};
 
-use crate::server::{Age, Server};
+use crate::server::{AGES, Age, Server};
 use crate::{agent, calling, client, text};
 
 #[tokio::test]
@@ -62,4 +62,43 @@ async fn an_elicitation_that_nobody_can_answer_is_refused() {
     let server = Server::start(Age::Sessions).await;
     let output = client(&server).call_tool("ask_at_once", json!({})).await.unwrap();
     assert!(text(&output).contains("no callback for elicitations"), "{output:?}");
+}
+
+/// Interrupts an agent with a call of a tool, answers it with another agent, and returns the result.
+async fn answered(server: &Server, tool: &'static str, expected: &Value, response: Value) -> String {
+    let (sessions, model) = (InMemorySessionManager::new("s1"), calling(&[tool]));
+    let mut first = agent(&client(server), &model).session_manager(sessions.clone()).build().await.unwrap();
+    let interrupted = first.prompt("go").await.unwrap();
+    let [interrupt] = &interrupted.interrupts[..] else { panic!("{interrupted:?}") };
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&interrupt.reason[name], value, "{interrupt:?}");
+    }
+    drop(first);
+    let mut second = agent(&client(server), &model).session_manager(sessions).build().await.unwrap();
+    second.prompt(Prompt::none()).resume([interrupt.respond(response)]).await.unwrap();
+    let result = second.messages().iter().flat_map(|message| message.tool_results()).next().cloned().unwrap();
+    assert!(second.state().to_json().is_empty());
+    format!("{result:?}")
+}
+
+#[tokio::test]
+async fn a_question_of_a_task_is_answered_by_another_agent() {
+    let server = Server::start(Age::Stateless).await;
+    let expected = json!({"message": "Your colour?", "mode": "form"});
+    let result = answered(&server, "work_with_question", &expected, json!({"answer": "red"})).await;
+    assert!(result.contains("colour=red"), "{result}");
+}
+
+#[tokio::test]
+async fn a_visit_of_a_page_is_confirmed_by_another_agent() {
+    let expected = json!({"message": "Sign in.", "mode": "url", "url": "https://example.com/in"});
+    for age in AGES {
+        let server = Server::start(age).await;
+        let result = answered(&server, "visit", &expected, json!(true)).await;
+        assert!(result.contains("signed in"), "{age:?} {result}");
+
+        let server = Server::start(age).await;
+        let result = answered(&server, "visit", &expected, json!(false)).await;
+        assert!(result.contains("Error") && result.contains("declined"), "{age:?} {result}");
+    }
 }

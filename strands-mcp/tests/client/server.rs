@@ -165,6 +165,18 @@ impl Handler {
         InputRequiredResult::new(Some([("sample".to_owned(), request)].into()), Some("sampled".to_owned())).into()
     }
 
+    /// A task that asks once.
+    fn asking_task(&self) -> CallToolResponse {
+        let task = self.0.tasks.spawn(TaskOptions::new().with_poll_interval_ms(50), move |context| {
+            Box::pin(async move {
+                let answer = context.request_input("colour", form("Your colour?")).await?;
+                let answer = answer["content"]["answer"].as_str().unwrap_or("none").to_owned();
+                Ok(CallToolResult::success(vec![ContentBlock::text(format!("colour={answer}"))]))
+            })
+        });
+        CallToolResponse::Task(CreateTaskResult::new(task))
+    }
+
     fn task(&self) -> CallToolResponse {
         let state = Arc::clone(&self.0);
         let task = self.0.tasks.spawn(TaskOptions::new().with_poll_interval_ms(50), move |context| {
@@ -217,7 +229,18 @@ impl ServerHandler for Handler {
         }
         let description = self.0.description.lock().unwrap().clone();
         let idempotent = ToolAnnotations::new().idempotent(true);
-        let tools = ["write", "ask", "ask_at_once", "sample", "wait", "progress", "work", "broken"];
+        let tools = [
+            "write",
+            "ask",
+            "ask_at_once",
+            "sample",
+            "wait",
+            "progress",
+            "work",
+            "work_with_question",
+            "visit",
+            "broken",
+        ];
         let mut tools: Vec<Tool> =
             tools.map(|name| Tool::new(name, description.clone(), schema(json!({})))).into_iter().collect();
         let mut count = tools[0].clone().with_annotations(idempotent);
@@ -256,6 +279,13 @@ impl ServerHandler for Handler {
                 None => Ok(Self::sampling()),
             },
             "work" => Ok(self.task()),
+            "work_with_question" => Ok(self.asking_task()),
+            "visit" if state.written.fetch_add(1, Ordering::SeqCst) == 0 => {
+                let visit = json!({"mode": "url", "message": "Sign in.", "url": "https://example.com/in", "elicitationId": "e1"});
+                let data = json!({"elicitations": [visit]});
+                Err(ErrorData::new(ErrorCode(-32042), "sign in first", Some(data)))
+            }
+            "visit" => Ok(text("signed in")),
             "wait" => {
                 state.written.fetch_add(1, Ordering::SeqCst);
                 state.started.notify_one();
@@ -302,6 +332,14 @@ impl ServerHandler for Handler {
         _context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         Ok(GetTaskResult::new(self.0.tasks.get_task(&request.task_id)?))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.0.tasks.update_task(&request.task_id, request.input_responses)
     }
 
     async fn cancel_task(
