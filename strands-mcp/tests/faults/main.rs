@@ -15,6 +15,7 @@ mod leaks;
 mod origins;
 mod server;
 mod sessions;
+mod starts;
 mod tokens;
 
 use std::time::Duration;
