@@ -7,7 +7,7 @@
     reason = "a failure here fails the test"
 )]
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod children;
 mod http;
 #[cfg(target_os = "linux")]

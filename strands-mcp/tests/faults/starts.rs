@@ -55,7 +55,7 @@ async fn connects_to_many_servers_in_the_time_of_the_slowest_one() {
     assert!(time >= SLOWEST && time < 2 * SLOWEST, "{time:?}");
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn starts_many_children_in_the_time_of_the_slowest_one() {
     let clients = (1..=SERVERS).map(|number| {
