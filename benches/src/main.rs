@@ -11,6 +11,7 @@
 
 mod bedrock;
 mod growth;
+mod mcp;
 mod measure;
 mod openai;
 mod process;
@@ -41,6 +42,7 @@ fn main() {
     match arguments[..] {
         [] => table::print(""),
         [serve::COMMAND] => serve::serve(),
+        [mcp::COMMAND] => mcp::serve(),
         [streams::COMMAND, wire, side, address, count] => {
             streams::run(wire, named(side), address, count.parse().unwrap());
             process::report();
@@ -64,7 +66,7 @@ fn main() {
 
 /// Returns all rows that compare one thread's work.
 fn rows() -> Vec<Row> {
-    [openai::rows(), bedrock::rows()].into_iter().flatten().collect()
+    [openai::rows(), bedrock::rows(), mcp::rows()].into_iter().flatten().collect()
 }
 
 fn named(side: &str) -> Side {

@@ -11,6 +11,7 @@ use tokio::time::{self, MissedTickBehavior};
 
 use super::scenario::{self, Pace, Response, Scenario};
 use super::{BODIES, HANG_UP};
+use crate::mcp;
 
 /// Maximum size of the recorded request bodies in bytes.
 const RECORDED: usize = 8 * 1024 * 1024;
@@ -33,6 +34,7 @@ pub(crate) fn serve() {
         }
         tokio::spawn(send_bodies(listen(BODIES), bodies));
         tokio::spawn(hang_up(listen(HANG_UP)));
+        tokio::spawn(serve_mcp(listen(mcp::HTTP)));
         println!();
         // Blocks one thread: the parent's end of the pipe closes with the parent.
         tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await.unwrap().unwrap();
@@ -155,6 +157,23 @@ async fn send_bodies(listener: TcpListener, bodies: Bodies) {
         let (mut connection, _) = listener.accept().await.unwrap();
         let taken = std::mem::take(&mut *bodies.lock().unwrap());
         connection.write_all(&serde_json::to_vec(&taken).unwrap()).await.unwrap();
+    }
+}
+
+async fn serve_mcp(listener: TcpListener) {
+    loop {
+        let (connection, _) = listener.accept().await.unwrap();
+        connection.set_nodelay(true).unwrap();
+        tokio::spawn(async move {
+            let mut connection = BufReader::with_capacity(16 * 1024, connection);
+            while let Some(length) = read_head(&mut connection).await {
+                let mut body = vec![0; length];
+                let read = connection.read_exact(&mut body).await;
+                if read.is_err() || connection.get_mut().write_all(&mcp::respond_over_http(&body)).await.is_err() {
+                    return;
+                }
+            }
+        });
     }
 }
 

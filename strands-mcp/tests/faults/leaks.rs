@@ -1,7 +1,8 @@
 //! Resources after many connections.
 
-use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use serde_json::json;
 use strands::mcp::McpClient;
@@ -29,15 +30,28 @@ async fn settles(what: &str, most: usize, mut count: impl FnMut() -> usize) {
     }
 }
 
-/// Both transports in one test: descriptors and children are those of the whole process, so that no other test may run
-/// in it. `cargo test -p strands-mcp --test faults -- --ignored leaks` does that.
+/// Set in the process that a test starts for itself.
+const ALONE: &str = "STRANDS_ALONE";
+
+/// Runs in a process of its own, since it counts descriptors and children of the whole process.
 #[tokio::test]
-#[ignore = "counts the descriptors of the process: run it alone"]
-async fn leaks_nothing_in_a_thousand_connects() {
+async fn leaks_nothing_in_many_connects() {
+    if env::var_os(ALONE).is_some() {
+        let count = env::var("STRANDS_CONNECTS").map_or(100, |count| count.parse().unwrap());
+        return connect_many_times(count).await;
+    }
+    let mut test = Command::new(env::current_exe().unwrap());
+    let test = test.args(["--exact", "leaks::leaks_nothing_in_many_connects", "--nocapture"]).env(ALONE, "1");
+    let output = test.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+async fn connect_many_times(count: usize) {
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let (before_tasks, before_descriptors) = (tasks(), descriptors());
     let server = McpServer::start(|call| call.json("worked")).await;
-    for round in 0..1_000 {
+    for round in 0..count {
         let client = if round % 2 == 0 {
             McpClient::http(server.url()).bearer_token("token").build().unwrap()
         } else {

@@ -7,7 +7,7 @@
     reason = "a failure here fails the test"
 )]
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod children;
 mod http;
 #[cfg(target_os = "linux")]
@@ -15,6 +15,7 @@ mod leaks;
 mod origins;
 mod server;
 mod sessions;
+mod starts;
 mod tokens;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use strands_testkit::{Request, Response, Server};
+use strands_testkit::{Gate, Request, Response, Server};
 
 /// A server, and counts of its requests.
 pub(crate) struct McpServer {
@@ -35,15 +35,34 @@ impl Call<'_> {
     }
 }
 
+/// Returns the gate of a method of JSON-RPC.
+type GateOf = Box<dyn Fn(&str) -> Gate + Send + Sync>;
+
 impl McpServer {
     /// Starts a server with the tools `work` and `read`, of which the second one is read-only.
     pub(crate) async fn start(respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static) -> Self {
         Self::with_filter(|_| None, respond).await
     }
 
+    /// Starts a server whose responses wait at a gate, which is returned for a method of JSON-RPC.
+    pub(crate) async fn with_delay(
+        gate: impl Fn(&str) -> Gate + Send + Sync + 'static,
+        respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(|_| None, Some(Box::new(gate)), respond).await
+    }
+
     /// Starts a server with a filter that may respond to any request.
     pub(crate) async fn with_filter(
         filter: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+        respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(filter, None, respond).await
+    }
+
+    async fn new(
+        filter: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+        gate: Option<GateOf>,
         respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
         let sessions = Arc::new(AtomicUsize::new(0));
@@ -58,7 +77,8 @@ impl McpServer {
             let message = request.json();
             let Some(id) = message.get("id").cloned() else { return Response::new(202) };
             let result = |result: Value| Response::json(200, &json!({"jsonrpc": "2.0", "id": id, "result": result}));
-            match message["method"].as_str().unwrap_or_default() {
+            let method = message["method"].as_str().unwrap_or_default();
+            let response = match method {
                 "initialize" => {
                     let session = created.fetch_add(1, Ordering::SeqCst);
                     result(json!({
@@ -77,6 +97,10 @@ impl McpServer {
                     let error = json!({"code": -32601, "message": format!("unknown method {method}")});
                     Response::json(200, &json!({"jsonrpc": "2.0", "id": id, "error": error}))
                 }
+            };
+            match &gate {
+                Some(gate) => response.hold_head(&gate(method)),
+                None => response,
             }
         })
         .await;

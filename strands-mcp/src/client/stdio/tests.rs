@@ -1,6 +1,7 @@
 //! Children that misbehave. The rest of the client is tested in `tests/`.
 
-#![cfg(unix)]
+// Processes are observed in `/proc`.
+#![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};
 use std::{fs, thread};

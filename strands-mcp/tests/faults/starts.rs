@@ -1,0 +1,69 @@
+//! Many servers that are slow to start.
+
+use std::time::{Duration, Instant};
+
+use strands::Agent;
+use strands::mcp::McpClient;
+use strands::testing::{ScriptedModel, ScriptedTurn};
+use strands_testkit::Gate;
+
+use crate::server::McpServer;
+use crate::soon;
+
+const SERVERS: u64 = 20;
+const SLOWEST: Duration = Duration::from_millis(500);
+
+/// A server that responds to the handshake after this time.
+async fn slow(delay: Duration) -> McpServer {
+    McpServer::with_delay(
+        move |method| {
+            let gate = Gate::new();
+            let opened = gate.clone();
+            let delay = if method == "initialize" { delay } else { Duration::ZERO };
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                opened.open();
+            });
+            gate
+        },
+        |call| call.json("worked"),
+    )
+    .await
+}
+
+async fn tools_of(clients: impl Iterator<Item = McpClient>) -> (Vec<String>, Duration) {
+    let model = ScriptedModel::new([ScriptedTurn::text("Done.")]);
+    let builder = clients.fold(Agent::builder().model(model.clone()), |builder, client| builder.tool_provider(client));
+    let start = Instant::now();
+    let mut agent = soon(builder.build()).await.unwrap();
+    let time = start.elapsed();
+    soon(agent.prompt("Hello.").into_future()).await.unwrap();
+    (model.requests()[0].tools.clone(), time)
+}
+
+#[tokio::test]
+async fn connects_to_many_servers_in_the_time_of_the_slowest_one() {
+    let mut servers = Vec::new();
+    for number in 1..=SERVERS {
+        servers.push(slow(SLOWEST * u32::try_from(number).unwrap() / u32::try_from(SERVERS).unwrap()).await);
+    }
+    let clients = servers.iter().enumerate().map(|(number, server)| {
+        McpClient::http(server.url()).name(format!("server-{number}")).prefix(format!("s{number}")).build().unwrap()
+    });
+    let (tools, time) = tools_of(clients).await;
+    assert_eq!(tools.len(), 40);
+    assert!(time >= SLOWEST && time < 2 * SLOWEST, "{time:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn starts_many_children_in_the_time_of_the_slowest_one() {
+    let clients = (1..=SERVERS).map(|number| {
+        let delay = SLOWEST.as_secs_f64() * number as f64 / SERVERS as f64;
+        let client = crate::children::server(&format!("sleep {delay}"), "text worked");
+        client.name(format!("server-{number}")).prefix(format!("s{number}")).build().unwrap()
+    });
+    let (tools, time) = tools_of(clients).await;
+    assert_eq!(tools.len(), 40);
+    assert!(time >= SLOWEST && time < 2 * SLOWEST, "{time:?}");
+}
