@@ -24,6 +24,9 @@ use crate::client::token::{Challenge, TokenSource};
 /// Time in which a token that was just refreshed is not refreshed again if the server rejects it, in seconds.
 const REFRESHED_RECENTLY: u64 = 30;
 
+/// Time after a failed renewal in which a token that is still valid is used without another one, in seconds.
+const RENEWAL_RETRY: u64 = 5;
+
 /// Source of the tokens that [`OAuth`] obtains for a server. Cheap to clone; clones share tokens.
 #[derive(Clone)]
 pub struct OAuthTokenSource {
@@ -77,6 +80,10 @@ struct State {
     endpoint: Option<Endpoint>,
     /// The last token is of a refresh.
     refreshed: bool,
+    /// Time of the next attempt to renew a token that is still valid, in seconds since the Unix epoch.
+    renews_after: u64,
+    /// Record that the store had when it was last read or written.
+    record: Option<SecretString>,
     step_ups: u32,
     flight: Option<WeakShared<Flight>>,
 }
@@ -95,6 +102,14 @@ enum Cause {
     Rejection { challenge: Option<String>, rejected: Option<SecretString>, is_first: bool },
     /// The server asks for more scopes.
     StepUp { challenge: String, required: Vec<String> },
+}
+
+/// Reaction to a server that asks for more scopes.
+enum StepUp {
+    Started(Shared<Flight>),
+    Waiting(Shared<Flight>),
+    /// No token with other scopes is requested.
+    Useless,
 }
 
 #[async_trait]
@@ -129,6 +144,12 @@ impl OAuthTokenSource {
     }
 }
 
+impl State {
+    fn in_flight(&self) -> Option<Shared<Flight>> {
+        self.flight.as_ref().and_then(WeakShared::upgrade)
+    }
+}
+
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -139,16 +160,23 @@ impl Inner {
     fn current(&self) -> Option<Option<SecretString>> {
         let state = self.state();
         match &state.credentials.tokens {
-            Some(tokens) => tokens.is_fresh(now()).then(|| Some(tokens.access_token.clone().into())),
+            Some(tokens) => {
+                let now = now();
+                let waits = now < state.renews_after && tokens.is_valid(now);
+                (waits || tokens.is_fresh(now)).then(|| Some(tokens.access_token.clone().into()))
+            }
             None => state.loaded.then_some(None),
         }
     }
 
-    /// Token that is due for renewal and has not expired.
+    /// Token whose renewal failed and that has not expired. The renewal is tried again later.
     fn valid_token(&self) -> Option<SecretString> {
-        let state = self.state();
-        let tokens = state.credentials.tokens.as_ref().filter(|tokens| tokens.is_valid(now()))?;
-        Some(tokens.access_token.clone().into())
+        let mut state = self.state();
+        let now = now();
+        let tokens = state.credentials.tokens.as_ref().filter(|tokens| tokens.is_valid(now))?;
+        let token = tokens.access_token.clone().into();
+        state.renews_after = now.saturating_add(RENEWAL_RETRY);
+        Some(token)
     }
 
     /// Fresh token that is not the rejected one.
@@ -174,21 +202,33 @@ impl Inner {
         if !params.is_insufficient_scope() || required.is_empty() {
             return Ok(false);
         }
-        // An authorization that is under way may be without these scopes.
-        while let Some(flight) = self.in_flight() {
-            let _ = flight.await;
+        let rejected = challenge.rejected.as_ref();
+        loop {
+            match self.step_up(header, rejected, &required) {
+                StepUp::Started(flight) => return Ok(flight.await?.is_some()),
+                // It may be without these scopes.
+                StepUp::Waiting(flight) => flight.await?,
+                StepUp::Useless => return Ok(rejected.is_some() && self.another_token(rejected).is_some()),
+            };
         }
-        if !self.may_step_up(challenge.rejected.as_ref(), &required) {
-            return Ok(self.another_token(challenge.rejected.as_ref()).is_some() && challenge.rejected.is_some());
+    }
+
+    /// Starts a request for more scopes, unless another request for a token is under way.
+    fn step_up(self: &Arc<Self>, challenge: &str, rejected: Option<&SecretString>, required: &[String]) -> StepUp {
+        let mut state = self.state();
+        if let Some(flight) = state.in_flight() {
+            return StepUp::Waiting(flight);
         }
-        let cause = Cause::StepUp { challenge: header.clone(), required };
-        Ok(self.obtain(cause).await?.is_some())
+        if !self.may_step_up(&mut state, rejected, required) {
+            return StepUp::Useless;
+        }
+        let cause = Cause::StepUp { challenge: challenge.to_owned(), required: required.to_vec() };
+        StepUp::Started(self.start(&mut state, cause))
     }
 
     /// Counts a request for more scopes. Returns false if the limit is reached, or if it can't help: another token with them was
     /// obtained meanwhile, or they were requested already.
-    fn may_step_up(&self, rejected: Option<&SecretString>, required: &[String]) -> bool {
-        let mut state = self.state();
+    fn may_step_up(&self, state: &mut State, rejected: Option<&SecretString>, required: &[String]) -> bool {
         if let Some(tokens) = &state.credentials.tokens {
             let has = |scopes: &[String]| required.iter().all(|scope| scopes.contains(scope));
             if has(&tokens.granted_scopes) || has(&tokens.requested_scopes) {
@@ -206,30 +246,25 @@ impl Inner {
         true
     }
 
-    fn in_flight(&self) -> Option<Shared<Flight>> {
-        self.state().flight.as_ref().and_then(WeakShared::upgrade)
-    }
-
     /// Obtains a token, or waits for another caller that does. If all callers are gone, the authorization stops.
     async fn obtain(self: &Arc<Self>, cause: Cause) -> Obtained {
         let flight = {
             let mut state = self.state();
-            match state.flight.as_ref().and_then(WeakShared::upgrade) {
-                Some(flight) => flight,
-                None => {
-                    let inner = Arc::clone(self);
-                    let flight = async move {
-                        let obtained = inner.run(cause).await;
-                        inner.state().flight = None;
-                        obtained
-                    };
-                    let flight = flight.boxed().shared();
-                    state.flight = flight.downgrade();
-                    flight
-                }
-            }
+            state.in_flight().unwrap_or_else(|| self.start(&mut state, cause))
         };
         flight.await
+    }
+
+    fn start(self: &Arc<Self>, state: &mut State, cause: Cause) -> Shared<Flight> {
+        let inner = Arc::clone(self);
+        let flight = async move {
+            let obtained = inner.run(cause).await;
+            inner.state().flight = None;
+            obtained
+        };
+        let flight = flight.boxed().shared();
+        state.flight = flight.downgrade();
+        flight
     }
 
     async fn run(self: &Arc<Self>, cause: Cause) -> Obtained {
@@ -270,6 +305,7 @@ impl Inner {
                 if matches!(obtained, Err(OAuthError::Denied { .. } | OAuthError::Rejected { .. })) {
                     // The next attempt starts without the scopes of the rejected token.
                     self.state().credentials.tokens = None;
+                    self.save().await;
                 }
                 obtained.map(Some)
             }
@@ -294,12 +330,17 @@ impl Inner {
         };
         let mut state = self.state();
         state.loaded = true;
-        if let Some(stored) = stored {
-            let received = |credentials: &Credentials| credentials.tokens.as_ref().map(|tokens| tokens.received_at);
-            if received(&stored) >= received(&state.credentials) {
-                state.credentials = stored;
-            }
+        let is_known = match (&record, &state.record) {
+            (Some(record), Some(known)) => record.expose_secret() == known.expose_secret(),
+            (record, known) => record.is_none() && known.is_none(),
+        };
+        // Otherwise the credentials are at least as new as the record.
+        if let Some(stored) = stored
+            && !is_known
+        {
+            state.credentials = stored;
         }
+        state.record = record;
         Ok(())
     }
 
@@ -403,9 +444,12 @@ impl Inner {
                 let tokens = grant.authorize(http, discovered, &mut credentials, scopes).await;
                 if let Err(error) = &tokens {
                     // The next attempt needs no registration, unless the authorization server does not know this one.
-                    let mut state = self.state();
-                    state.credentials.issuer.clone_from(&discovered.metadata.issuer);
-                    state.credentials.client = credentials.client.clone().filter(|_| !error.is_unknown_client());
+                    {
+                        let mut state = self.state();
+                        state.credentials.issuer.clone_from(&discovered.metadata.issuer);
+                        state.credentials.client = credentials.client.clone().filter(|_| !error.is_unknown_client());
+                    }
+                    self.save().await;
                 }
                 tokens?
             }
@@ -448,20 +492,31 @@ impl Inner {
     /// Uses credentials from now on, and stores them.
     async fn keep(&self, credentials: Credentials, endpoint: Endpoint, refreshed: bool) -> Option<SecretString> {
         let token = credentials.tokens.as_ref().map(|tokens| tokens.access_token.clone().into());
-        let record = credentials.to_record();
         {
             let mut state = self.state();
             state.credentials = credentials;
             state.endpoint = Some(endpoint);
             state.refreshed = refreshed;
         }
+        self.save().await;
+        token
+    }
+
+    /// Stores the credentials.
+    async fn save(&self) {
+        let record = self.state().credentials.to_record();
         let saved = match record {
-            Ok(record) => self.oauth.store.save(record).await,
+            Ok(record) => {
+                let saved = self.oauth.store.save(record.clone()).await;
+                if saved.is_ok() {
+                    self.state().record = Some(record);
+                }
+                saved
+            }
             Err(error) => Err(error.into()),
         };
         if let Err(error) = saved {
             warn!(error = %error, "OAuth credentials can't be stored; they are lost with the process");
         }
-        token
     }
 }
