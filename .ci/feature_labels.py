@@ -4,7 +4,7 @@
 Builds the published crates with all features, `--cfg docsrs` and the unstable feature `doc_cfg`. Then
 - each item or module behind a `#[cfg(feature = ..)]` has the label "Available on crate feature .. only" on its page, which
   names exactly the features that a user may choose;
-- each item of the other crates is in the documentation of `strands`, under the same path or in its `models` or `session`.
+- each item of the other crates is in the documentation of `strands`, under the same path or in its `models`, `session` or `mcp`.
 """
 
 import os
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLISHED = ("strands-core", "strands-models", "strands-bedrock", "strands-session", "strands-rs")
+PUBLISHED = ("strands-core", "strands-http", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-rs")
 # Each file with public items behind features, and the folder of their pages.
 GATED = {
     "strands-core/src/testing/mod.rs": "strands_core/testing",
@@ -24,7 +24,13 @@ GATED = {
     "strands-rs/src/session.rs": "strands/session",
 }
 # The folder in `strands` of the items at a crate's root.
-HOMES = {"strands_core": "", "strands_models": "models/", "strands_bedrock": "models/bedrock/", "strands_session": "session/"}
+HOMES = {
+    "strands_core": "",
+    "strands_models": "models/",
+    "strands_bedrock": "models/bedrock/",
+    "strands_session": "session/",
+    "strands_mcp": "mcp/",
+}
 # Internal features that enable others.
 PRIVATE = {"_chat", "_http"}
 LABEL = re.compile(r"Available on <strong>(.*?)</strong> only")

@@ -5,7 +5,17 @@ import json
 import subprocess
 import sys
 
-LIBRARIES = ("strands-rs", "strands-core", "strands-models", "strands-bedrock", "strands-session", "strands-testkit", "travel-agent")
+LIBRARIES = (
+    "strands-rs",
+    "strands-core",
+    "strands-http",
+    "strands-models",
+    "strands-bedrock",
+    "strands-session",
+    "strands-mcp",
+    "strands-testkit",
+    "travel-agent",
+)
 
 
 def main() -> None:

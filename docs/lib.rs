@@ -26,6 +26,7 @@ pages! {
     hooks: "hooks.md",
     approval: "approval.md",
     servers: "servers.md",
+    mcp: "mcp.md",
     conversation: "conversation.md",
     models: "models.md",
     models_bedrock: "models/bedrock.md",

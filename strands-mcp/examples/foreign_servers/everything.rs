@@ -30,7 +30,7 @@ fn calls() -> Vec<(&'static str, Value, &'static [&'static str], Option<&'static
         ("toggle-simulated-logging", json!({}), &["logging"], None),
         ("toggle-subscriber-updates", json!({}), &["updates"], None),
         ("trigger-long-running-operation", json!({"duration": 0.2, "steps": 2}), &["completed"], None),
-        ("trigger-sampling-request", json!({"prompt": "Say hello."}), &["Hello from the lent model."], None),
+        ("trigger-sampling-request", json!({"prompt": "Say hello."}), &["Hello from the sampling model."], None),
         ("trigger-elicitation-request", json!({}), &["Ada"], None),
         ("trigger-url-elicitation", json!({"url": "https://example.com/confirm"}), &["accept"], None),
         ("simulate-research-query", json!({"topic": "rust"}), &[NEEDS_A_TASK], None),
@@ -77,8 +77,8 @@ pub(crate) async fn check(server: &[&str]) {
 }
 
 fn prepared<T: Transport>(builder: McpClientBuilder<T>) -> McpClient {
-    let lent = ScriptedModel::responding("Hello from the lent model.");
-    let builder = builder.sampling(lent, SamplingLimits::new()).elicitation(|elicitation| async move {
+    let model = ScriptedModel::responding("Hello from the sampling model.");
+    let builder = builder.sampling(model, SamplingLimits::new()).elicitation(|elicitation| async move {
         match elicitation.kind {
             ElicitationKind::Form { .. } => ElicitationResponse::Accept(json!({"name": "Ada", "check": true})),
             _ => ElicitationResponse::Accept(Value::Null),

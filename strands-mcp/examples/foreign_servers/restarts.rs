@@ -57,7 +57,7 @@ pub(crate) async fn check(count: usize, seed: u64, transport: &str, command: &[&
     server.stop();
 }
 
-/// A client that answers elicitations after a while.
+/// A client that responds to elicitations after a while.
 fn patient<T: Transport>(builder: McpClientBuilder<T>) -> McpClient {
     let builder = builder.elicitation(|_| async {
         sleep(Duration::from_millis(50)).await;

@@ -162,7 +162,7 @@ impl<T> McpClientBuilder<T> {
         self
     }
 
-    /// Sets a callback that answers elicitations. Default: an elicitation interrupts the agent until a human responds, if the
+    /// Sets a callback that responds to elicitations. Default: an elicitation interrupts the agent until a human responds, if the
     /// protocol version allows it (from 2026-07-28); otherwise it is refused.
     ///
     /// ```
@@ -186,7 +186,7 @@ impl<T> McpClientBuilder<T> {
         self
     }
 
-    /// Lends a model to the server, for its sampling requests. Default: they are refused.
+    /// Sets the model that responds to the server's sampling requests, within limits. Default: they are refused.
     pub fn sampling(mut self, model: impl Model + 'static, limits: SamplingLimits) -> Self {
         self.settings.sampling = Some(Sampling::new(Arc::new(model), limits));
         self

@@ -69,7 +69,7 @@ impl Caller {
         let (mut repetitions, mut was_lost) = (0, false);
         loop {
             let connection = self.link.reconnected(deadline).await?;
-            if !connection.answers(deadline).await {
+            if !connection.responds(deadline).await {
                 self.link.discard(&connection);
                 continue;
             }

@@ -80,7 +80,7 @@ impl Connector {
         .map_err(|(error, _)| error)
     }
 
-    /// Connects once. The error is true for a server that answers the probe, but speaks only versions with a handshake.
+    /// Connects once. The error is true for a server that knows the probe, but speaks only versions with a handshake.
     async fn handshake(
         &self,
         shared: &Arc<Shared>,
@@ -221,9 +221,9 @@ impl Connection {
         self.is_suspect.store(true, Ordering::Relaxed);
     }
 
-    /// Returns true if the server answers. A child that hangs would let each call time out; requests over HTTP are
+    /// Returns true if the server responds. A child that hangs would let each call time out; requests over HTTP are
     /// independent of each other.
-    pub(super) async fn answers(&self, deadline: Instant) -> bool {
+    pub(super) async fn responds(&self, deadline: Instant) -> bool {
         if self.child.is_none() || !self.is_suspect.load(Ordering::Relaxed) {
             return true;
         }
@@ -232,10 +232,10 @@ impl Connection {
         // Most of the time remains for the call, at a new child if need be.
         let limit = (deadline.saturating_duration_since(Instant::now()) / 4).min(PING_TIMEOUT);
         // Newer servers know no ping, and say so.
-        let answers =
+        let responds =
             matches!(timeout(limit, self.peer.send_request(ping)).await, Ok(Ok(_) | Err(ServiceError::McpError(_))));
-        self.is_suspect.store(!answers, Ordering::Relaxed);
-        answers
+        self.is_suspect.store(!responds, Ordering::Relaxed);
+        responds
     }
 
     /// Explains a failure by the end of the child process, if it has ended.

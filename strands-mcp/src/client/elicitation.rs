@@ -47,7 +47,7 @@ pub enum ElicitationResponse {
     Cancel,
 }
 
-/// Callback of a program that answers elicitations.
+/// Callback of a program that responds to elicitations.
 pub(super) type Elicit = Arc<dyn Fn(Elicitation) -> BoxFuture<'static, ElicitationResponse> + Send + Sync>;
 
 pub(super) fn boxed<F, R>(callback: F) -> Elicit

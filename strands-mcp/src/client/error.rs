@@ -56,10 +56,10 @@ pub enum McpError {
     TooManyRestarts {
         /// Name of the server.
         server: String,
-        /// How often it may be started, and when the next time is.
+        /// The limit of restarts, and the time of the next one.
         reason: String,
     },
-    /// The server answered a request with a JSON-RPC error.
+    /// The server responded to a request with a JSON-RPC error.
     #[error("MCP server `{server}` rejected the request: {message} (code {code})")]
     Rejected {
         /// Name of the server.
@@ -69,8 +69,8 @@ pub enum McpError {
         /// The server's message, at most 8 KiB.
         message: String,
     },
-    /// The server did not answer in time. It may have executed the request.
-    #[error("MCP server `{server}` did not answer within {timeout:?}")]
+    /// The server did not respond in time. It may have executed the request.
+    #[error("MCP server `{server}` did not respond within {timeout:?}")]
     Timeout {
         /// Name of the server.
         server: String,
@@ -101,7 +101,7 @@ pub enum McpError {
         /// The fault.
         reason: String,
     },
-    /// The server requests input, and nobody can give it.
+    /// The server requests input that the client can't give.
     #[error("MCP server `{server}` requests input: {reason}")]
     InputRequired {
         /// Name of the server.

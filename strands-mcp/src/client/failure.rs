@@ -19,7 +19,7 @@ pub(super) enum Failure {
     NotSent(McpError),
     /// The server may have executed the request.
     Unknown(McpError),
-    /// The server answered, or a repetition would fail in the same way.
+    /// The server responded, or a repetition would fail in the same way.
     Final(McpError),
 }
 

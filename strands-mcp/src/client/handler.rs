@@ -25,11 +25,11 @@ pub(super) struct Shared {
     pub(super) sampling: Option<Sampling>,
     /// Changes whenever the list of tools may have changed.
     generation: AtomicU64,
-    /// Number of requests for input that a human or a model answers now. Calls don't time out meanwhile.
+    /// Number of requests for input that a callback or a model is responding to. Calls don't time out meanwhile.
     answering: AtomicUsize,
 }
 
-/// Counts a request for input while it is answered.
+/// Counts a request for input until there is a response.
 struct Answering<'a>(&'a AtomicUsize);
 
 impl Drop for Answering<'_> {
@@ -76,7 +76,7 @@ impl Shared {
         capabilities
     }
 
-    /// Answers an elicitation with the program's callback, if there is one.
+    /// Responds to an elicitation with the program's callback, if there is one.
     pub(super) async fn elicit(&self, elicitation: Elicitation) -> Option<ElicitResult> {
         let callback = self.elicit.as_ref()?;
         let kind = elicitation.kind.clone();
@@ -88,7 +88,7 @@ impl Shared {
 
     pub(super) async fn sample(&self, params: CreateMessageRequestParams) -> Result<CreateMessageResult, ErrorData> {
         let Some(sampling) = &self.sampling else {
-            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "this client lends no model for sampling", None));
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "this client has no model for sampling", None));
         };
         let answering = self.answering();
         let sampled = sampling.sample(params).await;
@@ -96,8 +96,8 @@ impl Shared {
         sampled.map_err(|reason| ErrorData::new(ErrorCode::INVALID_REQUEST, reason, None))
     }
 
-    /// Answers a request for input that needs no human, or that the program's callback answers. `None` means that the
-    /// elicitation has to wait for a human.
+    /// Responds to a request for input that needs no human, or for which the program has a callback. The inner error is an
+    /// elicitation that needs an interrupt.
     pub(super) async fn answer(&self, request: InputRequest) -> Result<Result<Value, Elicitation>, ErrorData> {
         let unsupported = || ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "this client can't give such input", None);
         let serialized = |error: serde_json::Error| ErrorData::internal_error(error.to_string(), None);
@@ -113,7 +113,7 @@ impl Shared {
                     None => Ok(Err(elicitation)),
                 }
             }
-            // The client lends no directories.
+            // The client has no directories for servers.
             InputRequest::ListRoots(_) => Ok(Ok(serde_json::json!({"roots": []}))),
             _ => Err(unsupported()),
         }
@@ -152,7 +152,7 @@ impl ClientHandler for Handler {
             Some(elicitation) => self.shared.elicit(elicitation).await,
             None => None,
         };
-        // The request lives as long as this connection: it can't wait for a human who answers in another process.
+        // The request lives as long as this connection: it can't become an interrupt, whose response may come in another process.
         result.ok_or_else(|| {
             let reason = "this client has no callback for elicitations, and in this protocol version they can't wait";
             ErrorData::new(ErrorCode::INVALID_REQUEST, reason, None)

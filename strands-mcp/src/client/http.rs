@@ -24,7 +24,7 @@ use super::event_stream::with_limit_errors;
 use super::token::{Challenge, TokenSource};
 
 const MOST_REDIRECTS: usize = 10;
-/// Challenges of one request, after which it fails: an authorization and a larger scope, each with room for a repetition.
+/// Challenges of one request, after which it fails: an authorization and a larger scope, each of them twice.
 const MOST_CHALLENGES: u32 = 5;
 /// Requests that are sent at once. Agents of a program share a client.
 const MOST_REQUESTS: usize = 256;
@@ -138,7 +138,7 @@ fn challenge(error: &HttpError, attempt: u32) -> Option<Challenge> {
     }
 }
 
-/// Returns a response with the id of its request. Servers answer an unknown session with an error without an id, which
+/// Returns a response with the id of its request. Servers respond to an unknown session with an error without an id, which
 /// nothing would wait for.
 fn correlated(
     response: StreamableHttpPostResponse,

@@ -1,4 +1,4 @@
-//! Input that a server requests for a call: answered by a callback or a model, or by a human through an interrupt.
+//! Input that a server requests for a call: from a callback, a model, or a human through an interrupt.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub(super) fn visits(error: ErrorData) -> InputRequests {
 }
 
 impl Caller {
-    /// Answers requests for input. `round` tells the interrupts of a call apart.
+    /// Responds to requests for input. `round` tells the interrupts of a call apart.
     pub(super) async fn answers(
         &self,
         tool: &str,

@@ -105,7 +105,7 @@ impl Link {
     async fn connect(&self) -> Result<Arc<Connection>, McpError> {
         let (next, known) = {
             let mut attempts = self.attempts();
-            // After a failure, another server may answer.
+            // After a failure, there may be another server.
             (attempts.next, attempts.lifecycle.take())
         };
         if let Some(next) = next {
@@ -120,7 +120,7 @@ impl Link {
                 *attempts = Attempts { failed: 0, next: None, was_connected: true, lifecycle };
                 drop(attempts);
                 if was_connected {
-                    // Another process may answer now, with other tools.
+                    // There may be another process now, with other tools.
                     self.shared.tools_may_have_changed();
                 }
                 Ok(Arc::new(connection))

@@ -1,4 +1,4 @@
-//! A call to its end: rounds of input that the server requests, tasks, and the state of a call that waits for a human.
+//! A call to its end: rounds of input that the server requests, tasks, and the state of an interrupted call.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use super::mcp_client::Caller;
 pub(super) const MOST_ROUNDS: u32 = 10;
 /// Wait before a call is sent again whose response has a state and no requests: the server is busy.
 pub(super) const BUSY_DELAY: Duration = Duration::from_millis(100);
-/// Name in the agent's state of calls that wait for a human.
+/// Name of interrupted calls in the agent's state.
 const STATE_NAME: &str = "mcp_pending_calls";
 
-/// A call that waits for a human, in the agent's state: the responses continue it, in another process as well.
+/// An interrupted call, in the agent's state: the responses continue it, in another process as well.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Pending {

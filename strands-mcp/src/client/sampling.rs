@@ -14,7 +14,7 @@ use strands_core::message::{ContentBlock, ImageBlock, ImageFormat, Message};
 use strands_core::models::{Model, StopReason};
 use strands_core::{Agent, ErrorChain, Limits};
 
-/// Limits of the model that a program lends to a server, in the lifetime of a client.
+/// Limits of a client's sampling model, over its lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -50,7 +50,7 @@ impl Default for SamplingLimits {
     }
 }
 
-/// A lent model.
+/// A model for sampling, with its limits.
 pub(super) struct Sampling {
     model: Arc<dyn Model>,
     limits: SamplingLimits,
@@ -66,7 +66,7 @@ impl Sampling {
     /// Returns the model's response, or the reason of a refusal, for the server.
     pub(super) async fn sample(&self, params: CreateMessageRequestParams) -> Result<CreateMessageResult, String> {
         if params.tools.is_some_and(|tools| !tools.is_empty()) {
-            return Err("the lent model calls no tools".to_owned());
+            return Err("the sampling model calls no tools".to_owned());
         }
         let mut messages = params.messages.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
         let prompt = messages.pop().ok_or("the request has no messages")?;
@@ -124,6 +124,6 @@ fn block(block: SamplingMessageContentBlock) -> Result<ContentBlock, String> {
             let bytes = STANDARD.decode(image.data).map_err(|_| "the image is not valid base64".to_owned())?;
             Ok(ImageBlock::new(ImageFormat::from(format), bytes).into())
         }
-        _ => Err("the lent model takes texts and images only".to_owned()),
+        _ => Err("the sampling model takes texts and images only".to_owned()),
     }
 }

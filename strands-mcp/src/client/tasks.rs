@@ -44,7 +44,7 @@ pub struct McpTask {
 pub enum TaskState {
     /// The server works on it. With the server's message, if there is one.
     Working(Option<String>),
-    /// The server waits for input. [`McpTask::wait`] answers it with the client's callback.
+    /// The server waits for input. [`McpTask::wait`] responds with the client's callback.
     InputRequired,
     /// It is completed.
     Completed(ToolOutput),
@@ -107,7 +107,7 @@ impl McpTask {
     ///
     /// # Errors
     ///
-    /// Returns [`McpError`] if there is no output: the task failed, was cancelled, or needs input that nobody gives.
+    /// Returns [`McpError`] if there is no output: the task failed, was cancelled, or needs input that the client can't give.
     pub async fn wait(&self) -> Result<ToolOutput, McpError> {
         let caller = &self.client.inner.caller;
         let result = caller.poll("", 0, &self.id, None).await;
@@ -148,7 +148,7 @@ impl Caller {
         let mut abandoned = AbandonedTask(Some((connection, id.to_owned())));
         let result = self.poll(tool, round, id, ctx).await;
         if !matches!(result, Err(CallError::Mcp(McpError::Timeout { .. }))) {
-            // It is finished, or it waits for a human.
+            // It is finished, or interrupted.
             abandoned.0 = None;
         }
         result
@@ -233,7 +233,7 @@ fn failure(error: &rmcp::model::JsonObject) -> String {
     bounded(message)
 }
 
-/// A task whose result nobody waits for. Dropping it cancels the task; the connection lives until then.
+/// A task of a call. Dropping it cancels the task; the connection lives until then.
 struct AbandonedTask(Option<(Arc<Connection>, String)>);
 
 impl Drop for AbandonedTask {

@@ -26,18 +26,32 @@ impl OutputForm {
         }
     }
 
-    /// Returns the structured content of a result, or `None` if the result is not one JSON value or text.
+    /// Returns the structured content of a result, or `None` if the result has no value of the schema.
     pub(super) fn structured(&self, result: &ToolResult) -> Option<Value> {
         let value = match result.content.as_slice() {
             [ToolResultContent::Json(value)] => value.clone(),
-            [ToolResultContent::Text(text)] => Value::String(text.clone()),
-            _ => return None,
+            [ToolResultContent::Text(text)] if self.is_wrapped => Value::String(text.clone()),
+            // Results of other servers may be text, or have it beside the value.
+            [ToolResultContent::Text(text)] => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
+            content => content.iter().find_map(object)?,
         };
-        match value {
-            value if self.is_wrapped => Some(Value::Object(Map::from_iter([(FIELD.to_owned(), value)]))),
-            value if value.is_object() => Some(value),
-            _ => None,
+        if !self.is_wrapped && value.is_object() {
+            return Some(value);
         }
+        (self.is_wrapped || self.has_only_field()).then(|| Value::Object(Map::from_iter([(FIELD.to_owned(), value)])))
+    }
+
+    /// Returns true for an object that another SDK has wrapped around a value.
+    fn has_only_field(&self) -> bool {
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        properties.is_some_and(|properties| properties.len() == 1 && properties.contains_key(FIELD))
+    }
+}
+
+fn object(content: &ToolResultContent) -> Option<Value> {
+    match content {
+        ToolResultContent::Json(value) if value.is_object() => Some(value.clone()),
+        _ => None,
     }
 }
 
@@ -58,7 +72,7 @@ fn wrapped(mut schema: Value) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use strands_core::message::{ToolResult, ToolResultStatus};
+    use strands_core::message::{ToolResult, ToolResultContent, ToolResultStatus};
 
     use super::OutputForm;
 
@@ -89,5 +103,19 @@ mod tests {
         assert_eq!(form.structured(&result), Some(json!({"city": "Oslo"})));
         let result = ToolResult::new("1", ToolResultStatus::Success, ["text"]);
         assert_eq!(form.structured(&result), None);
+    }
+
+    #[test]
+    fn results_of_other_servers_are_structured_again() {
+        let form = OutputForm::new(&json!({"type": "object", "properties": {"result": {"type": "integer"}}}));
+        let city = OutputForm::new(&json!({"type": "object", "properties": {"city": {"type": "string"}}}));
+        let structured = |form: &OutputForm, content: Vec<ToolResultContent>| {
+            form.structured(&ToolResult::new("1", ToolResultStatus::Success, content))
+        };
+        assert_eq!(structured(&form, vec!["3".into()]), Some(json!({"result": 3})));
+        assert_eq!(structured(&form, vec!["three".into()]), Some(json!({"result": "three"})));
+        assert_eq!(structured(&form, vec![r#"{"result":3}"#.into()]), Some(json!({"result": 3})));
+        let both = vec!["a city".into(), json!({"city": "Oslo"}).into()];
+        assert_eq!(structured(&city, both), Some(json!({"city": "Oslo"})));
     }
 }

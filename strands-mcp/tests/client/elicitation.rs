@@ -1,4 +1,4 @@
-//! Elicitation: interrupts that another process answers, callbacks, and refusals.
+//! Elicitation: interrupts with a response in another process, callbacks, and refusals.
 
 use strands_core::Prompt;
 use strands_core::models::StopReason;
@@ -64,7 +64,7 @@ async fn an_elicitation_that_nobody_can_answer_is_refused() {
     assert!(text(&output).contains("no callback for elicitations"), "{output:?}");
 }
 
-/// Interrupts an agent with a call of a tool, answers it with another agent, and returns the result.
+/// Interrupts an agent with a call of a tool, resumes it with another agent, and returns the result.
 async fn answered(server: &Server, tool: &'static str, expected: &Value, response: Value) -> String {
     let (sessions, model) = (InMemorySessionManager::new("s1"), calling(&[tool]));
     let mut first = agent(&client(server), &model).session_manager(sessions.clone()).build().await.unwrap();

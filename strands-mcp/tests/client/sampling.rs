@@ -1,4 +1,4 @@
-//! Sampling: refused, or answered by a model that the program lends.
+//! Sampling: refused, or with a model of the program.
 
 use strands_core::serde_json::json;
 use strands_core::testing::ScriptedModel;
@@ -8,14 +8,14 @@ use crate::server::{Age, Server};
 use crate::{client, text};
 
 #[tokio::test]
-async fn sampling_is_refused_unless_a_model_is_lent() {
+async fn sampling_is_refused_without_a_model() {
     let server = Server::start(Age::Stateless).await;
     let error = client(&server).call_tool("sample", json!({})).await.unwrap_err();
     assert!(matches!(&error, McpError::Rejected { .. } | McpError::InputRequired { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_lent_model_responds_until_the_limit_is_reached() {
+async fn the_sampling_model_responds_until_the_limit_is_reached() {
     let server = Server::start(Age::Stateless).await;
     let limits = SamplingLimits::new().with_responses(2);
     let client = McpClient::http(server.url()).sampling(ScriptedModel::responding("hi"), limits).build().unwrap();

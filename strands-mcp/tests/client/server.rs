@@ -142,7 +142,7 @@ fn answer(responses: Option<&InputResponses>, key: &str) -> Option<String> {
 }
 
 impl Handler {
-    /// Asks twice, one question after the other, and returns both answers.
+    /// Asks twice, one question after the other, and returns both responses.
     fn ask(request: &CallToolRequestParams) -> CallToolResponse {
         let responses = request.input_responses.as_ref();
         let ask = |key: &str, message: &str, state: Option<String>| {

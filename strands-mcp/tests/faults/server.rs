@@ -49,7 +49,7 @@ impl McpServer {
         Self::new(|_| None, Some(Box::new(gate)), respond).await
     }
 
-    /// Starts a server with a filter that may answer any request.
+    /// Starts a server with a filter that may respond to any request.
     pub(crate) async fn with_filter(
         filter: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
         respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static,

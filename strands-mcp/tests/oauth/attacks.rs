@@ -170,7 +170,7 @@ async fn endless_responses_are_cut() {
 
     let error = failure(by_secret(), &servers).await;
 
-    assert_eq!(error.to_string(), "invalid token response: larger than 1 MiB");
+    assert_eq!(error.to_string(), "invalid OAuth response: larger than 1 MiB");
     // The buffers of the connection are full before the server learns of it.
     let sent = servers.seen.lock().unwrap().endless_bytes;
     assert!(sent < 16 << 20, "{sent}");

@@ -1,6 +1,7 @@
 //! A server with an authorization server, both on loopback addresses, with faults to choose from.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE
 use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::routing::{any, get, post};
+use axum::serve::Listener;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream;
@@ -38,6 +40,10 @@ pub(crate) struct Behavior {
     pub(crate) unknown_method: UnknownMethod,
     /// Scopes that the server requires.
     pub(crate) required: Vec<String>,
+    /// Client that the authorization server does not know any more.
+    pub(crate) forgotten: Option<String>,
+    /// Status of the next responses of the token endpoint.
+    pub(crate) token_status: Option<u16>,
     /// Scopes that are granted whatever is requested.
     pub(crate) grants: Option<String>,
     pub(crate) token_delay: Duration,
@@ -88,14 +94,23 @@ async fn listen() -> (TcpListener, String) {
     (listener, origin)
 }
 
-fn serve(listener: TcpListener, router: Router) {
+fn serve(listener: impl Listener<Addr: Debug>, router: Router) {
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
 }
 
 impl Servers {
     pub(crate) async fn start(behavior: Behavior) -> Self {
-        let (resource, server) = listen().await;
         let (authorization, issuer) = listen().await;
+        Self::start_at(behavior, authorization, issuer).await
+    }
+
+    /// Starts the authorization server at a listener, such as one with TLS.
+    pub(crate) async fn start_at(
+        behavior: Behavior,
+        authorization: impl Listener<Addr: Debug>,
+        issuer: String,
+    ) -> Self {
+        let (resource, server) = listen().await;
         let servers = Self {
             server: format!("{server}/mcp"),
             issuer,
@@ -289,6 +304,16 @@ async fn token(State(servers): State<Servers>, headers: HeaderMap, body: Bytes) 
             return (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, url)]).into_response();
         }
         None => {}
+    }
+    let (forgotten, status) = {
+        let behavior = servers.behavior.lock().unwrap();
+        (behavior.forgotten.clone(), behavior.token_status)
+    };
+    if let Some(status) = status {
+        return StatusCode::from_u16(status).unwrap().into_response();
+    }
+    if forgotten.is_some() && forgotten.as_ref() == request.get("client_id") {
+        return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
     }
     let rejected = || json_response(StatusCode::BAD_REQUEST, &json!({"error": "invalid_grant"}));
     let behavior = servers.behavior.lock().unwrap();

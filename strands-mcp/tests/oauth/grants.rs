@@ -129,6 +129,21 @@ async fn reports_that_a_user_denied() {
 }
 
 #[tokio::test]
+async fn a_user_who_denied_needs_no_other_registration() {
+    let redirect = json!({"code": null, "error": "access_denied"});
+    let servers = Servers::start(Behavior { redirect, ..Behavior::default() }).await;
+    let source = by_user().token_source(&servers.server).unwrap();
+    for _ in 0..3 {
+        assert!(request(&source, &servers.server).await.is_err());
+    }
+
+    servers.behavior.lock().unwrap().redirect = json!(null);
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+
+    assert_eq!(servers.seen.lock().unwrap().registrations.len(), 1);
+}
+
+#[tokio::test]
 async fn reports_a_failed_callback() {
     let servers = Servers::start(Behavior::default()).await;
     let grant = AuthorizationCode::new(REDIRECT_URI, |_url| async { Err::<String, _>("no browser") });

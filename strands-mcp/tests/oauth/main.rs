@@ -6,6 +6,7 @@ mod attacks;
 mod authorization_server;
 mod client;
 mod grants;
+mod network;
 mod tokens;
 
 use std::error::Error as StdError;

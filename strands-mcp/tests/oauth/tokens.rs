@@ -91,6 +91,46 @@ async fn programs_without_a_user_request_the_next_token_themselves() {
     assert_eq!(token(&source).await.as_deref(), Some("access-3"));
 }
 
+#[tokio::test]
+async fn a_client_that_the_authorization_server_forgot_is_registered_again() {
+    let servers = Servers::start(Behavior::default()).await;
+    let source = by_user().token_source(&servers.server).unwrap();
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+
+    // Noticed at a refresh.
+    servers.behavior.lock().unwrap().forgotten = Some("client-1".to_owned());
+    servers.revoke();
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+    assert_eq!(servers.seen.lock().unwrap().registrations.len(), 2);
+
+    // Noticed at the exchange of a code.
+    let servers = Servers::start(Behavior::default()).await;
+    let source = by_user().token_source(&servers.server).unwrap();
+    servers.behavior.lock().unwrap().forgotten = Some("client-1".to_owned());
+    assert!(request(&source, &servers.server).await.is_err());
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+    assert_eq!(servers.seen.lock().unwrap().registrations.len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_is_used_to_its_end_if_the_refresh_fails() {
+    let servers = Servers::start(Behavior { expires_in: Some(6), ..Behavior::default() }).await;
+    let source = by_user().token_source(&servers.server).unwrap();
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+    servers.behavior.lock().unwrap().token_status = Some(503);
+    tokio::time::sleep(Duration::from_millis(3100)).await;
+
+    assert_eq!(token(&source).await.as_deref(), Some("access-1"));
+    assert_eq!(servers.token_requests(), 2);
+    tokio::time::sleep(Duration::from_millis(3100)).await;
+    assert!(source.token().await.is_err());
+
+    // The refresh token is still good.
+    servers.behavior.lock().unwrap().token_status = None;
+    assert!(token(&source).await.is_some());
+    assert_eq!(servers.authorizations(), 1);
+}
+
 /// Store of the tests: what processes share.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Option<String>>>);

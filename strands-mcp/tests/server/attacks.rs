@@ -129,7 +129,7 @@ async fn rubbish_on_a_stream_is_survived() {
 }
 
 #[tokio::test]
-async fn a_thousand_connects_leave_no_task() {
+async fn a_thousand_connects_leave_no_task_and_no_descriptor() {
     let url = served(server()).await;
     let metrics = tokio::runtime::Handle::current().metrics();
     let client = connected_to(&url, Client::default(), AGES[0], None).await;
@@ -140,6 +140,8 @@ async fn a_thousand_connects_leave_no_task() {
     };
     tokio::time::sleep(Duration::from_millis(200)).await;
     let before = metrics.num_alive_tasks();
+    let descriptors = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let open = descriptors();
     for round in 0..500 {
         for age in AGES {
             let client = connected_to(&url, Client::default(), age, None).await;
@@ -150,4 +152,6 @@ async fn a_thousand_connects_leave_no_task() {
     }
     // The pool of the HTTP client keeps a few connections.
     settled(before + 8).await;
+    // Other tests of this program have descriptors, too.
+    until("the end of connections", || descriptors() < open + 100).await;
 }

@@ -164,7 +164,7 @@ async fn progress_arrives_in_order() {
             let options = PeerRequestOptions::no_options();
             let handle = client.send_request_with_option(McpRequest::CallToolRequest(request), options).await.unwrap();
             handle.await_response().await.unwrap();
-            let progress = recorder.progress.clone();
+            let progress = std::sync::Arc::clone(&recorder.progress);
             until("progress", || progress.lock().unwrap().len() == 3).await;
             let expected = [1.0, 2.0, 3.0].map(|step| (step, Some(format!("step {step}"))));
             assert_eq!(*progress.lock().unwrap(), expected, "{age:?}");

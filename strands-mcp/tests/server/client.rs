@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult,
-    ErrorData, Implementation, ProgressNotificationParam, ProtocolVersion,
+    ErrorData, Implementation, ProgressNotificationParam, ProtocolVersion, ResourceUpdatedNotificationParam,
 };
 use rmcp::service::{NotificationContext, RequestContext, RunningService, serve_client_with_lifecycle};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -23,13 +23,18 @@ pub(crate) enum Age {
 
 pub(crate) const AGES: [Age; 2] = [Age::Legacy, Age::Stateless];
 
+/// Number and message of a progress notification.
+pub(crate) type Progress = (f64, Option<String>);
+
 /// A client, with the responses of its user.
 #[derive(Clone, Default)]
 pub(crate) struct Client {
     pub(crate) answers: Arc<Mutex<Vec<Value>>>,
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
-    pub(crate) progress: Arc<Mutex<Vec<(f64, Option<String>)>>>,
+    pub(crate) progress: Arc<Mutex<Vec<Progress>>>,
     pub(crate) list_changes: Arc<Mutex<usize>>,
+    pub(crate) updates: Arc<Mutex<Vec<String>>>,
+    pub(crate) logs: Arc<Mutex<Vec<Value>>>,
 }
 
 pub(crate) type Running = RunningService<RoleClient, Client>;
@@ -64,6 +69,23 @@ impl ClientHandler for Client {
 
     async fn on_progress(&self, progress: ProgressNotificationParam, _context: NotificationContext<RoleClient>) {
         self.progress.lock().unwrap().push((progress.progress, progress.message));
+    }
+
+    async fn on_resource_updated(
+        &self,
+        update: ResourceUpdatedNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        self.updates.lock().unwrap().push(update.uri);
+    }
+
+    #[expect(deprecated, reason = "log messages are deprecated by the protocol, but not removed")]
+    async fn on_logging_message(
+        &self,
+        message: rmcp::model::LoggingMessageNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        self.logs.lock().unwrap().push(message.data);
     }
 
     async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use rmcp::model::{GetPromptRequestParams, ReadResourceRequestParams, SubscriptionFilter};
 use serde_json::json;
-use strands::mcp::McpServer;
+use strands::mcp::{McpServer, ResourceUpdates};
 use strands::message::{ImageBlock, ImageFormat};
-use strands::{Tool, ToolProvider, async_trait, tool, tools};
+use strands::{Tool, ToolContext, ToolError, ToolProvider, async_trait, tool, tools};
 
 use crate::client::{AGES, Age, Client, call, connected, connected_to, served, text, until};
 
@@ -153,4 +153,63 @@ async fn functions_are_prompts_and_resources() {
         let missing = read("shop://carts/1").await.unwrap_err().to_string();
         assert!(missing.contains("unknown resource"), "{missing}");
     }
+}
+
+#[tokio::test]
+async fn subscribers_are_notified_of_changed_resources() {
+    for age in AGES {
+        let updates = ResourceUpdates::new();
+        let server = McpServer::new(tools![One]).unwrap().resource("shop://logo", Logo).unwrap();
+        let recorder = Client::default();
+        let client = connected(server.resource_updates(updates.clone()), recorder.clone(), age).await;
+        client.list_all_tools().await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        if age == Age::Stateless {
+            let filter = SubscriptionFilter::builder().resource_subscription("shop://logo").build();
+            let mut subscription = client.listen(filter).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            updates.changed("shop://other");
+            updates.changed("shop://logo");
+            let next = tokio::time::timeout(std::time::Duration::from_secs(3), subscription.next());
+            let next = serde_json::to_value(next.await.unwrap().unwrap().unwrap()).unwrap();
+            assert_eq!(next["params"]["uri"], "shop://logo", "{next}");
+            continue;
+        }
+        #[expect(deprecated, reason = "of older protocols")]
+        client.subscribe(rmcp::model::SubscribeRequestParams::new("shop://logo")).await.unwrap();
+        updates.changed("shop://other");
+        updates.changed("shop://logo");
+        let seen = Arc::clone(&recorder.updates);
+        until("the update", || *seen.lock().unwrap() == ["shop://logo"]).await;
+        #[expect(deprecated, reason = "of older protocols")]
+        client.unsubscribe(rmcp::model::UnsubscribeRequestParams::new("shop://logo")).await.unwrap();
+        updates.changed("shop://logo");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert_eq!(seen.lock().unwrap().len(), 1);
+    }
+}
+
+/// Logs.
+#[tool]
+async fn log(ctx: &ToolContext) -> Result<&'static str, ToolError> {
+    for level in ["debug", "info", "error"] {
+        ctx.progress(json!({"level": level, "data": {"of": level}})).await?;
+    }
+    Ok("logged")
+}
+
+#[tokio::test]
+async fn log_messages_are_sent_from_the_level_that_the_client_sets() {
+    let recorder = Client::default();
+    let client = connected(McpServer::new(tools![Log]).unwrap(), recorder.clone(), Age::Legacy).await;
+    client.call_tool(call("log", json!({}))).await.unwrap();
+    assert!(recorder.logs.lock().unwrap().is_empty());
+    #[expect(deprecated, reason = "of older protocols")]
+    {
+        let level = rmcp::model::LoggingLevel::Info;
+        client.set_level(rmcp::model::SetLevelRequestParams::new(level)).await.unwrap();
+    }
+    client.call_tool(call("log", json!({}))).await.unwrap();
+    let logs = Arc::clone(&recorder.logs);
+    until("log messages", || *logs.lock().unwrap() == [json!({"of": "info"}), json!({"of": "error"})]).await;
 }

@@ -8,6 +8,7 @@ mod calls;
 mod client;
 mod ends;
 mod lists;
+mod own_client;
 mod questions;
 mod raw_http;
 mod shutdown;

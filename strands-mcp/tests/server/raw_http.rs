@@ -92,5 +92,5 @@ pub(crate) fn stateless(
 /// Returns the JSON-RPC message in a response, also if it is an event.
 pub(crate) fn message(raw: &Raw) -> Value {
     let start = raw.body.find("{\"jsonrpc\"").unwrap_or_else(|| panic!("no message: {}", raw.body));
-    serde_json::Deserializer::from_str(&raw.body[start..]).into_iter().next().unwrap().unwrap()
+    serde_json::Deserializer::from_slice(&raw.body.as_bytes()[start..]).into_iter().next().unwrap().unwrap()
 }

@@ -63,8 +63,8 @@ pub enum OAuthError {
         /// Description by the authorization server.
         description: Option<String>,
     },
-    /// The response of the token endpoint has no usable token.
-    #[error("invalid token response: {0}")]
+    /// A response is too large, or that of the token endpoint has no usable token.
+    #[error("invalid OAuth response: {0}")]
     InvalidResponse(&'static str),
     /// The HTTP client can't be set up.
     #[error("the HTTP client can't be set up: {0}")]
@@ -95,6 +95,11 @@ impl OAuthError {
 
     pub(super) fn registration(error: &AuthError) -> Self {
         Self::Registration(text(error))
+    }
+
+    /// Returns true if the authorization server does not know the client, such as after its registration expired.
+    pub(super) fn is_unknown_client(&self) -> bool {
+        matches!(self, Self::Rejected { code, .. } if code == "invalid_client")
     }
 
     pub(super) fn callback(error: Box<dyn StdError + Send + Sync>) -> Self {

@@ -159,8 +159,9 @@ impl OAuth {
         self
     }
 
-    /// Allows an authorization server at a private address, such as in a company's network. Default: false, unless the URL of
-    /// the server itself has a private address. Link-local addresses, at which clouds serve credentials, stay forbidden.
+    /// Allows an authorization server whose name has a private address, such as in a company's network. Default: false, unless
+    /// the URL of the server itself has a private address. Authorization servers that are named by a private address instead
+    /// of a host name, and link-local addresses, at which clouds serve credentials, stay forbidden.
     pub fn allow_private_addresses(mut self, allow: bool) -> Self {
         self.allow_private = allow;
         self

@@ -144,6 +144,13 @@ impl Inner {
         }
     }
 
+    /// Token that is due for renewal and has not expired.
+    fn valid_token(&self) -> Option<SecretString> {
+        let state = self.state();
+        let tokens = state.credentials.tokens.as_ref().filter(|tokens| tokens.is_valid(now()))?;
+        Some(tokens.access_token.clone().into())
+    }
+
     /// Fresh token that is not the rejected one.
     fn another_token(&self, rejected: Option<&SecretString>) -> Option<SecretString> {
         let state = self.state();
@@ -234,8 +241,10 @@ impl Inner {
                 if let Some(current) = self.current() {
                     return Ok(current);
                 }
-                if let Some(token) = self.refresh(None).await? {
-                    return Ok(Some(token));
+                match self.refresh(None).await {
+                    Ok(Some(token)) => return Ok(Some(token)),
+                    Ok(None) => {}
+                    Err(error) => return self.valid_token().map(Some).ok_or(error),
                 }
                 // The server asks for a token where a user has to authorize.
                 if matches!(self.oauth.grant, OAuthGrant::AuthorizationCode(_)) {
@@ -355,13 +364,17 @@ impl Inner {
                 ("resource", endpoint.resource.as_str()),
             ];
             let refreshed = server.request(&inner.http, &client, &form).await;
-            let refreshed = match refreshed {
-                Ok(response) => Some(response.refresh(&tokens)),
+            let credentials = match refreshed {
+                Ok(response) => Credentials { tokens: Some(response.refresh(&tokens)), ..credentials },
                 // The authorization is gone. Other errors may pass.
-                Err(OAuthError::Rejected { code, .. }) if code == "invalid_grant" => None,
+                Err(OAuthError::Rejected { code, .. }) if code == "invalid_grant" => {
+                    Credentials { tokens: None, ..credentials }
+                }
+                Err(error) if error.is_unknown_client() && credentials.client.is_some() => {
+                    Credentials { tokens: None, client: None, ..credentials }
+                }
                 Err(error) => return Err(error),
             };
-            let credentials = Credentials { tokens: refreshed, ..credentials };
             Ok(inner.keep(credentials, endpoint, true).await)
         };
         self.complete(request).await
@@ -387,7 +400,14 @@ impl Inner {
         let tokens = match &self.oauth.grant {
             OAuthGrant::AuthorizationCode(grant) => {
                 let _asking = Asking::new(&self.asking);
-                grant.authorize(http, discovered, &mut credentials, scopes).await?
+                let tokens = grant.authorize(http, discovered, &mut credentials, scopes).await;
+                if let Err(error) = &tokens {
+                    // The next attempt needs no registration, unless the authorization server does not know this one.
+                    let mut state = self.state();
+                    state.credentials.issuer.clone_from(&discovered.metadata.issuer);
+                    state.credentials.client = credentials.client.clone().filter(|_| !error.is_unknown_client());
+                }
+                tokens?
             }
             OAuthGrant::ClientCredentials(grant) => grant.authorize(http, discovered, resource, scopes).await?,
             OAuthGrant::EnterpriseManaged(grant) => grant.authorize(http, discovered, resource, scopes).await?,

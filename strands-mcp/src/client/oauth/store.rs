@@ -86,11 +86,15 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Returns true if the access token is valid at a time, as far as the client can know.
+    /// Returns true if the access token is valid at a time, and needs no renewal yet.
     pub(super) fn is_fresh(&self, now: u64) -> bool {
-        let Some(life) = self.expires_in else { return true };
-        let before = RENEW_BEFORE.as_secs().min(life / 2).max(1);
-        now.saturating_add(before) < self.received_at.saturating_add(life)
+        let before = self.expires_in.map_or(0, |life| RENEW_BEFORE.as_secs().min(life / 2).max(1));
+        self.is_valid(now.saturating_add(before))
+    }
+
+    /// Returns true if the access token has not expired at a time, as far as the client can know.
+    pub(super) fn is_valid(&self, now: u64) -> bool {
+        self.expires_in.is_none_or(|life| now < self.received_at.saturating_add(life))
     }
 }
 
@@ -138,6 +142,8 @@ mod tests {
         assert!(!tokens(Some(3600)).is_fresh(1000 + 3570));
         assert!(tokens(Some(10)).is_fresh(1004));
         assert!(!tokens(Some(10)).is_fresh(1005));
+        assert!(tokens(Some(10)).is_valid(1009));
+        assert!(!tokens(Some(10)).is_valid(1010));
         assert!(!tokens(Some(0)).is_fresh(1000));
         assert!(tokens(Some(u64::MAX)).is_fresh(1000));
     }

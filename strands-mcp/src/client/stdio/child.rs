@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use super::stderr::Stderr;
 
-/// How long the last output and the exit of a child are awaited after its stdout has ended.
+/// Timeout for the last output and the exit of a child after its stdout has ended.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// Why a child is of no more use.
+/// End of a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ChildEnd {
     Exited(ExitStatus),
@@ -55,7 +55,7 @@ impl ChildHandle {
         self.0.stderr_tail()
     }
 
-    /// Why the connection ended, or `None` if the child is running as far as is known.
+    /// Reason for the end of the connection, or `None` if the child is running as far as is known.
     pub(crate) fn end(&self) -> Option<ChildEnd> {
         let state = self.0.state();
         match (&state.end, state.status) {

@@ -25,7 +25,7 @@ struct Shared {
     closed: CancellationToken,
 }
 
-/// Lines in the order of their `send` calls. Whoever holds stdin writes all of them: the futures of `send` may be polled
+/// Lines in the order of their `send` calls. The holder of stdin writes all of them: the futures of `send` may be polled
 /// in any order, and a cancellation must not overtake its request.
 #[derive(Debug, Default)]
 struct Queue {

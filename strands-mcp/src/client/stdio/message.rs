@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// What is to be done with a line.
+/// Meaning of a line.
 #[derive(Debug)]
 pub(super) enum Incoming {
     Message(Box<RxJsonRpcMessage<RoleClient>>),

@@ -52,7 +52,7 @@ const BASIC_VARIABLES: &[&str] = &[
     "USERPROFILE",
 ];
 
-/// Which variables of this process's environment a child inherits.
+/// Variables of this process's environment that a child inherits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum InheritedEnv {
     /// The variables that programs need to start: `PATH`, `HOME` and a few more.

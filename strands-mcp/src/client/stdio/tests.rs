@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::child::ChildEnd;
 use super::*;
 
-/// Answers each line with an empty result for request 1.
+/// Responds to each line with an empty result for request 1.
 const ECHO: &str = r#"while read -r line; do echo '{"jsonrpc":"2.0","id":1,"result":{}}'; done"#;
 
 fn shell(script: &str) -> StdioCommand {

@@ -22,13 +22,13 @@ use super::line_reader::{LineRead, LineReader};
 use super::message::{self, Incoming};
 use super::stderr::printable;
 
-/// How long a child may take to exit after its stdin is closed.
+/// Timeout for the exit of a child after its stdin is closed.
 const EXIT_GRACE: Duration = Duration::from_secs(2);
-/// How long a child may take to exit after SIGTERM.
+/// Timeout for the exit of a child after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(1);
-/// How long the exit of a killed child is awaited.
+/// Timeout for the exit of a killed child.
 const KILL_WAIT: Duration = Duration::from_secs(1);
-/// How long a child that closed its stdout may take to exit.
+/// Timeout for the exit of a child that closed its stdout.
 const FAILED_GRACE: Duration = Duration::from_millis(250);
 /// Rejections that wait for a child that reads nothing. More are dropped.
 const MAX_REJECTIONS: usize = 16;
