@@ -183,6 +183,17 @@ async fn stored_credentials_outlive_the_process() {
 }
 
 #[tokio::test]
+async fn servers_do_not_share_tokens() {
+    let (first, second) = (Servers::start(Behavior::default()).await, Servers::start(Behavior::default()).await);
+    for oauth in [by_user(), by_user().store(Shared::default())] {
+        let source = oauth.token_source(&first.server).unwrap();
+        assert_eq!(request(&source, &first.server).await.unwrap(), 200);
+        let other = oauth.token_source(&second.server).unwrap();
+        assert_eq!(token(&other).await, None);
+    }
+}
+
+#[tokio::test]
 async fn invalid_records_are_replaced() {
     let servers = Servers::start(Behavior::default()).await;
     let store = Shared(Arc::new(Mutex::new(Some("{\"tokens\": 1".to_owned()))));

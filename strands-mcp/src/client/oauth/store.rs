@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// Store of the credentials of one server: tokens, and the client's registration.
 ///
@@ -98,14 +99,32 @@ impl Tokens {
     }
 }
 
+/// Text of a store: the credentials, and the server that they are for.
+#[derive(Serialize, Deserialize)]
+struct Record<C> {
+    server: String,
+    #[serde(flatten)]
+    credentials: C,
+}
+
 impl Credentials {
-    pub(super) fn to_record(&self) -> Result<SecretString, serde_json::Error> {
-        serde_json::to_string(self).map(SecretString::from)
+    pub(super) fn to_record(&self, server: &Url) -> Result<SecretString, serde_json::Error> {
+        let record = Record { server: name(server), credentials: self };
+        serde_json::to_string(&record).map(SecretString::from)
     }
 
-    pub(super) fn from_record(record: &SecretString) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(record.expose_secret())
+    /// Reads a record. Returns `None` if it is for another server.
+    pub(super) fn from_record(record: &SecretString, server: &Url) -> Result<Option<Self>, serde_json::Error> {
+        let record: Record<Self> = serde_json::from_str(record.expose_secret())?;
+        Ok((record.server == name(server)).then_some(record.credentials))
     }
+}
+
+/// URL of a server without a query, which may be a secret.
+fn name(server: &Url) -> String {
+    let mut server = server.clone();
+    server.set_query(None);
+    server.into()
 }
 
 impl fmt::Debug for Credentials {
