@@ -161,7 +161,7 @@ impl OAuth {
         self
     }
 
-    /// Returns a source of tokens for a server, for programs that send requests with an HTTP client of their own. The builder of
+    /// Returns a source of tokens for a server, and for no other one, for programs that send requests with an HTTP client of their own. The builder of
     /// the client does it with its own proxy and certificates.
     ///
     /// # Errors

@@ -15,7 +15,31 @@ use url::Url;
 /// A record is opaque text with secrets: store it where only the user can read it, such as a keychain. Processes may share a
 /// record; the last one to save wins, and tokens that another process refreshed are used.
 ///
-/// Implement it under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported:
+///
+/// ```
+/// use std::error::Error;
+///
+/// use strands::mcp::CredentialStore;
+/// use strands::mcp::secrecy::{ExposeSecret, SecretString};
+///
+/// # mod keychain {
+/// #     pub async fn read(_: &str) -> std::io::Result<Option<String>> { Ok(None) }
+/// #     pub async fn write(_: &str, _: &str) -> std::io::Result<()> { Ok(()) }
+/// # }
+/// struct Keychain;
+///
+/// #[strands::async_trait]
+/// impl CredentialStore for Keychain {
+///     async fn load(&self) -> Result<Option<SecretString>, Box<dyn Error + Send + Sync>> {
+///         Ok(keychain::read("travel").await?.map(SecretString::from))
+///     }
+///
+///     async fn save(&self, record: SecretString) -> Result<(), Box<dyn Error + Send + Sync>> {
+///         Ok(keychain::write("travel", record.expose_secret()).await?)
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
     /// Returns the record, or `None` if there is none.
