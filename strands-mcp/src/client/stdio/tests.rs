@@ -30,6 +30,13 @@ fn ping(id: i64) -> ClientJsonRpcMessage {
     ClientJsonRpcMessage::request(ClientRequest::PingRequest(PingRequest::default()), RequestId::Number(id))
 }
 
+/// A message that is larger than a pipe.
+fn big() -> ClientJsonRpcMessage {
+    let text = serde_json::json!({ "text": "y".repeat(1_000_000) });
+    let request = rmcp::model::CustomRequest::new("x", Some(text));
+    ClientJsonRpcMessage::request(ClientRequest::CustomRequest(request), RequestId::Number(1))
+}
+
 /// Fails instead of hanging.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(10), future).await.expect("no result within 10 s")
@@ -213,14 +220,7 @@ async fn ends_the_connection_at_a_line_that_is_too_long() {
 #[tokio::test]
 async fn writes_to_a_child_that_never_reads_can_be_abandoned() {
     let (mut transport, handle) = spawn("exec sleep 60");
-    let big = ClientJsonRpcMessage::request(
-        ClientRequest::CustomRequest(rmcp::model::CustomRequest::new(
-            "x",
-            Some(serde_json::json!({ "text": "y".repeat(1_000_000) })),
-        )),
-        RequestId::Number(1),
-    );
-    let first = tokio::spawn(transport.send(big.clone()));
+    let first = tokio::spawn(transport.send(big()));
     let second = tokio::spawn(transport.send(ping(2)));
     sleep(Duration::from_millis(50)).await;
     assert!(!first.is_finished() && !second.is_finished());
@@ -230,7 +230,7 @@ async fn writes_to_a_child_that_never_reads_can_be_abandoned() {
     let mut error = None;
     let mut writes = Vec::new();
     for _ in 0..100 {
-        let mut write = Box::pin(transport.send(big.clone()));
+        let mut write = Box::pin(transport.send(big()));
         if let Ok(result) = timeout(Duration::from_millis(1), &mut write).await {
             error = result.err();
             break;
@@ -262,6 +262,16 @@ async fn writes_messages_in_the_order_of_their_sends() {
         let message = soon(transport.receive()).await.unwrap();
         assert!(matches!(message, JsonRpcMessage::Request(request) if request.id == RequestId::Number(id)));
     }
+}
+
+#[tokio::test]
+async fn reports_a_message_that_was_written_before_a_failed_one_as_sent() {
+    let (mut transport, _handle) = spawn("read -r line; exec <&-; sleep 60");
+    let first = transport.send(ping(1));
+    let second = transport.send(big());
+    // It writes both.
+    first.await.unwrap();
+    assert_eq!(soon(second).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
 #[tokio::test]
