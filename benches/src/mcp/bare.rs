@@ -18,7 +18,11 @@ pub(super) struct Bare {
 
 impl Bare {
     pub(super) fn http(url: &str) -> Self {
-        Self::new(block_on(ClientConfig::default().serve(StreamableHttpClientTransport::from_uri(url))).unwrap())
+        let running = block_on(async {
+            let transport = StreamableHttpClientTransport::from_uri(url);
+            ClientConfig::default().serve(transport).await
+        });
+        Self::new(running.unwrap())
     }
 
     pub(super) fn stdio(program: &Path) -> Self {
