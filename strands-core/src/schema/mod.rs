@@ -15,6 +15,7 @@ mod descriptions;
 mod dialect;
 mod keywords;
 mod limits;
+pub(crate) mod malformed;
 mod merging;
 mod names;
 mod references;

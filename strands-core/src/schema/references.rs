@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
-use super::subschemas;
+use super::{malformed, subschemas};
 use crate::depth;
 
 /// A schema whose references all have the form `#/$defs/NAME`.
@@ -56,10 +56,15 @@ struct Bundler<'a> {
 
 impl<'a> Bundler<'a> {
     fn copied(&mut self, schema: &'a Value) -> Value {
-        let Value::Object(fields) = schema else { return schema.clone() };
+        let fields = match schema {
+            Value::Object(fields) => fields,
+            Value::Bool(_) => return schema.clone(),
+            // No schema: anything is allowed.
+            _ => return Value::Bool(true),
+        };
         let mut copy = Map::new();
         for (keyword, value) in fields {
-            match (keyword.as_str(), value) {
+            match (malformed::bound(keyword, fields), value) {
                 ("$defs" | "definitions", _) => {}
                 // The root is not a separate document, and the provider determines the draft.
                 ("$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$vocabulary", _) => {}
@@ -80,6 +85,10 @@ impl<'a> Bundler<'a> {
                     }
                 }
                 ("additionalItems", _) => {}
+                ("type", value) => {
+                    copy.extend(malformed::types(value).map(|types| ("type".to_owned(), types)));
+                }
+                (keyword, value) if !malformed::is_well_formed(keyword, value) => {}
                 (keyword, value) => {
                     let value = subschemas::mapped(keyword, value, &mut |schema| self.copied(schema));
                     copy.insert(keyword.to_owned(), value);

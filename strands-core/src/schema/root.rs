@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::composition::{Resolved, Resolver, may_be_object};
-use super::keywords::{TYPES, texts, types};
+use super::keywords::{texts, types};
 use super::merging::{one_object, values};
 use super::{ToolSchemaError, descriptions};
 
@@ -109,9 +109,6 @@ fn collect(
 /// Describes a root that is not an object.
 fn found(root: &Map<String, Value>) -> String {
     match (types(root), values(root)) {
-        (Some(types), _) if types.iter().any(|name| !TYPES.contains(name)) => {
-            format!("{}, which JSON Schema does not have", json!(types.first()))
-        }
         (Some(types), _) => json!(types).to_string().trim_matches(['[', ']']).replace(',', " or "),
         (None, Some(_)) => "a list of values".to_owned(),
         (None, None) => "a union without an object".to_owned(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::schema::malformed::meant_type;
+
 /// The most characters of the schema's text that an error quotes.
 const MAX_QUOTED: usize = 80;
 
@@ -161,17 +163,11 @@ impl fmt::Display for JsonSchemaError {
 impl std::error::Error for JsonSchemaError {}
 
 /// Suggests a type for names from other languages.
-fn advice(name: &str) -> &'static str {
-    match name.to_ascii_lowercase().as_str() {
-        "dict" | "map" | "record" | "struct" => "use `object`",
-        "list" | "tuple" | "set" | "sequence" => "use `array`",
-        "int" | "int32" | "int64" | "long" | "uint" => "use `integer`",
-        "float" | "double" | "decimal" | "num" => "use `number`",
-        "str" | "text" | "char" | "date" | "datetime" | "enum" | "file" => "use `string`",
-        "bool" => "use `boolean`",
-        "none" | "nil" | "undefined" => "use `null`",
-        "any" | "" | "unknown" | "mixed" => "leave `type` out to allow any value",
-        _ => "expected one of `null`, `boolean`, `integer`, `number`, `string`, `array`, `object`",
+fn advice(name: &str) -> String {
+    match (meant_type(name), name.to_ascii_lowercase().as_str()) {
+        (Some(meant), _) => format!("use `{meant}`"),
+        (None, "any" | "" | "unknown" | "mixed") => "leave `type` out to allow any value".to_owned(),
+        (None, _) => "expected one of `null`, `boolean`, `integer`, `number`, `string`, `array`, `object`".to_owned(),
     }
 }
 

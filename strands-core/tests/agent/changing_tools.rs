@@ -12,7 +12,8 @@ use strands_core::conversation::NullConversationManager;
 use strands_core::models::{StopReason, ToolSpecs};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentBuilder, AgentError, AgentEvent, BuildError, Prompt, Tool, ToolOutput, ToolPolicy, ToolProvider, tools,
+    Agent, AgentBuilder, AgentError, AgentEvent, BuildError, Prompt, Tool, ToolOutput, ToolPolicy, ToolProvider,
+    ToolRunner, ToolSet, tools,
 };
 use tokio::sync::Barrier;
 
@@ -421,4 +422,29 @@ async fn lists_all_providers_concurrently_and_in_order() {
     let builder = Agent::builder().model(ScriptedModel::responding("hi"));
     let agent = meetings.into_iter().fold(builder, AgentBuilder::tool_provider).build().await.unwrap();
     assert_eq!(agent.tools().iter().map(|tool| tool.spec().name.clone()).collect::<Vec<_>>(), names);
+}
+
+#[tokio::test]
+async fn a_runner_lists_the_tools_of_its_providers() {
+    let provider = Switchable::with(tools![naming("first")]);
+    let runner = ToolRunner::new(tools![naming("own")]).unwrap().inject(7_u32).tool_provider(Arc::clone(&provider));
+    let names = async |runner: &ToolRunner| {
+        let tools = runner.list_tools().await.unwrap();
+        tools.iter().map(|tool| tool.spec().name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&runner).await, ["own", "first"]);
+    assert_eq!(runner.tools().iter().len(), 1);
+    let before = runner.generations();
+    provider.switch_to(tools![naming("second")]);
+    assert_ne!(runner.generations(), before);
+    assert_eq!(names(&runner).await, ["own", "second"]);
+
+    let reads = tool("reads", |ctx, _| async move { Ok(ToolOutput::text(ctx.injected::<u32>()?.to_string())) });
+    let other = runner.clone().with_tool_set(ToolSet::new(tools![reads]).unwrap());
+    assert_eq!((names(&other).await, other.generations()), (vec!["reads".to_owned()], Vec::new()));
+    let outcome = other.call("reads", json!({})).await.unwrap();
+    assert!(format!("{outcome:?}").contains("\"7\""), "the settings remain: {outcome:?}");
+
+    provider.set_down(true);
+    assert!(runner.list_tools().await.unwrap_err().to_string().contains("switchable"));
 }

@@ -10,7 +10,6 @@ use super::stdio_builder::Stdio;
 /// Settings of a server from a configuration file, for [`McpClientBuilder`]: over HTTP, or as a child process.
 pub struct AnyTransport(Kind);
 
-#[expect(clippy::large_enum_variant, reason = "it lives until the client is built")]
 enum Kind {
     Http(Http),
     Stdio(Stdio),

@@ -26,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Http {
     url: String,
     tokens: Option<Arc<dyn TokenSource>>,
-    oauth: Option<OAuth>,
+    oauth: Option<Box<OAuth>>,
     headers: Vec<(String, SecretString)>,
     proxy: Option<String>,
     certificates: Vec<Vec<u8>>,
@@ -175,7 +175,7 @@ impl McpClientBuilder<Http> {
     /// # drop(client);
     /// ```
     pub fn oauth(mut self, oauth: OAuth) -> Self {
-        self.transport.oauth = Some(oauth);
+        self.transport.oauth = Some(Box::new(oauth));
         self.transport.tokens = None;
         self
     }

@@ -68,13 +68,15 @@ pub struct Completion {
 }
 
 impl McpClient {
-    /// Lists the server's prompts, over all pages.
+    /// Lists the server's prompts, over all pages. The list is empty if the server does not offer prompts.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`connect`](Self::connect) and of the requests, such as [`McpError::Rejected`] if the server has no
-    /// prompts.
+    /// Returns the errors of [`connect`](Self::connect) and of the requests.
     pub async fn list_prompts(&self) -> Result<Vec<PromptInfo>, McpError> {
+        if !self.inner.caller.offers(|capabilities| capabilities.prompts.is_some()).await? {
+            return Ok(Vec::new());
+        }
         let page = |peer: Peer<RoleClient>, params| async move {
             let page = peer.list_prompts(params).await?;
             Ok((page.prompts, page.next_cursor))

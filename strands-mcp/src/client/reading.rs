@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use rmcp::model::{InputRequiredResult, InputResponses, PaginatedRequestParams};
+use rmcp::model::{InputRequiredResult, InputResponses, PaginatedRequestParams, ServerCapabilities};
 use rmcp::service::{Peer, RoleClient, ServiceError};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -33,6 +33,12 @@ pub(super) struct RoundInput {
 }
 
 impl Caller {
+    /// Returns true if the server has a capability, as far as it is known.
+    pub(super) async fn offers(&self, has: impl FnOnce(&ServerCapabilities) -> bool) -> Result<bool, McpError> {
+        let info = self.link.connection().await?.info();
+        Ok(info.is_none_or(|info| has(&info.capabilities)))
+    }
+
     /// Sends a request, again after a lost connection, until there is a response.
     pub(super) async fn read<T, F, R>(&self, request: F) -> Result<T, McpError>
     where

@@ -71,13 +71,15 @@ pub enum ResourceData {
 }
 
 impl McpClient {
-    /// Lists the server's resources, over all pages.
+    /// Lists the server's resources, over all pages. The list is empty if the server does not offer resources.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`connect`](Self::connect) and of the requests, such as [`McpError::Rejected`] if the server has no
-    /// resources.
+    /// Returns the errors of [`connect`](Self::connect) and of the requests.
     pub async fn list_resources(&self) -> Result<Vec<ResourceInfo>, McpError> {
+        if !self.inner.caller.offers(|capabilities| capabilities.resources.is_some()).await? {
+            return Ok(Vec::new());
+        }
         let page = |peer: Peer<RoleClient>, params| async move {
             let page = peer.list_resources(params).await?;
             Ok((page.resources, page.next_cursor))
@@ -92,6 +94,9 @@ impl McpClient {
     ///
     /// Returns the errors of [`list_resources`](Self::list_resources).
     pub async fn list_resource_templates(&self) -> Result<Vec<ResourceTemplate>, McpError> {
+        if !self.inner.caller.offers(|capabilities| capabilities.resources.is_some()).await? {
+            return Ok(Vec::new());
+        }
         let page = |peer: Peer<RoleClient>, params| async move {
             let page = peer.list_resource_templates(params).await?;
             Ok((page.resource_templates, page.next_cursor))

@@ -20,8 +20,8 @@ pub(super) const KEYS: [&[&str]; 18] = [
     &["disabled"],
     &["enabled"],
     &["prefix"],
-    &["allowTools", "includeTools"],
-    &["denyTools", "excludeTools", "disabledTools"],
+    &["allowTools", "allowedTools", "enabledTools", "includeTools"],
+    &["denyTools", "disabledTools", "excludeTools"],
     &["toolFilters", "tool_filters"],
     &["optional", "continue_on_error"],
     &["timeout"],
@@ -31,9 +31,7 @@ pub(super) const KEYS: [&[&str]; 18] = [
 ];
 
 /// Keys of editors that have no effect on a program: approvals in their user interface, and texts.
-const IGNORED: [&str; 14] = [
-    "$comment",
-    "_comment",
+const IGNORED: [&str; 12] = [
     "alwaysAllow",
     "application_name",
     "application_version",
@@ -75,7 +73,8 @@ impl<'a> Fields<'a> {
     /// Creates the settings after a check of all keys.
     pub(super) fn new(fields: &'a Map<String, Value>, variables: Variables<'a>) -> Result<Self, McpServerConfigError> {
         let known = || KEYS.iter().copied().flatten().copied();
-        for key in fields.keys().map(String::as_str) {
+        let is_comment = |key: &&str| key.starts_with(['_', '$', '#', '/']);
+        for key in fields.keys().map(String::as_str).filter(|key| !is_comment(key)) {
             if let Some((key, instead)) = UNSUPPORTED.into_iter().find(|(unsupported, _)| *unsupported == key) {
                 return Err(McpServerConfigError::UnsupportedKey { key, instead });
             }

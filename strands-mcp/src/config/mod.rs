@@ -41,7 +41,7 @@ const SERVERS: [&str; 2] = ["mcpServers", "servers"];
 /// | `type` | `stdio` or `http`; optional | `transport`, `transportType` |
 /// | `disabled` | skips the server | `enabled` |
 /// | `prefix` | [prefix](McpClientBuilder::prefix) of its tools' names | |
-/// | `allowTools`, `denyTools` | names of tools, or [patterns](crate::ToolFilter::pattern) between slashes: `"/read_.*/"` | `includeTools`; `excludeTools`, `disabledTools` |
+/// | `allowTools`, `denyTools` | names of tools, with `*` for any characters, or [patterns](crate::ToolFilter::pattern) between slashes: `"/(get\|list)_.*/"` | `allowedTools`, `enabledTools`, `includeTools`; `disabledTools`, `excludeTools` |
 /// | `toolFilters` | the filters of Strands: `{"allowed": [..], "rejected": [..]}` with patterns of the start of a name | `tool_filters` |
 /// | `optional` | the server may be [unavailable](McpClientBuilder::optional) | `continue_on_error` |
 /// | `timeout` | timeout of a request: seconds, or a string such as `"2m"` or `"500ms"` | |
@@ -49,7 +49,7 @@ const SERVERS: [&str; 2] = ["mcpServers", "servers"];
 ///
 /// The servers are in an object `mcpServers`, or `servers` as in VS Code; other keys of the file belong to the editor. Comments
 /// and trailing commas are allowed. Keys for the user interface of an editor, such as `autoApprove` and `description`, have no
-/// effect; keys that would have one, such as `envFile` and `oauth`, are errors, and so are unknown keys.
+/// effect; keys that would have one, such as `envFile` and `oauth`, are errors, and so are unknown keys. Keys that begin with `_`, `$`, `#` or `/` are comments.
 ///
 /// `${VAR}`, `${env:VAR}` and `${VAR:-default}` are expanded in `command`, `args`, `env`, `cwd`, `url`, `headers` and `prefix`.
 /// The default counts if the variable is missing or empty. `$${` is a literal `${`.

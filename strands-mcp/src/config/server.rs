@@ -183,10 +183,15 @@ fn filters(fields: &Fields<'_>) -> Result<(Vec<ToolFilter>, Vec<ToolFilter>), Mc
     Ok((allow.map(|allow| if allow.is_empty() { nothing() } else { allow }).unwrap_or_default(), deny))
 }
 
-/// Returns filters by exact name, and by pattern for names between slashes.
+/// Returns filters by exact name, by name with `*` for any characters, and by pattern for names between slashes.
 fn own_filters(names: Vec<&str>) -> Result<Vec<ToolFilter>, McpServerConfigError> {
     let filter = |name: &str| match name.strip_prefix('/').and_then(|name| name.strip_suffix('/')) {
         Some(pattern) => Ok(ToolFilter::pattern(pattern)?),
+        // No tool has such a name, so that a deny filter would have no effect.
+        None if name.contains('*') => {
+            let parts: Vec<String> = name.split('*').map(regex_lite::escape).collect();
+            Ok(ToolFilter::pattern(&parts.join(".*"))?)
+        }
         None => Ok(ToolFilter::name(name)),
     };
     names.into_iter().map(filter).collect()

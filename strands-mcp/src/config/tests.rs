@@ -42,6 +42,7 @@ fn reads_servers_with_a_command() {
         "cwd": "~",
         "autoApprove": ["read"],
         "disabled": false,
+        "//": "comment",
     }));
     let TransportSettings::Stdio { command, args, env, current_dir } = server.unwrap().transport else { panic!() };
     assert_eq!((&*command, &*args), ("/home/me/bin/server", &["-y".to_owned(), "--token=s3cret".to_owned()][..]));
@@ -84,6 +85,7 @@ fn reads_filters() {
     let debug = |filters: &[crate::client::ToolFilter]| format!("{filters:?}");
     for (server, allow, deny) in [
         (json!({"includeTools": ["read", "/list_.*/"]}), r#"[Names(["read"]), Pattern("^(?:list_.*)$")]"#, "[]"),
+        (json!({"enabledTools": ["a.b", "a.*"]}), r#"[Names(["a.b"]), Pattern("^(?:a\\..*)$")]"#, "[]"),
         (json!({"allowTools": []}), "[Names([])]", "[]"),
         (json!({"disabledTools": ["write"]}), "[]", r#"[Names(["write"])]"#),
         (
@@ -102,7 +104,7 @@ fn reads_filters() {
         (json!({"allowTools": ["/(/"]}), "invalid tool pattern `(`"),
         (json!({"allowTools": "read"}), "`allowTools` is not a list of strings"),
         (json!({"toolFilters": {"denied": ["x"]}}), "`toolFilters` is not an object with `allowed` and `rejected`"),
-        (json!({"denyTools": [], "excludeTools": []}), "`denyTools` and `excludeTools` set the same"),
+        (json!({"excludeTools": [], "denyTools": []}), "`denyTools` and `excludeTools` set the same"),
     ] {
         let mut server = server;
         server["command"] = "x".into();
@@ -173,7 +175,7 @@ fn finds_the_servers_of_a_document() {
     let server = json!({"command": "x"});
     for document in [
         json!({"mcpServers": {"s": server}, "globalShortcut": "", "theme": {}}),
-        json!({"servers": {"s": server}, "inputs": []}),
+        json!({"servers": {"s": server}, "inputs": [{"id": "key", "type": "promptString"}]}),
         json!({"s": server}),
     ] {
         assert_eq!(read(document).unwrap().len(), 1);

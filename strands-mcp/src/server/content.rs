@@ -3,11 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject, Resource, ResourceContents};
-use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use strands_core::message::{
-    AudioBlock, AudioFormat, DocumentBlock, DocumentFormat, ImageFormat, MediaSource, ToolResult, ToolResultContent,
-    VideoFormat,
+    AudioFormat, DocumentBlock, DocumentFormat, ImageFormat, MediaSource, ToolResult, ToolResultContent, VideoFormat,
 };
 
 use super::output_schema::OutputForm;
@@ -86,7 +84,14 @@ fn block(at: usize, content: &ToolResultContent) -> ContentBlock {
                 None => elsewhere("video", &video.source, mime_type),
             }
         }
-        ToolResultContent::Unknown(fields) => audio(fields).unwrap_or_else(|| unsupported(fields)),
+        ToolResultContent::Audio(audio) => {
+            let mime_type = audio_type(&audio.format);
+            match audio.source.bytes() {
+                Some(bytes) => ContentBlock::audio(STANDARD.encode(bytes), mime_type),
+                None => elsewhere("audio", &audio.source, mime_type),
+            }
+        }
+        ToolResultContent::Unknown(fields) => unsupported(fields),
         _ => ContentBlock::text("[content of a kind that this server does not know was left out]"),
     }
 }
@@ -117,12 +122,6 @@ fn elsewhere(name: &str, source: &MediaSource, mime_type: &str) -> ContentBlock 
         }
         _ => ContentBlock::text(format!("[{name}: its bytes are not available]")),
     }
-}
-
-/// Converts audio, which tool results of models can't have, but those of other servers can.
-fn audio(fields: &Map<String, Value>) -> Option<ContentBlock> {
-    let audio = AudioBlock::deserialize(fields.get("audio")?).ok()?;
-    Some(ContentBlock::audio(STANDARD.encode(audio.source.bytes()?), audio_type(&audio.format)))
 }
 
 fn unsupported(fields: &Map<String, Value>) -> ContentBlock {

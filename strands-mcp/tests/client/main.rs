@@ -11,6 +11,7 @@
 mod calls;
 mod changes;
 mod elicitation;
+mod reading;
 mod restarts;
 mod sampling;
 mod server;

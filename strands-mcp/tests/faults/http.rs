@@ -115,7 +115,6 @@ async fn fails_at_responses_that_are_not_of_the_protocol() {
         let server = first(response).await;
         let start = Instant::now();
         fails_once(&server, |error| {
-            println!("{index}: {error}");
             is_unknown(error) || matches!(error, McpError::Protocol { .. } | McpError::Timeout { .. })
         })
         .await;

@@ -35,6 +35,9 @@ impl Call<'_> {
     }
 }
 
+/// Returns the gate of a method of JSON-RPC.
+type GateOf = Box<dyn Fn(&str) -> Gate + Send + Sync>;
+
 impl McpServer {
     /// Starts a server with the tools `work` and `read`, of which the second one is read-only.
     pub(crate) async fn start(respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static) -> Self {
@@ -59,7 +62,7 @@ impl McpServer {
 
     async fn new(
         filter: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
-        gate: Option<Box<dyn Fn(&str) -> Gate + Send + Sync>>,
+        gate: Option<GateOf>,
         respond: impl Fn(&Call<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
         let sessions = Arc::new(AtomicUsize::new(0));

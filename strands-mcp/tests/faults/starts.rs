@@ -13,7 +13,7 @@ use crate::soon;
 const SERVERS: u64 = 20;
 const SLOWEST: Duration = Duration::from_millis(500);
 
-/// A server that answers the handshake after this time.
+/// A server that responds to the handshake after this time.
 async fn slow(delay: Duration) -> McpServer {
     McpServer::with_delay(
         move |method| {

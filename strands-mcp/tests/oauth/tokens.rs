@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 use strands_mcp::{
-    AuthorizationCode, ClientCredentials, CredentialStore, OAuth, OAuthClient, OAuthTokenSource, TokenSource as _,
+    AuthorizationCode, Challenge, ClientCredentials, CredentialStore, OAuth, OAuthClient, OAuthTokenSource,
+    TokenSource as _,
 };
 
 use crate::authorization_server::{Behavior, Servers};
@@ -104,9 +105,18 @@ async fn a_client_that_the_authorization_server_forgot_is_registered_again() {
     assert_eq!(servers.seen.lock().unwrap().registrations.len(), 2);
 
     // Noticed at the exchange of a code.
-    let servers = Servers::start(Behavior::default()).await;
+    let servers = Servers::start(Behavior { rejects_refresh: true, ..Behavior::default() }).await;
     let source = by_user().token_source(&servers.server).unwrap();
-    servers.behavior.lock().unwrap().forgotten = Some("client-1".to_owned());
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+    let redirect = serde_json::json!({"code": null, "error": "access_denied"});
+    servers.behavior.lock().unwrap().redirect = redirect;
+    servers.revoke();
+    assert!(request(&source, &servers.server).await.is_err());
+    {
+        let mut behavior = servers.behavior.lock().unwrap();
+        behavior.redirect = serde_json::json!(null);
+        behavior.forgotten = Some("client-1".to_owned());
+    }
     assert!(request(&source, &servers.server).await.is_err());
     assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
     assert_eq!(servers.seen.lock().unwrap().registrations.len(), 2);
@@ -186,15 +196,39 @@ async fn invalid_records_are_replaced() {
 #[tokio::test]
 async fn requests_the_scopes_that_the_server_asks_for_and_keeps_the_others() {
     let servers = Servers::start(Behavior::default()).await;
-    let source = by_user().token_source(&servers.server).unwrap();
+    let source = by_user().max_step_ups(1).token_source(&servers.server).unwrap();
     assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
 
     servers.behavior.lock().unwrap().required = vec!["write".to_owned()];
-    let statuses = join_all((0..10).map(|_| request(&source, &servers.server))).await;
+    let statuses = join_all((0..100).map(|_| request(&source, &servers.server))).await;
 
     assert!(statuses.iter().all(|status| matches!(status, Ok(200))), "{statuses:?}");
     assert_eq!(servers.authorizations(), 2);
     assert_eq!(servers.seen.lock().unwrap().authorizations[1]["scope"], "read write");
+}
+
+#[tokio::test]
+async fn a_user_who_denies_more_scopes_is_asked_once_for_all_waiting_requests() {
+    let servers = Servers::start(Behavior::default()).await;
+    let source = by_user().token_source(&servers.server).unwrap();
+    assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
+    {
+        let mut behavior = servers.behavior.lock().unwrap();
+        behavior.required = vec!["write".to_owned()];
+        behavior.redirect = serde_json::json!({"code": null, "error": "access_denied"});
+    }
+    let challenge = || {
+        let header = "Bearer error=\"insufficient_scope\", scope=\"write\"".to_owned();
+        Challenge::new(403, Some(header), 1).rejecting(Some("access-1".into()))
+    };
+
+    let challenges: Vec<_> = (0..100).map(|_| challenge()).collect();
+    let results = join_all(challenges.iter().map(|challenge| source.challenged(challenge))).await;
+
+    assert!(results.iter().all(Result::is_err));
+    assert_eq!(servers.authorizations(), 2);
+    // The token with the granted scopes is still used.
+    assert_eq!(token(&source).await.as_deref(), Some("access-1"));
 }
 
 #[tokio::test]

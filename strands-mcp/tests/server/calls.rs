@@ -40,7 +40,6 @@ fn find_city(name: String) -> Result<City, ToolError> {
 /// All kinds of content.
 #[tool]
 fn all_kinds() -> ToolOutput {
-    let audio = serde_json::to_value(AudioBlock::new(AudioFormat::Wav, vec![4])).unwrap();
     ToolOutput::new([
         ToolResultContent::Text("text".to_owned()),
         ToolResultContent::Json(json!({"n": 1})),
@@ -49,7 +48,7 @@ fn all_kinds() -> ToolOutput {
         DocumentBlock::new("notes", DocumentFormat::Md, b"# Hi".to_vec()).into(),
         VideoBlock::new(VideoFormat::Mp4, vec![3]).into(),
         ImageBlock::new(ImageFormat::Png, MediaSource::s3("s3://bucket/a.png")).into(),
-        ToolResultContent::Unknown(Map::from_iter([("audio".to_owned(), audio)])),
+        AudioBlock::new(AudioFormat::Wav, vec![4]).into(),
         ToolResultContent::Unknown(Map::from_iter([("hologram".to_owned(), json!({}))])),
     ])
 }

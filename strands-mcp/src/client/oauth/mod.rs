@@ -10,6 +10,7 @@ mod enterprise;
 mod error;
 mod http;
 mod loopback;
+mod obtaining;
 mod source;
 mod store;
 mod token_request;

@@ -1,4 +1,4 @@
-//! Source of tokens: one authorization at a time, whatever number of requests needs it.
+//! Source of tokens: one request for a token at a time, whatever number of requests needs it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,19 +10,18 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use rmcp::transport::auth::{AuthorizationMetadata, WWWAuthenticateParams};
 use secrecy::{ExposeSecret as _, SecretString};
-use tracing::{debug, warn};
+use tracing::warn;
 use url::Url;
 
-use super::discovery::Discovered;
+use super::OAuth;
 use super::error::OAuthError;
 use super::http::OAuthHttp;
-use super::store::{Credentials, Tokens, now};
-use super::token_request::{AuthorizationServer, Client, scopes, union};
-use super::{OAuth, OAuthGrant};
+use super::store::{Credentials, now};
+use super::token_request::scopes;
 use crate::client::token::{Challenge, TokenSource};
 
-/// Time in which a token that was just refreshed is not refreshed again if the server rejects it, in seconds.
-const REFRESHED_RECENTLY: u64 = 30;
+/// Time after a failed renewal in which a token that is still valid is used without another one, in seconds.
+const RENEWAL_RETRY: u64 = 5;
 
 /// Source of the tokens that [`OAuth`] obtains for a server. Cheap to clone; clones share tokens.
 #[derive(Clone)]
@@ -39,25 +38,25 @@ impl fmt::Debug for OAuthTokenSource {
     }
 }
 
-type Obtained = Result<Option<SecretString>, OAuthError>;
+pub(super) type Obtained = Result<Option<SecretString>, OAuthError>;
 type Flight = BoxFuture<'static, Obtained>;
 
-struct Inner {
-    oauth: OAuth,
-    server: Url,
-    http: Arc<OAuthHttp>,
-    state: Mutex<State>,
+pub(super) struct Inner {
+    pub(super) oauth: OAuth,
+    pub(super) server: Url,
+    pub(super) http: Arc<OAuthHttp>,
+    pub(super) state: Mutex<State>,
     /// Held while a token is requested, also by a request whose callers are gone: a refresh token is used once.
-    exchange: Arc<tokio::sync::Mutex<()>>,
+    pub(super) exchange: Arc<tokio::sync::Mutex<()>>,
     /// Number of authorizations that wait for a user: at most one.
-    asking: AtomicUsize,
+    pub(super) asking: AtomicUsize,
 }
 
 /// Counts an authorization while it waits for a user.
-struct Asking<'a>(&'a AtomicUsize);
+pub(super) struct Asking<'a>(&'a AtomicUsize);
 
 impl<'a> Asking<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
+    pub(super) fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
@@ -70,31 +69,43 @@ impl Drop for Asking<'_> {
 }
 
 #[derive(Default)]
-struct State {
-    loaded: bool,
-    credentials: Credentials,
+pub(super) struct State {
+    pub(super) loaded: bool,
+    pub(super) credentials: Credentials,
     /// Token endpoint of the tokens, for refreshes.
-    endpoint: Option<Endpoint>,
+    pub(super) endpoint: Option<Endpoint>,
     /// The last token is of a refresh.
-    refreshed: bool,
-    step_ups: u32,
-    flight: Option<WeakShared<Flight>>,
+    pub(super) refreshed: bool,
+    /// Time of the next attempt to renew a token that is still valid, in seconds since the Unix epoch.
+    pub(super) renews_after: u64,
+    /// Record that the store had when it was last read or written.
+    pub(super) record: Option<SecretString>,
+    pub(super) step_ups: u32,
+    pub(super) flight: Option<WeakShared<Flight>>,
 }
 
 #[derive(Clone)]
-struct Endpoint {
-    metadata: Arc<AuthorizationMetadata>,
-    resource: String,
+pub(super) struct Endpoint {
+    pub(super) metadata: Arc<AuthorizationMetadata>,
+    pub(super) resource: String,
 }
 
 /// Reason of obtaining a token.
-enum Cause {
+pub(super) enum Cause {
     /// The token expires, or was not loaded from the store yet.
     Expiry,
     /// The server rejected the token, or a request without one.
     Rejection { challenge: Option<String>, rejected: Option<SecretString>, is_first: bool },
     /// The server asks for more scopes.
     StepUp { challenge: String, required: Vec<String> },
+}
+
+/// Reaction to a server that asks for more scopes.
+enum StepUp {
+    Started(Shared<Flight>),
+    Waiting(Shared<Flight>),
+    /// No token with other scopes is requested.
+    Useless,
 }
 
 #[async_trait]
@@ -129,30 +140,43 @@ impl OAuthTokenSource {
     }
 }
 
+impl State {
+    fn in_flight(&self) -> Option<Shared<Flight>> {
+        self.flight.as_ref().and_then(WeakShared::upgrade)
+    }
+}
+
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Token for a request, or `None` inside if there is none until the server asks for one. `None` outside if it has to be
     /// loaded or renewed first.
-    fn current(&self) -> Option<Option<SecretString>> {
+    pub(super) fn current(&self) -> Option<Option<SecretString>> {
         let state = self.state();
         match &state.credentials.tokens {
-            Some(tokens) => tokens.is_fresh(now()).then(|| Some(tokens.access_token.clone().into())),
+            Some(tokens) => {
+                let now = now();
+                let waits = now < state.renews_after && tokens.is_valid(now);
+                (waits || tokens.is_fresh(now)).then(|| Some(tokens.access_token.clone().into()))
+            }
             None => state.loaded.then_some(None),
         }
     }
 
-    /// Token that is due for renewal and has not expired.
-    fn valid_token(&self) -> Option<SecretString> {
-        let state = self.state();
-        let tokens = state.credentials.tokens.as_ref().filter(|tokens| tokens.is_valid(now()))?;
-        Some(tokens.access_token.clone().into())
+    /// Token whose renewal failed and that has not expired. The renewal is tried again later.
+    pub(super) fn valid_token(&self) -> Option<SecretString> {
+        let mut state = self.state();
+        let now = now();
+        let tokens = state.credentials.tokens.as_ref().filter(|tokens| tokens.is_valid(now))?;
+        let token = tokens.access_token.clone().into();
+        state.renews_after = now.saturating_add(RENEWAL_RETRY);
+        Some(token)
     }
 
     /// Fresh token that is not the rejected one.
-    fn another_token(&self, rejected: Option<&SecretString>) -> Option<SecretString> {
+    pub(super) fn another_token(&self, rejected: Option<&SecretString>) -> Option<SecretString> {
         let state = self.state();
         let tokens = state.credentials.tokens.as_ref()?;
         let is_rejected = rejected.is_some_and(|rejected| rejected.expose_secret() == tokens.access_token);
@@ -174,21 +198,33 @@ impl Inner {
         if !params.is_insufficient_scope() || required.is_empty() {
             return Ok(false);
         }
-        // An authorization that is under way may be without these scopes.
-        while let Some(flight) = self.in_flight() {
-            let _ = flight.await;
+        let rejected = challenge.rejected.as_ref();
+        loop {
+            match self.step_up(header, rejected, &required) {
+                StepUp::Started(flight) => return Ok(flight.await?.is_some()),
+                // It may be without these scopes.
+                StepUp::Waiting(flight) => flight.await?,
+                StepUp::Useless => return Ok(rejected.is_some() && self.another_token(rejected).is_some()),
+            };
         }
-        if !self.may_step_up(challenge.rejected.as_ref(), &required) {
-            return Ok(self.another_token(challenge.rejected.as_ref()).is_some() && challenge.rejected.is_some());
+    }
+
+    /// Starts a request for more scopes, unless another request for a token is under way.
+    fn step_up(self: &Arc<Self>, challenge: &str, rejected: Option<&SecretString>, required: &[String]) -> StepUp {
+        let mut state = self.state();
+        if let Some(flight) = state.in_flight() {
+            return StepUp::Waiting(flight);
         }
-        let cause = Cause::StepUp { challenge: header.clone(), required };
-        Ok(self.obtain(cause).await?.is_some())
+        if !self.may_step_up(&mut state, rejected, required) {
+            return StepUp::Useless;
+        }
+        let cause = Cause::StepUp { challenge: challenge.to_owned(), required: required.to_vec() };
+        StepUp::Started(self.start(&mut state, cause))
     }
 
     /// Counts a request for more scopes. Returns false if the limit is reached, or if it can't help: another token with them was
     /// obtained meanwhile, or they were requested already.
-    fn may_step_up(&self, rejected: Option<&SecretString>, required: &[String]) -> bool {
-        let mut state = self.state();
+    fn may_step_up(&self, state: &mut State, rejected: Option<&SecretString>, required: &[String]) -> bool {
         if let Some(tokens) = &state.credentials.tokens {
             let has = |scopes: &[String]| required.iter().all(|scope| scopes.contains(scope));
             if has(&tokens.granted_scopes) || has(&tokens.requested_scopes) {
@@ -206,262 +242,24 @@ impl Inner {
         true
     }
 
-    fn in_flight(&self) -> Option<Shared<Flight>> {
-        self.state().flight.as_ref().and_then(WeakShared::upgrade)
-    }
-
     /// Obtains a token, or waits for another caller that does. If all callers are gone, the authorization stops.
     async fn obtain(self: &Arc<Self>, cause: Cause) -> Obtained {
         let flight = {
             let mut state = self.state();
-            match state.flight.as_ref().and_then(WeakShared::upgrade) {
-                Some(flight) => flight,
-                None => {
-                    let inner = Arc::clone(self);
-                    let flight = async move {
-                        let obtained = inner.run(cause).await;
-                        inner.state().flight = None;
-                        obtained
-                    };
-                    let flight = flight.boxed().shared();
-                    state.flight = flight.downgrade();
-                    flight
-                }
-            }
+            state.in_flight().unwrap_or_else(|| self.start(&mut state, cause))
         };
         flight.await
     }
 
-    async fn run(self: &Arc<Self>, cause: Cause) -> Obtained {
-        // A request for a token whose callers are gone may still be under way.
-        drop(self.exchange.lock().await);
-        self.load().await?;
-        match cause {
-            Cause::Expiry => {
-                if let Some(current) = self.current() {
-                    return Ok(current);
-                }
-                match self.refresh(None).await {
-                    Ok(Some(token)) => return Ok(Some(token)),
-                    Ok(None) => {}
-                    Err(error) => return self.valid_token().map(Some).ok_or(error),
-                }
-                // The server asks for a token where a user has to authorize.
-                if matches!(self.oauth.grant, OAuthGrant::AuthorizationCode(_)) {
-                    return Ok(None);
-                }
-                let mut discovered = Discovered::new(&self.http, &self.server, None).await?;
-                self.authorize(&mut discovered, &[]).await.map(Some)
-            }
-            Cause::Rejection { challenge, rejected, is_first } => {
-                if let Some(token) = self.another_token(rejected.as_ref()) {
-                    return Ok(Some(token));
-                }
-                if !is_first && !self.state().refreshed {
-                    // The authorization that this request caused did not help, and no user is asked again for it.
-                    return Ok(None);
-                }
-                let mut discovered = Discovered::new(&self.http, &self.server, challenge.as_deref()).await?;
-                self.bind(&discovered)?;
-                if let Some(token) = self.refresh(Some(&mut discovered)).await? {
-                    return Ok(Some(token));
-                }
-                let obtained = self.authorize(&mut discovered, &[]).await;
-                if matches!(obtained, Err(OAuthError::Denied { .. } | OAuthError::Rejected { .. })) {
-                    // The next attempt starts without the scopes of the rejected token.
-                    self.state().credentials.tokens = None;
-                }
-                obtained.map(Some)
-            }
-            Cause::StepUp { challenge, required } => {
-                let mut discovered = Discovered::new(&self.http, &self.server, Some(&challenge)).await?;
-                self.bind(&discovered)?;
-                self.authorize(&mut discovered, &required).await.map(Some)
-            }
-        }
-    }
-
-    /// Reads the store, in which another process may have put newer tokens.
-    async fn load(&self) -> Result<(), OAuthError> {
-        let record = self.oauth.store.load().await.map_err(|error| OAuthError::Store(error.into()))?;
-        let stored = match record.as_ref().map(Credentials::from_record) {
-            Some(Ok(credentials)) => Some(credentials),
-            Some(Err(error)) => {
-                warn!(%error, "stored OAuth credentials are invalid; they are obtained again");
-                None
-            }
-            None => None,
-        };
-        let mut state = self.state();
-        state.loaded = true;
-        if let Some(stored) = stored {
-            let received = |credentials: &Credentials| credentials.tokens.as_ref().map(|tokens| tokens.received_at);
-            if received(&stored) >= received(&state.credentials) {
-                state.credentials = stored;
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that the credentials are for this authorization server. Forgets those that are not, unless the program set them.
-    fn bind(&self, discovered: &Discovered) -> Result<(), OAuthError> {
-        let received = discovered.metadata.issuer.as_deref();
-        let mut state = self.state();
-        let preregistered = self.oauth.grant.preregistered();
-        let stored = state.credentials.issuer.as_deref();
-        let expected = preregistered.and_then(|client| client.issuer.as_deref()).or(stored);
-        if expected.is_none_or(|expected| Some(expected) == received) {
-            return Ok(());
-        }
-        if preregistered.is_some() {
-            return Err(OAuthError::IssuerMismatch {
-                expected: expected.unwrap_or_default().to_owned(),
-                received: super::error::quoted(received.unwrap_or("none")),
-            });
-        }
-        debug!(?expected, ?received, "the server has another authorization server; its credentials are forgotten");
-        state.credentials = Credentials::default();
-        state.endpoint = None;
-        state.refreshed = false;
-        Ok(())
-    }
-
-    /// Refreshes the tokens. Returns `None` if there is no refresh token, or the authorization server rejects it.
-    async fn refresh(self: &Arc<Self>, discovered: Option<&mut Discovered>) -> Obtained {
-        let (credentials, known, refreshed) = {
-            let state = self.state();
-            (state.credentials.clone(), state.endpoint.clone(), state.refreshed)
-        };
-        let Some(tokens) = credentials.tokens.clone() else { return Ok(None) };
-        let just_refreshed = refreshed && now().saturating_sub(tokens.received_at) < REFRESHED_RECENTLY;
-        let rejected = discovered.is_some();
-        let (Some(refresh_token), Some(client)) = (tokens.refresh_token.clone(), self.client_of(&tokens, &credentials))
-        else {
-            return Ok(None);
-        };
-        if rejected && just_refreshed {
-            return Ok(None);
-        }
-        let endpoint = match (discovered, known) {
-            (None, Some(endpoint)) => endpoint,
-            (Some(discovered), _) => self.endpoint(discovered).await,
-            (None, None) => {
-                let mut discovered = Discovered::new(&self.http, &self.server, None).await?;
-                self.bind(&discovered)?;
-                if self.state().credentials.tokens.is_none() {
-                    return Ok(None);
-                }
-                self.endpoint(&mut discovered).await
-            }
-        };
+    fn start(self: &Arc<Self>, state: &mut State, cause: Cause) -> Shared<Flight> {
         let inner = Arc::clone(self);
-        let request = async move {
-            let audience = inner.oauth.grant.preregistered().and_then(|client| client.audience.as_deref());
-            let server = AuthorizationServer { metadata: &endpoint.metadata, audience };
-            let form = [
-                ("grant_type", "refresh_token"),
-                ("refresh_token", refresh_token.as_str()),
-                ("resource", endpoint.resource.as_str()),
-            ];
-            let refreshed = server.request(&inner.http, &client, &form).await;
-            let credentials = match refreshed {
-                Ok(response) => Credentials { tokens: Some(response.refresh(&tokens)), ..credentials },
-                // The authorization is gone. Other errors may pass.
-                Err(OAuthError::Rejected { code, .. }) if code == "invalid_grant" => {
-                    Credentials { tokens: None, ..credentials }
-                }
-                Err(error) if error.is_unknown_client() && credentials.client.is_some() => {
-                    Credentials { tokens: None, client: None, ..credentials }
-                }
-                Err(error) => return Err(error),
-            };
-            Ok(inner.keep(credentials, endpoint, true).await)
-        };
-        self.complete(request).await
-    }
-
-    /// Requests tokens by the grant, with the scopes that the server asks for and those of the last token.
-    async fn authorize(
-        self: &Arc<Self>,
-        discovered: &mut Discovered,
-        required: &[String],
-    ) -> Result<SecretString, OAuthError> {
-        self.bind(discovered)?;
-        let mut credentials = self.state().credentials.clone();
-        let initial = match self.oauth.scopes.as_slice() {
-            [] => discovered.initial_scopes().await,
-            scopes => scopes.to_vec(),
-        };
-        let previous = credentials.tokens.as_ref().map_or_else(Vec::new, |tokens| tokens.requested_scopes.clone());
-        let scopes = union(&previous, initial.iter().chain(required).map(String::as_str));
-        let endpoint = self.endpoint(discovered).await;
-        let http = &self.http;
-        let resource = &endpoint.resource;
-        let tokens = match &self.oauth.grant {
-            OAuthGrant::AuthorizationCode(grant) => {
-                let _asking = Asking::new(&self.asking);
-                let tokens = grant.authorize(http, discovered, &mut credentials, scopes).await;
-                if let Err(error) = &tokens {
-                    // The next attempt needs no registration, unless the authorization server does not know this one.
-                    let mut state = self.state();
-                    state.credentials.issuer.clone_from(&discovered.metadata.issuer);
-                    state.credentials.client = credentials.client.clone().filter(|_| !error.is_unknown_client());
-                }
-                tokens?
-            }
-            OAuthGrant::ClientCredentials(grant) => grant.authorize(http, discovered, resource, scopes).await?,
-            OAuthGrant::EnterpriseManaged(grant) => grant.authorize(http, discovered, resource, scopes).await?,
-            OAuthGrant::WorkloadIdentity(grant) => grant.authorize(http, discovered, resource, scopes).await?,
-        };
-        credentials.issuer = discovered.metadata.issuer.clone();
-        let token = SecretString::from(tokens.access_token.clone());
-        credentials.tokens = Some(tokens);
-        let inner = Arc::clone(self);
-        self.complete(async move { Ok(inner.keep(credentials, endpoint, false).await) }).await?;
-        Ok(token)
-    }
-
-    async fn endpoint(&self, discovered: &mut Discovered) -> Endpoint {
-        let resource = discovered.resource(&self.server).await;
-        Endpoint { metadata: Arc::new(discovered.metadata.clone()), resource }
-    }
-
-    /// Client that the tokens are for.
-    fn client_of(&self, tokens: &Tokens, credentials: &Credentials) -> Option<Client> {
-        match &self.oauth.grant {
-            OAuthGrant::AuthorizationCode(grant) => grant.client_of(&tokens.client_id, credentials),
-            grant => grant.preregistered().map(|client| client.client.clone()),
-        }
-    }
-
-    /// Runs a request to its end even if all callers are gone: a refresh token that was used and not replaced is lost.
-    async fn complete(&self, request: impl Future<Output = Obtained> + Send + 'static) -> Obtained {
-        let exchange = Arc::clone(&self.exchange).lock_owned().await;
-        let request = async move {
-            let obtained = request.await;
-            drop(exchange);
+        let flight = async move {
+            let obtained = inner.run(cause).await;
+            inner.state().flight = None;
             obtained
         };
-        tokio::spawn(request).await.unwrap_or_else(|error| Err(OAuthError::Http(Arc::new(error))))
-    }
-
-    /// Uses credentials from now on, and stores them.
-    async fn keep(&self, credentials: Credentials, endpoint: Endpoint, refreshed: bool) -> Option<SecretString> {
-        let token = credentials.tokens.as_ref().map(|tokens| tokens.access_token.clone().into());
-        let record = credentials.to_record();
-        {
-            let mut state = self.state();
-            state.credentials = credentials;
-            state.endpoint = Some(endpoint);
-            state.refreshed = refreshed;
-        }
-        let saved = match record {
-            Ok(record) => self.oauth.store.save(record).await,
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = saved {
-            warn!(error = %error, "OAuth credentials can't be stored; they are lost with the process");
-        }
-        token
+        let flight = flight.boxed().shared();
+        state.flight = flight.downgrade();
+        flight
     }
 }
