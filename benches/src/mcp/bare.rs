@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rmcp::model::{CallToolRequestParams, ClientConfig};
 use rmcp::service::{Peer, RunningService};
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{RoleClient, ServiceExt as _};
 use serde_json::Value;
@@ -19,7 +20,9 @@ pub(super) struct Bare {
 impl Bare {
     pub(super) fn http(url: &str) -> Self {
         let running = block_on(async {
-            let transport = StreamableHttpClientTransport::from_uri(url);
+            // The default client of rmcp keeps no connections.
+            let config = StreamableHttpClientTransportConfig::with_uri(url);
+            let transport = StreamableHttpClientTransport::with_client(reqwest::Client::new(), config);
             ClientConfig::default().serve(transport).await
         });
         Self::new(running.unwrap())
