@@ -23,6 +23,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const TASK_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// Longest timeout. `Duration::MAX` would overflow the clock.
+const MOST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Builder of an [`McpClient`]: [`McpClient::http`] or [`McpClient::stdio`] creates it. `T` has the settings of the transport.
 #[must_use = "a builder does nothing until `build` or `connect` is called"]
@@ -224,10 +226,10 @@ impl<T: Transport> McpClientBuilder<T> {
         let sealed::Prepared(connector) = transport.prepared(&server, settings.most_bytes)?;
         let shared = Arc::new(Shared::new(server, settings.application, settings.elicit, settings.sampling));
         let caller = Caller {
-            link: Link::new(connector, Arc::clone(&shared), settings.connect_timeout),
+            link: Link::new(connector, Arc::clone(&shared), settings.connect_timeout.min(MOST_TIMEOUT)),
             shared,
-            call_timeout: settings.call_timeout,
-            task_timeout: settings.task_timeout,
+            call_timeout: settings.call_timeout.min(MOST_TIMEOUT),
+            task_timeout: settings.task_timeout.min(MOST_TIMEOUT),
             most_bytes: settings.most_bytes,
             request_meta: settings.request_meta,
         };

@@ -65,10 +65,13 @@ impl CallRequest {
 impl Caller {
     /// Sends the request of a tool call, again if the server did not process it, and returns the response.
     pub(super) async fn send_call(&self, request: &CallRequest, ctx: Option<&ToolContext>) -> Result<Reply, McpError> {
-        let deadline = Instant::now() + self.call_timeout;
+        let give_up = Instant::now() + self.call_timeout;
         let (mut repetitions, mut was_lost) = (0, false);
         loop {
-            let connection = self.link.reconnected(deadline).await?;
+            let connection = self.link.reconnected(give_up).await?;
+            // Connecting has a timeout of its own, and may have waited for a user: a call whose time is over would be sent and
+            // cancelled at once.
+            let deadline = Instant::now() + self.call_timeout;
             if !connection.responds(deadline).await {
                 self.link.discard(&connection);
                 continue;
@@ -78,7 +81,7 @@ impl Caller {
                 Err(Failure::NotSent(error)) => {
                     self.link.discard(&connection);
                     repetitions += 1;
-                    if repetitions > MOST_REPETITIONS || Instant::now() >= deadline {
+                    if repetitions > MOST_REPETITIONS || Instant::now() >= give_up {
                         return Err(error);
                     }
                 }
@@ -153,12 +156,7 @@ impl Caller {
                         Err(_) => Err(failed(ServiceError::TransportClosed)),
                     };
                 }
-                progress = progress.next() => {
-                    if let Some(ctx) = ctx {
-                        // It fails only for values that are not JSON.
-                        let _ = ctx.progress(progress_event(progress)).await;
-                    }
-                }
+                // Before the progress, which a server may send without end.
                 () = sleep_until(deadline) => {
                     if self.shared.is_answering() || self.link.connector.waits_for_user() {
                         deadline = Instant::now() + self.call_timeout;
@@ -169,6 +167,12 @@ impl Caller {
                         server: self.shared.server.clone(),
                         timeout: self.call_timeout,
                     }));
+                }
+                progress = progress.next() => {
+                    if let Some(ctx) = ctx {
+                        // It fails only for values that are not JSON.
+                        let _ = ctx.progress(progress_event(progress)).await;
+                    }
                 }
             }
         }

@@ -6,6 +6,15 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
 use serde_json::{Value, json};
+use url::Url;
+
+use super::description::{visible_schema, visible_text};
+
+/// Maximum size of a message, in bytes.
+const MAX_MESSAGE: usize = 16 * 1024;
+
+/// Maximum size of a URL, in bytes.
+const MAX_URL: usize = 8 * 1024;
 
 /// A server's request for input by a human.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +22,7 @@ use serde_json::{Value, json};
 pub struct Elicitation {
     /// Name of the server.
     pub server: String,
-    /// The server's text for the human. It is data of the server: show it as such.
+    /// The server's text for the human, with hidden characters escaped. It is data of the server: show it as such.
     pub message: String,
     /// Kind of the input.
     pub kind: ElicitationKind,
@@ -30,7 +39,7 @@ pub enum ElicitationKind {
     },
     /// A visit of a web page, for input that must not pass the program, such as a password.
     Url {
-        /// The page. Show its host to the human, and open it only with consent.
+        /// The page, at `https` or `http`. Show its host to the human, and open it only with consent.
         url: String,
     },
 }
@@ -59,15 +68,22 @@ where
 }
 
 impl Elicitation {
+    /// Returns `None` for a kind of a later protocol, and for a URL that is not that of a web page.
     pub(super) fn new(server: &str, params: ElicitRequestParams) -> Option<Self> {
         let (message, kind) = match params {
             ElicitRequestParams::FormElicitationParams { message, requested_schema, .. } => {
-                (message, ElicitationKind::Form { schema: serde_json::to_value(requested_schema).unwrap_or_default() })
+                let schema = match serde_json::to_value(requested_schema).unwrap_or_default() {
+                    Value::Object(schema) => Value::Object(visible_schema(&schema)),
+                    schema => schema,
+                };
+                (message, ElicitationKind::Form { schema })
             }
-            ElicitRequestParams::UrlElicitationParams { message, url, .. } => (message, ElicitationKind::Url { url }),
+            ElicitRequestParams::UrlElicitationParams { message, url, .. } => {
+                (message, ElicitationKind::Url { url: web_page(&url)? })
+            }
             _ => return None,
         };
-        Some(Self { server: server.to_owned(), message, kind })
+        Some(Self { server: server.to_owned(), message: visible_text(&message, MAX_MESSAGE), kind })
     }
 
     /// Returns the reason of an interrupt: `{"type": "mcp_elicitation", "server", "tool", "message", "mode"}`, with
@@ -86,6 +102,14 @@ impl Elicitation {
             name: value,
         })
     }
+}
+
+/// Returns the URL of a web page in its normal form, where hidden characters and those of other scripts are encoded. A browser
+/// would run other schemes, or open files.
+fn web_page(url: &str) -> Option<String> {
+    let page = Url::parse(url).ok().filter(|page| matches!(page.scheme(), "https" | "http"))?;
+    let page = String::from(page);
+    (page.len() <= MAX_URL).then_some(page)
 }
 
 impl ElicitationResponse {
@@ -141,5 +165,28 @@ mod tests {
         for (response, expected) in cases {
             assert_eq!(ElicitationResponse::from_interrupt(response.clone()), expected, "{response}");
         }
+    }
+
+    #[test]
+    fn shows_hidden_characters_and_rejects_urls_that_are_no_web_page() {
+        let new = |params: Value| Elicitation::new("s", serde_json::from_value(params).unwrap());
+        let url = |url: &str| new(json!({"mode": "url", "message": "Visit", "url": url, "elicitationId": "1"}));
+        let kind = |url: &str| ElicitationKind::Url { url: url.to_owned() };
+        assert_eq!(url("https://a.example/p?x=1").unwrap().kind, kind("https://a.example/p?x=1"));
+        assert_eq!(url("https://a.example/\u{202e}p").unwrap().kind, kind("https://a.example/%E2%80%AEp"));
+        for refused in ["javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "no URL"] {
+            assert_eq!(url(refused), None, "{refused}");
+        }
+        let form = new(json!({
+            "message": "Your\u{202e}name?",
+            "requestedSchema": {
+                "type": "object",
+                "properties": {"name": {"type": "string", "description": "a\u{200b}b"}},
+            },
+        }));
+        let form = form.unwrap();
+        assert_eq!(form.message, "Your\\u{202e}name?");
+        let ElicitationKind::Form { schema } = form.kind else { panic!("no form") };
+        assert_eq!(schema["properties"]["name"]["description"], "a\\u{200b}b");
     }
 }

@@ -124,6 +124,28 @@ impl McpError {
     }
 }
 
+impl McpError {
+    /// Returns a copy of an error of connecting, with the text of its source.
+    pub(super) fn of_connecting(&self) -> Option<Self> {
+        let text = |source: &(dyn StdError + 'static)| strands_core::ErrorChain::new(source).to_string().into();
+        match self {
+            Self::Connect { server, output, source } => {
+                Some(Self::Connect { server: server.clone(), output: output.clone(), source: text(&**source) })
+            }
+            Self::ConnectTimeout { server, timeout, output } => {
+                Some(Self::ConnectTimeout { server: server.clone(), timeout: *timeout, output: output.clone() })
+            }
+            Self::Unauthorized { server, source } => {
+                Some(Self::Unauthorized { server: server.clone(), source: text(&**source) })
+            }
+            Self::TooManyRestarts { server, reason } => {
+                Some(Self::TooManyRestarts { server: server.clone(), reason: reason.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
 fn quoted(output: &str) -> String {
     if output.is_empty() { String::new() } else { format!(": {output}") }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use secrecy::{ExposeSecret as _, SecretString};
 use strands_http::HttpOptions;
 use url::{Host, Url};
@@ -71,7 +71,11 @@ impl Http {
             options = options.trust_pem(pem).map_err(|error| error.to_string())?;
         }
         let builder = options.builder().map_err(|error| strands_core::ErrorChain::new(&error).to_string())?;
-        let Some(proxy) = &self.proxy else { return Ok(builder) };
+        let Some(proxy) = &self.proxy else {
+            // The proxies of the environment are other hosts: a token for loopback would leave this one in plain text.
+            let is_local = Url::parse(&self.url).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url));
+            return Ok(if is_local { builder.no_proxy() } else { builder });
+        };
         let proxy = reqwest::Proxy::all(proxy).map_err(|_| "the URL of the proxy is not valid".to_owned())?;
         Ok(builder.proxy(proxy))
     }
@@ -187,13 +191,15 @@ impl McpClientBuilder<Http> {
         self
     }
 
-    /// Adds a header to each request. Its value is treated as a secret.
+    /// Adds a header to each request. Its value is treated as a secret. A header that carries credentials by its name, such as
+    /// `Cookie` or `X-Api-Key`, is not sent over plain HTTP to a host that is not loopback.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.transport.headers.push((name.into(), SecretString::from(value.into())));
         self
     }
 
-    /// Sets the URL of a proxy. Default: that of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
+    /// Sets the URL of a proxy. Default: that of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), and none for a server
+    /// with `http://` on loopback.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.transport.proxy = Some(url.into());
         self
@@ -220,7 +226,11 @@ impl sealed::Transport for Http {
         let invalid = |reason| McpError::Setting { server: server.to_owned(), reason };
         let (url, http) = self.client().map_err(invalid)?;
         let headers = self.header_map().map_err(invalid)?;
-        let has_token = self.tokens.is_some() || self.oauth.is_some() || headers.contains_key(&AUTHORIZATION);
+        let has_token = self.tokens.is_some()
+            || self.oauth.is_some()
+            || headers.keys().any(has_credentials)
+            || !url.username().is_empty()
+            || url.password().is_some();
         if has_token && url.scheme() == "http" && !is_loopback(&url) {
             let host = url.host_str().unwrap_or_default().to_owned();
             return Err(McpError::PlaintextToken { server: server.to_owned(), host });
@@ -234,6 +244,13 @@ impl sealed::Transport for Http {
 fn is_reserved(header: &HeaderName) -> bool {
     let name = header.as_str();
     name.starts_with("mcp-") || matches!(name, "accept" | "content-length" | "content-type" | "host" | "last-event-id")
+}
+
+/// Returns true for a header that carries credentials, by its name.
+fn has_credentials(header: &HeaderName) -> bool {
+    let name = header.as_str().replace('_', "-");
+    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(header)
+        || ["access-key", "api-key", "apikey", "password", "secret", "token"].iter().any(|word| name.contains(word))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -257,6 +274,13 @@ mod tests {
             assert!(matches!(with_token, Err(McpError::PlaintextToken { .. })), "{with_token:?}");
             let with_header = McpClient::http(url).header("Authorization", "Bearer secret").build();
             assert!(matches!(with_header, Err(McpError::PlaintextToken { .. })), "{with_header:?}");
+            for name in ["Cookie", "X-Api-Key", "apikey", "X-Auth-Token", "Proxy-Authorization"] {
+                let with_header = McpClient::http(url).header(name, "secret").build();
+                assert!(matches!(with_header, Err(McpError::PlaintextToken { .. })), "{name}: {with_header:?}");
+            }
+            let in_url = McpClient::http(url.replacen("http://", "http://user:secret@", 1)).build();
+            assert!(matches!(in_url, Err(McpError::PlaintextToken { .. })), "{in_url:?}");
+            assert!(McpClient::http(url).header("X-Region", "eu").build().is_ok());
             assert!(McpClient::http(url).build().is_ok());
         }
         for url in ["https://example.com/mcp", "http://127.0.0.2/mcp", "http://[::1]:80/mcp", "http://localhost/mcp"] {

@@ -29,7 +29,11 @@ pub(super) struct Link {
 
 #[derive(Default)]
 struct Attempts {
+    /// Failures since the last connection.
     failed: u32,
+    /// Failures of all time, and the last error since the last connection.
+    failures: u64,
+    error: Option<McpError>,
     next: Option<Instant>,
     was_connected: bool,
     lifecycle: Option<Lifecycle>,
@@ -53,9 +57,14 @@ impl Link {
             if self.is_closed.load(Ordering::Acquire) {
                 return Err(McpError::Closed { server: self.shared.server.clone() });
             }
-            let slot = Arc::clone(&self.slot());
+            let (slot, seen) = (Arc::clone(&self.slot()), self.attempts().failures);
             // Boxed: it is large and rare, and would be a part of the future of each call.
-            let connection = slot.get_or_try_init(|| Box::pin(self.connect())).await?;
+            let connection = slot.get_or_try_init(|| Box::pin(self.connect(seen))).await?;
+            if self.is_closed.load(Ordering::Acquire) {
+                // Closed while it was connecting.
+                connection.close().await;
+                continue;
+            }
             if !connection.is_closed() {
                 return Ok(Arc::clone(connection));
             }
@@ -103,9 +112,16 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<Arc<Connection>, McpError> {
+    /// Connects, unless an attempt failed since the caller has `seen` this number of failures: its error is that of all callers
+    /// that waited for it. They would try one after the other otherwise, each with a timeout.
+    async fn connect(&self, seen: u64) -> Result<Arc<Connection>, McpError> {
         let (next, known) = {
             let mut attempts = self.attempts();
+            if attempts.failures != seen
+                && let Some(error) = attempts.error.as_ref().and_then(McpError::of_connecting)
+            {
+                return Err(error);
+            }
             // After a failure, there may be another server.
             (attempts.next, attempts.lifecycle.take())
         };
@@ -118,7 +134,8 @@ impl Link {
             Ok(connection) => {
                 let was_connected = attempts.was_connected;
                 let lifecycle = Some(connection.lifecycle());
-                *attempts = Attempts { failed: 0, next: None, was_connected: true, lifecycle };
+                let failures = attempts.failures;
+                *attempts = Attempts { was_connected: true, lifecycle, failures, ..Attempts::default() };
                 drop(attempts);
                 if was_connected {
                     // There may be another process now, with other tools.
@@ -129,6 +146,8 @@ impl Link {
             Err(error) => {
                 attempts.next = Some(Instant::now() + delay(attempts.failed));
                 attempts.failed = attempts.failed.saturating_add(1);
+                attempts.failures = attempts.failures.wrapping_add(1);
+                attempts.error = error.of_connecting();
                 Err(error)
             }
         }

@@ -55,6 +55,10 @@ impl McpClient {
         };
         if let Some(listing) = self.cached() {
             tracing::warn!(server = self.name(), %error, "can't list the tools of the MCP server; the last list stays");
+            // After a lost connection, the next one lists again. Here the change that was announced would be lost.
+            if self.inner.caller.link.is_connected() {
+                self.retry_later();
+            }
             return Ok(listing.tools());
         }
         if !self.inner.is_optional {
@@ -99,7 +103,7 @@ impl McpClient {
         tools
     }
 
-    /// Tries an optional server again in the background, until it is reached or the client is dropped.
+    /// Tries a server again in the background, until it is reached or the client is dropped.
     fn retry_later(&self) {
         let mut retry = self.inner.retry.lock().unwrap_or_else(PoisonError::into_inner);
         if retry.as_ref().is_some_and(|retry| !retry.is_finished()) {

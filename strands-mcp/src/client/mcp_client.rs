@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::builder::McpClientBuilder;
 use super::call::CallRequest;
 use super::content::tool_output;
+use super::description::visible_text;
 use super::error::McpError;
 use super::filter::ToolFilter;
 use super::handler::Shared;
@@ -21,6 +22,9 @@ use super::http_builder::Http;
 use super::link::Link;
 use super::listing::Listing;
 use super::stdio_builder::Stdio;
+
+/// Maximum size of a server's instructions, in bytes.
+const MAX_INSTRUCTIONS: usize = 64 * 1024;
 
 /// Returns additional `_meta` of a tool call.
 pub(super) type RequestMeta = Arc<dyn Fn(&ToolContext) -> JsonObject + Send + Sync>;
@@ -59,7 +63,7 @@ pub(super) struct Inner {
     pub(super) deny: Vec<ToolFilter>,
     pub(super) is_optional: bool,
     pub(super) listing: Mutex<Option<Arc<Listing>>>,
-    /// The task that retries an optional server.
+    /// The task that retries an optional server, or one that failed to list its tools.
     pub(super) retry: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
@@ -110,13 +114,14 @@ impl McpClient {
     }
 
     /// Returns the server's instructions, for a system prompt. They are a text of the server: add them only if you trust it.
+    /// Hidden characters are escaped, as in descriptions, and a text of more than 64 KiB is truncated.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`connect`](Self::connect).
     pub async fn server_instructions(&self) -> Result<Option<String>, McpError> {
         let info = self.inner.caller.link.connection().await?.info();
-        Ok(info.and_then(|info| info.instructions.clone()))
+        Ok(info.and_then(|info| Some(visible_text(info.instructions.as_deref()?, MAX_INSTRUCTIONS))))
     }
 
     /// Returns the negotiated protocol version, such as `2026-07-28`.

@@ -45,10 +45,12 @@ impl Caller {
         F: Fn(Peer<RoleClient>) -> R,
         R: Future<Output = Result<T, ServiceError>>,
     {
-        let deadline = Instant::now() + self.call_timeout;
+        let give_up = Instant::now() + self.call_timeout;
         let mut repetitions = 0;
         loop {
-            let connection = self.link.reconnected(deadline).await?;
+            let connection = self.link.reconnected(give_up).await?;
+            // Connecting has a timeout of its own, and may have waited for a user.
+            let deadline = Instant::now() + self.call_timeout;
             let error = match timeout_at(deadline, request(connection.peer().clone())).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) => error,

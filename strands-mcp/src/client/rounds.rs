@@ -18,8 +18,6 @@ use super::mcp_client::Caller;
 pub(super) const MOST_ROUNDS: u32 = 10;
 /// Wait before a call is sent again whose response has a state and no requests: the server is busy.
 pub(super) const BUSY_DELAY: Duration = Duration::from_millis(100);
-/// Name of interrupted calls in the agent's state.
-const STATE_NAME: &str = "mcp_pending_calls";
 
 /// An interrupted call, in the agent's state: the responses continue it, in another process as well.
 #[derive(Serialize, Deserialize)]
@@ -33,27 +31,20 @@ pub(super) enum Pending {
 impl Pending {
     /// Takes the state of a call.
     fn take(ctx: &ToolContext) -> Option<Self> {
-        let mut calls = ctx.state().get_as::<JsonObject>(STATE_NAME).ok().flatten()?;
-        let call = calls.remove(ctx.tool_use_id())?;
-        if calls.is_empty() {
-            ctx.state().remove(STATE_NAME);
-        } else {
-            let _ = ctx.state().set(STATE_NAME, calls);
-        }
-        serde_json::from_value(call).ok()
+        let name = state_name(ctx);
+        // Most calls were not interrupted, and don't change the state.
+        ctx.state().get(&name)?;
+        serde_json::from_value(ctx.state().remove(&name)?).ok()
     }
 
     fn store(&self, ctx: &ToolContext) -> Result<(), serde_json::Error> {
-        let call = serde_json::to_value(self)?;
-        ctx.state().update(STATE_NAME, |calls| {
-            if !calls.is_object() {
-                *calls = Value::Object(JsonObject::new());
-            }
-            if let Some(calls) = calls.as_object_mut() {
-                calls.insert(ctx.tool_use_id().to_owned(), call);
-            }
-        })
+        ctx.state().set(state_name(ctx), self)
     }
+}
+
+/// Returns the name of an interrupted call in the agent's state. Concurrent calls don't share a value.
+fn state_name(ctx: &ToolContext) -> String {
+    format!("mcp_pending_call:{}", ctx.tool_use_id())
 }
 
 /// The next step of a call.

@@ -77,7 +77,11 @@ impl Sampling {
             Some(prompt) => builder.system_prompt(prompt),
             None => builder,
         };
-        let failed = |error: &(dyn std::error::Error + 'static)| ErrorChain::new(error).to_string();
+        // The details are none of the server's: providers quote requests and parts of keys.
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            tracing::warn!(error = %ErrorChain::new(error), "the sampling model failed");
+            "the sampling model failed".to_owned()
+        };
         let mut agent = builder.build().await.map_err(|error| failed(&error))?;
         let response = agent.prompt(prompt).await.map_err(|error| failed(&error))?;
         self.tokens.fetch_add(response.metrics.accumulated_usage().total_tokens, Ordering::Relaxed);

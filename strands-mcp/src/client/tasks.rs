@@ -6,7 +6,7 @@ use std::time::Duration;
 use rmcp::model::{CallToolResult, CancelTaskParams, DetailedTask, GetTaskParams, TaskPayload, UpdateTaskParams};
 use serde_json::{Value, json};
 use strands_core::{ToolContext, ToolOutput};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::call::{CallRequest, Reply};
 use super::connection::Connection;
@@ -161,17 +161,23 @@ impl Caller {
         id: &str,
         ctx: Option<&ToolContext>,
     ) -> Result<CallToolResult, CallError> {
-        let deadline = Instant::now() + self.task_timeout;
+        let mut deadline = Instant::now() + self.task_timeout;
         let mut shown = None;
         loop {
             let DetailedTask { task, payload, .. } = self.task(id).await?;
             match payload {
                 TaskPayload::Working => {}
                 TaskPayload::InputRequired { input_requests } => {
+                    let asked = Instant::now();
                     let responses = self.answers(tool, round, input_requests, ctx).await?;
+                    // Input of a human does not count.
+                    deadline += asked.elapsed();
                     let connection = self.link.connection().await?;
-                    let updated = connection.peer().update_task(UpdateTaskParams::new(id, responses)).await;
-                    updated.map_err(|error| self.failed(&error))?;
+                    let updating = connection.peer().update_task(UpdateTaskParams::new(id, responses));
+                    match timeout(self.call_timeout, updating).await {
+                        Ok(updated) => updated.map_err(|error| self.failed(&error))?,
+                        Err(_) => return Err(self.timed_out().into()),
+                    };
                 }
                 TaskPayload::Completed { result } => return Ok(self.result(result)?),
                 TaskPayload::Failed { error } => return Err(self.unexpected(&failure(&error)).into()),
@@ -189,7 +195,8 @@ impl Caller {
                 return Err(McpError::Timeout { server: self.shared.server.clone(), timeout: self.task_timeout }.into());
             }
             let interval = task.poll_interval_ms.map_or(DEFAULT_INTERVAL, Duration::from_millis);
-            sleep(interval.clamp(LEAST_INTERVAL, MOST_INTERVAL)).await;
+            let next = Instant::now() + interval.clamp(LEAST_INTERVAL, MOST_INTERVAL);
+            sleep_until(next.min(deadline)).await;
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use strands::Agent;
-use strands::mcp::McpClient;
+use strands::mcp::{McpClient, McpError};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands_testkit::Gate;
 
 use crate::server::McpServer;
-use crate::soon;
+use crate::{Texts as _, soon};
 
 const SERVERS: u64 = 20;
 const SLOWEST: Duration = Duration::from_millis(500);
@@ -66,4 +67,48 @@ async fn starts_many_children_in_the_time_of_the_slowest_one() {
     let (tools, time) = tools_of(clients).await;
     assert_eq!(tools.len(), 40);
     assert!(time >= SLOWEST && time < 2 * SLOWEST, "{time:?}");
+}
+
+/// A server that accepts connections and never responds.
+async fn silent() -> (tokio::net::TcpListener, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[tokio::test]
+async fn concurrent_callers_share_a_failed_attempt() {
+    let (_listener, url) = silent().await;
+    let client = McpClient::http(url).connect_timeout(Duration::from_millis(300)).build().unwrap();
+    let start = Instant::now();
+    let attempts = futures_util::future::join_all((0..10).map(|_| client.connect()));
+    for attempt in soon(attempts).await {
+        assert!(matches!(attempt, Err(McpError::ConnectTimeout { .. })), "{attempt:?}");
+    }
+    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn the_timeout_of_a_call_begins_after_the_connection() {
+    let server = slow(Duration::from_millis(400)).await;
+    let client = McpClient::http(server.url()).timeout(Duration::from_millis(300)).build().unwrap();
+    assert_eq!(soon(client.call_tool("work", json!({}))).await.unwrap().texts(), "worked");
+    let endless = McpClient::http(server.url()).timeout(Duration::MAX).connect_timeout(Duration::MAX);
+    let endless = endless.task_timeout(Duration::MAX).build().unwrap();
+    assert_eq!(soon(endless.call_tool("work", json!({}))).await.unwrap().texts(), "worked");
+}
+
+#[tokio::test]
+async fn a_client_that_is_closed_while_it_connects_has_no_connection() {
+    let server = slow(Duration::from_millis(200)).await;
+    let client = McpClient::http(server.url()).build().unwrap();
+    let connecting = tokio::spawn({
+        let client = client.clone();
+        async move { client.connect().await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    client.close().await;
+    let result = soon(connecting).await.unwrap();
+    assert!(matches!(result, Err(McpError::Closed { .. })), "{result:?}");
+    assert!(!client.is_connected());
 }
