@@ -10,12 +10,11 @@ use rmcp::model::{
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, Peer, RoleClient, RunningService, ServiceError,
 };
-use strands_core::ErrorChain;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::error::{McpError, bounded};
-use super::failure::{Failure, handshake_cause, is_unauthorized};
+use super::error::McpError;
+use super::failure::{Failure, explained, handshake_cause, is_unauthorized};
 use super::handler::{Handler, Shared};
 use super::http::HttpServer;
 use super::progress::ProgressRoutes;
@@ -145,7 +144,7 @@ fn speaks_older(error: &ClientInitializeError) -> bool {
 fn refused(server: &str, error: &ClientInitializeError, output: String) -> McpError {
     let cause = handshake_cause(error);
     let is_authorization = error.is_authorization_required() || is_unauthorized(cause);
-    let source = bounded(&ErrorChain::new(cause).to_string()).into();
+    let source = explained(cause, cause).into();
     let server = server.to_owned();
     if is_authorization {
         McpError::Unauthorized { server, source }

@@ -33,7 +33,7 @@ impl Failure {
     /// Classifies the failure of a request that was passed to the transport.
     pub(super) fn of_response(server: &str, most_bytes: usize, error: &ServiceError) -> Self {
         let name = || server.to_owned();
-        let text = || bounded(&ErrorChain::new(error).to_string());
+        let text = || explained(error, error);
         let unknown = || Self::Unknown(McpError::OutcomeUnknown { server: name(), source: text().into() });
         match error {
             ServiceError::McpError(data) if is_limit_error(data) => {
@@ -42,7 +42,9 @@ impl Failure {
             ServiceError::McpError(data) => {
                 Self::Final(McpError::Rejected { server: name(), code: data.code.0, message: bounded(&data.message) })
             }
-            ServiceError::TransportSend(sent) => Self::of_transport(server, most_bytes, &*sent.error, text()),
+            ServiceError::TransportSend(sent) => {
+                Self::of_transport(server, most_bytes, &*sent.error, explained(error, &*sent.error))
+            }
             ServiceError::UnexpectedResponse => Self::Final(McpError::Protocol { server: name(), reason: text() }),
             ServiceError::Cancelled { .. } => Self::Final(McpError::Closed { server: name() }),
             _ => unknown(),
@@ -89,6 +91,16 @@ impl Failure {
             _ => Self::Unknown(McpError::OutcomeUnknown { server, source: source() }),
         }
     }
+}
+
+/// Returns the text of an error with its sources, and with those of the HTTP client's error in it, which rmcp leaves out.
+pub(super) fn explained(error: &(dyn StdError + 'static), cause: &(dyn StdError + 'static)) -> String {
+    let text = ErrorChain::new(error).to_string();
+    let source = match find::<HttpError>(cause) {
+        Some(HttpError::Client(client)) => client.source(),
+        _ => None,
+    };
+    bounded(&source.map_or(text.clone(), |source| format!("{text}: {}", ErrorChain::new(source))))
 }
 
 /// Returns the cause of a failed handshake, which is not among the sources of rmcp's error.

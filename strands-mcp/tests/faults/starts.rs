@@ -77,6 +77,15 @@ async fn silent() -> (tokio::net::TcpListener, String) {
 }
 
 #[tokio::test]
+async fn an_error_of_connecting_names_the_cause_and_no_key() {
+    let (listener, url) = silent().await;
+    drop(listener);
+    let error = McpClient::http(format!("{url}?key=secret-key")).build().unwrap().connect().await.unwrap_err();
+    let text = format!("{error:?}");
+    assert!(text.contains("onnection refused") && !text.contains("secret-key"), "{text}");
+}
+
+#[tokio::test]
 async fn concurrent_callers_share_a_failed_attempt() {
     let (_listener, url) = silent().await;
     let client = McpClient::http(url).connect_timeout(Duration::from_millis(300)).build().unwrap();

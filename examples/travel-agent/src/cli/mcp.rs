@@ -14,7 +14,8 @@ pub(crate) struct McpArgs {
     #[arg(long, value_name = "FILE", env = "TRAVEL_MCP")]
     mcp: Option<PathBuf>,
 
-    /// Use the tools of the MCP server at this URL, with the bearer token in TRAVEL_MCP_TOKEN, if any. May be repeated.
+    /// Use the tools of the MCP server at this URL, with the bearer token in TRAVEL_MCP_TOKEN, if any. May be repeated without
+    /// a token.
     #[arg(long, value_name = "URL")]
     mcp_url: Vec<String>,
 }
@@ -26,12 +27,14 @@ impl McpArgs {
             Some(file) => load_servers(file)?,
             None => Vec::new(),
         };
+        let token = std::env::var(TOKEN).ok();
+        if token.is_some() && self.mcp_url.len() > 1 {
+            // A server must not get the token of another one.
+            return Err(format!("{TOKEN} is the token of one server: name several servers in a file for --mcp").into());
+        }
         for url in &self.mcp_url {
             let builder = McpClient::http(url);
-            let builder = match std::env::var(TOKEN) {
-                Ok(token) => builder.bearer_token(token),
-                Err(_) => builder,
-            };
+            let builder = token.iter().fold(builder, |builder, token| builder.bearer_token(token));
             clients.push(builder.build()?);
         }
         Ok(clients)

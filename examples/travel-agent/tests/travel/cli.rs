@@ -167,3 +167,12 @@ fn an_mcp_server_that_is_down_is_an_error() {
     let error = failure(home.command(&["--mcp-url", "http://127.0.0.1:9/mcp", "hello"]).output().unwrap());
     assert!(error.contains("can't connect to MCP server `127.0.0.1`"), "{error}");
 }
+
+#[cfg(feature = "mcp")]
+#[test]
+fn the_token_of_a_server_is_not_sent_to_another_one() {
+    let home = Home::new("mcp-token");
+    let args = ["--mcp-url", "http://127.0.0.1:9/a", "--mcp-url", "http://127.0.0.1:9/b", "hello"];
+    let error = failure(home.command(&args).env("TRAVEL_MCP_TOKEN", "secret-token").output().unwrap());
+    assert!(error.contains("TRAVEL_MCP_TOKEN") && !error.contains("secret-token"), "{error}");
+}
