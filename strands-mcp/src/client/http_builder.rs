@@ -61,6 +61,9 @@ impl Http {
             scheme => return Err(format!("the URL has the scheme `{scheme}`; expected https or http")),
         };
         let builder = self.builder(options)?.redirect(same_origin_redirects()).connect_timeout(CONNECT_TIMEOUT);
+        // The proxies of the environment are other hosts: a token for loopback would leave this one in plain text.
+        let is_local = self.proxy.is_none() && url.scheme() == "http" && is_loopback(&url);
+        let builder = if is_local { builder.no_proxy() } else { builder };
         let http = builder.build().map_err(|error| strands_core::ErrorChain::new(&error).to_string())?;
         Ok((url, http))
     }
@@ -71,11 +74,7 @@ impl Http {
             options = options.trust_pem(pem).map_err(|error| error.to_string())?;
         }
         let builder = options.builder().map_err(|error| strands_core::ErrorChain::new(&error).to_string())?;
-        let Some(proxy) = &self.proxy else {
-            // The proxies of the environment are other hosts: a token for loopback would leave this one in plain text.
-            let is_local = Url::parse(&self.url).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url));
-            return Ok(if is_local { builder.no_proxy() } else { builder });
-        };
+        let Some(proxy) = &self.proxy else { return Ok(builder) };
         let proxy = reqwest::Proxy::all(proxy).map_err(|_| "the URL of the proxy is not valid".to_owned())?;
         Ok(builder.proxy(proxy))
     }

@@ -28,6 +28,8 @@ pub(super) struct OAuthHttp {
     policy: AddressPolicy,
     to_named: Client,
     to_others: Client,
+    /// For `http`, which only loopback hosts have.
+    to_loopback: Client,
 }
 
 impl fmt::Debug for OAuthHttp {
@@ -37,11 +39,13 @@ impl fmt::Debug for OAuthHttp {
 }
 
 impl OAuthHttp {
-    /// Sends requests with clients of `builder`, which has the program's certificates and proxy.
+    /// Sends requests with clients of `builder`, which has the program's certificates and proxy. Without a proxy of the program,
+    /// loopback hosts are reached without those of the environment, which would get secrets in plain text.
     pub(super) fn new(
         server: Url,
         named: Vec<Url>,
         policy: AddressPolicy,
+        has_proxy: bool,
         builder: impl Fn() -> Result<reqwest::ClientBuilder, OAuthError>,
     ) -> Result<Self, OAuthError> {
         let client = |builder: reqwest::ClientBuilder| {
@@ -49,7 +53,9 @@ impl OAuthHttp {
         };
         let to_named = client(builder()?)?;
         let to_others = client(builder()?.dns_resolver(Arc::new(policy.clone())))?;
-        Ok(Self { server, named, policy, to_named, to_others })
+        let local = builder()?.dns_resolver(Arc::new(policy.clone()));
+        let to_loopback = client(if has_proxy { local } else { local.no_proxy() })?;
+        Ok(Self { server, named, policy, to_named, to_others, to_loopback })
     }
 
     /// Checks a URL that a request or a user's browser is about to visit.
@@ -75,7 +81,9 @@ impl OAuthHttp {
         let failed = |error: reqwest::Error| OAuthError::Http(Arc::new(error.without_url()));
         let mut request = reqwest::Request::try_from(request).map_err(failed)?;
         self.check(request.url())?;
-        let client = if self.is_named(request.url()) {
+        let client = if request.url().scheme() == "http" {
+            &self.to_loopback
+        } else if self.is_named(request.url()) {
             &self.to_named
         } else if self.policy.allows_literal(request.url()) {
             &self.to_others

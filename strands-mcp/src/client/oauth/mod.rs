@@ -191,7 +191,7 @@ impl OAuth {
             let endpoint = &grant.identity_provider.token_endpoint;
             named.push(Url::parse(endpoint).map_err(|_| OAuthError::InvalidUrl(error::quoted(endpoint)))?);
         }
-        let http = OAuthHttp::new(server.clone(), named, policy, builder)?;
+        let http = OAuthHttp::new(server.clone(), named, policy, proxy.is_some(), builder)?;
         http.check(&server)?;
         Ok(OAuthTokenSource::new(self.clone(), server, http))
     }
