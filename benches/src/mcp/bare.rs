@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rmcp::model::{CallToolRequestParams, ClientConfig};
 use rmcp::service::{Peer, RunningService};
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{RoleClient, ServiceExt as _};
 use serde_json::Value;
@@ -18,7 +19,13 @@ pub(super) struct Bare {
 
 impl Bare {
     pub(super) fn http(url: &str) -> Self {
-        Self::new(block_on(ClientConfig::default().serve(StreamableHttpClientTransport::from_uri(url))).unwrap())
+        let running = block_on(async {
+            // The default client of rmcp keeps no connections.
+            let config = StreamableHttpClientTransportConfig::with_uri(url);
+            let transport = StreamableHttpClientTransport::with_client(reqwest::Client::new(), config);
+            ClientConfig::default().serve(transport).await
+        });
+        Self::new(running.unwrap())
     }
 
     pub(super) fn stdio(program: &Path) -> Self {

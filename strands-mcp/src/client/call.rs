@@ -153,7 +153,7 @@ impl Caller {
                         Err(_) => Err(failed(ServiceError::TransportClosed)),
                     };
                 }
-                Some(progress) = progress.next() => {
+                progress = progress.next() => {
                     if let Some(ctx) = ctx {
                         // It fails only for values that are not JSON.
                         let _ = ctx.progress(progress_event(progress)).await;

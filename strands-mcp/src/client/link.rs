@@ -54,7 +54,8 @@ impl Link {
                 return Err(McpError::Closed { server: self.shared.server.clone() });
             }
             let slot = Arc::clone(&self.slot());
-            let connection = slot.get_or_try_init(|| self.connect()).await?;
+            // Boxed: it is large and rare, and would be a part of the future of each call.
+            let connection = slot.get_or_try_init(|| Box::pin(self.connect())).await?;
             if !connection.is_closed() {
                 return Ok(Arc::clone(connection));
             }

@@ -103,6 +103,7 @@ impl Caller {
         };
         let tool = request.params.name.clone();
         while round <= MOST_ROUNDS {
+            // Steps after the first one are rare, and boxed so that the future of a call is small.
             step = match step {
                 Step::Send => match self.send_call(&request, ctx).await? {
                     Reply::Complete(result) => return Ok(result),
@@ -121,7 +122,7 @@ impl Caller {
                     if requests.is_empty() {
                         sleep(BUSY_DELAY * round).await;
                     }
-                    let answers = self.answers(&tool, round, requests, ctx).await;
+                    let answers = Box::pin(self.answers(&tool, round, requests, ctx)).await;
                     let answers =
                         self.pending(answers, ctx, || Pending::Input { round, required: required.clone() })?;
                     request.params.input_responses = (!answers.is_empty()).then_some(answers);
@@ -129,7 +130,7 @@ impl Caller {
                     Step::Send
                 }
                 Step::Visit(requests) => {
-                    let answers = self.answers(&tool, round, requests.clone(), ctx).await;
+                    let answers = Box::pin(self.answers(&tool, round, requests.clone(), ctx)).await;
                     let answers = self.pending(answers, ctx, || Pending::Visits { round, requests })?;
                     let is_accepted = |answer: &Value| answer.get("action").and_then(Value::as_str) == Some("accept");
                     if answers.is_empty() || !answers.values().all(is_accepted) {
@@ -139,7 +140,7 @@ impl Caller {
                     Step::Send
                 }
                 Step::Poll(id) => {
-                    let polled = self.task_result(&tool, round, &id, ctx).await;
+                    let polled = Box::pin(self.task_result(&tool, round, &id, ctx)).await;
                     return self.pending(polled, ctx, || Pending::Task { round, id });
                 }
             };

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Limit of the bytes that wait for a child that reads too slowly.
 const MAX_QUEUED: usize = 64 * 1024 * 1024;
+/// Capacity that a buffer keeps after it was written.
+const KEPT_CAPACITY: usize = 64 * 1024;
 
 #[derive(Clone, Debug)]
 pub(super) struct Input(Arc<Shared>);
@@ -21,8 +23,15 @@ pub(super) struct Input(Arc<Shared>);
 struct Shared {
     queue: Mutex<Queue>,
     /// `None` after a failure, or after a write that was abandoned in the middle of a line.
-    stdin: sync::Mutex<Option<ChildStdin>>,
+    stdin: sync::Mutex<Option<Writer>>,
     closed: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Writer {
+    stdin: ChildStdin,
+    /// Empty buffer, in turn with that of the queue.
+    spare: Vec<u8>,
 }
 
 /// Lines in the order of their `send` calls. The holder of stdin writes all of them: the futures of `send` may be polled
@@ -47,7 +56,7 @@ impl Input {
     pub(super) fn new(stdin: ChildStdin) -> Self {
         Self(Arc::new(Shared {
             queue: Mutex::default(),
-            stdin: sync::Mutex::new(Some(stdin)),
+            stdin: sync::Mutex::new(Some(Writer { stdin, spare: Vec::new() })),
             closed: CancellationToken::new(),
         }))
     }
@@ -90,8 +99,8 @@ impl Input {
     pub(super) fn close(&self) {
         self.0.closed.cancel();
         // A write that holds the lock drops stdin itself when it notices.
-        if let Ok(mut stdin) = self.0.stdin.try_lock() {
-            stdin.take();
+        if let Ok(mut writer) = self.0.stdin.try_lock() {
+            writer.take();
         }
         self.0.queue().bytes = Vec::new();
     }
@@ -108,25 +117,24 @@ impl Shared {
 
     async fn write_until(&self, end: u64) -> io::Result<()> {
         let mut holder = self.stdin.lock().await;
-        let bytes = {
-            let mut queue = self.queue();
-            if queue.is_written(end) {
-                return Ok(());
-            }
-            mem::take(&mut queue.bytes)
-        };
+        if self.queue().is_written(end) {
+            return Ok(());
+        }
         // Taken out meanwhile: a write that fails or is dropped half-way closes stdin.
-        let mut stdin = holder.take().ok_or_else(closed_error)?;
+        let mut writer = holder.take().ok_or_else(closed_error)?;
+        let mut bytes = mem::replace(&mut self.queue().bytes, mem::take(&mut writer.spare));
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            let count = stdin.write(rest).await?;
+            let count = writer.stdin.write(rest).await?;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             self.queue().written += count as u64;
             rest = rest.get(count..).unwrap_or_default();
         }
-        *holder = Some(stdin);
+        bytes.clear();
+        bytes.shrink_to(KEPT_CAPACITY);
+        *holder = Some(Writer { spare: bytes, ..writer });
         Ok(())
     }
 }
