@@ -22,10 +22,12 @@ CRATES = ("strands-core", "strands-models", "strands-bedrock", "strands-session"
 EXTERNAL: dict[str, str] = {
     "aws_sdk_bedrockruntime::client::Client": "strands::models::bedrock::aws_sdk_bedrockruntime::Client",
     "aws_types::sdk_config::SdkConfig": "strands::models::bedrock::aws_config::SdkConfig",
+    "axum::routing::Router": "strands::mcp::axum::Router",
     "bytes::bytes::Bytes": "strands::bytes::Bytes",
     "futures_core::future::BoxFuture": "strands::BoxFuture",
     "futures_core::stream::FusedStream": "strands::FusedStream",
     "futures_core::stream::Stream": "strands::Stream",
+    "http::request::Parts": "strands::mcp::axum::http::request::Parts",
     "indexmap::map::IndexMap": "strands::indexmap::IndexMap",
     "object_store::ObjectStore": "strands::session::object_store::ObjectStore",
     "object_store::client::http::connection::HttpConnector": "strands::session::object_store::client::HttpConnector",
@@ -43,6 +45,8 @@ EXTERNAL: dict[str, str] = {
     "serde_json::map::Map": "strands::serde_json::Map",
     "serde_json::raw::RawValue": "strands::serde_json::value::RawValue",
     "serde_json::value::Value": "strands::serde_json::Value",
+    "tokio::io::async_read::AsyncRead": "strands::mcp::AsyncRead",
+    "tokio::io::async_write::AsyncWrite": "strands::mcp::AsyncWrite",
     "tokio_util::sync::cancellation_token::CancellationToken": "strands::CancellationToken",
     "uuid::Uuid": "strands::uuid::Uuid",
 }

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use strands::hook::{BeforeToolCall, Hook, HookResult};
 use strands::mcp::{AgentTool, ClientRequest, McpServer, ResourceUpdates, axum};
-use strands::message::{
-    AudioBlock, AudioFormat, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, ToolResultContent,
-};
-use strands::serde_json::{Map, Value, json, to_value};
+use strands::message::{AudioBlock, AudioFormat, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat};
+use strands::serde_json::{Value, json, to_value};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{
     Agent, JsonSchema, Serialize, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, tool, tools,
@@ -44,9 +42,8 @@ fn test_image_content() -> ImageBlock {
 
 /// Returns audio.
 #[tool]
-fn test_audio_content() -> Result<ToolResultContent, ToolError> {
-    let audio = to_value(AudioBlock::new(AudioFormat::Wav, SILENCE.to_vec())).map_err(ToolError::from_source)?;
-    Ok(ToolResultContent::Unknown(Map::from_iter([("audio".to_owned(), audio)])))
+fn test_audio_content() -> AudioBlock {
+    AudioBlock::new(AudioFormat::Wav, SILENCE.to_vec())
 }
 
 /// Returns an embedded resource.

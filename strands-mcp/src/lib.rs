@@ -16,6 +16,9 @@ pub use client::{
 pub use config::{McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers};
 pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ResourceUpdates, ServeError};
 
-// Routers, request parts and secrets are part of the public API.
+// Routers, request parts, streams and secrets are part of the public API.
 #[doc(no_inline)]
-pub use {axum, secrecy};
+pub use {
+    axum, secrecy,
+    tokio::io::{AsyncRead, AsyncWrite},
+};

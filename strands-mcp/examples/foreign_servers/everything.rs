@@ -9,7 +9,7 @@ use strands::mcp::{ElicitationKind, ElicitationResponse, McpClient, McpClientBui
 use strands::message::ToolResultContent;
 use strands::testing::{ScriptedModel, ScriptedTurn};
 
-use crate::{child, text};
+use crate::{child, reading, text};
 
 /// Tools with their arguments, texts that their results contain, and the kind of the other content.
 #[rustfmt::skip]
@@ -72,6 +72,9 @@ pub(crate) async fn check(server: &[&str]) {
             ));
         }
     }
+    let (prompts, resources, templates) = reading::check(&client).await;
+    println!("{prompts} prompts, {resources} resources, {templates} templates");
+    assert!(prompts >= 4 && resources >= 7 && templates >= 2, "some are missing");
     client.close().await;
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

@@ -11,6 +11,7 @@
 )]
 
 mod everything;
+mod reading;
 mod replay;
 mod restarts;
 
@@ -18,7 +19,7 @@ use strands::mcp::McpClient;
 use strands::message::ToolResultContent;
 
 const USAGE: &str = "usage:
-  foreign_servers everything URL|PROGRAM [ARGUMENT..]    calls every tool of server-everything, and checks each kind of content
+  foreign_servers everything URL|PROGRAM [ARGUMENT..]    calls every tool of server-everything, and reads its prompts and resources
   foreign_servers restarts COUNT SEED stdio PROGRAM [ARGUMENT..]
   foreign_servers restarts COUNT SEED URL PROGRAM [ARGUMENT..]
                                                          agents of ten calls each, while the server is killed and restarted

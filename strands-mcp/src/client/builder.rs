@@ -5,7 +5,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rmcp::model::{Implementation, JsonObject};
+use rmcp::model::Implementation;
+use serde_json::{Map, Value};
 use strands_core::ToolContext;
 use strands_core::models::Model;
 
@@ -193,7 +194,7 @@ impl<T> McpClientBuilder<T> {
     }
 
     /// Sets a function that returns fields of `_meta` for each call of an agent. They replace those of the library.
-    pub fn request_meta(mut self, meta: impl Fn(&ToolContext) -> JsonObject + Send + Sync + 'static) -> Self {
+    pub fn request_meta(mut self, meta: impl Fn(&ToolContext) -> Map<String, Value> + Send + Sync + 'static) -> Self {
         self.settings.request_meta = Some(Arc::new(meta));
         self
     }

@@ -96,7 +96,7 @@ struct Parts {
     content: Vec<ToolResultContent>,
     text: usize,
     media: usize,
-    /// Number of parts that are over a limit.
+    /// Number of parts that are left out or truncated, since the result is over a limit.
     left_out: usize,
 }
 
@@ -159,8 +159,14 @@ impl Parts {
         self.push(medium);
     }
 
-    fn push_text(&mut self, text: String) {
-        self.push_sized(text.len(), ToolResultContent::Text(text));
+    /// Appends text, at most its beginning that fits.
+    fn push_text(&mut self, mut text: String) {
+        let size = text.len();
+        text.truncate(text.floor_char_boundary(MAX_TEXT - self.text));
+        self.left_out += usize::from(text.len() < size);
+        if !text.is_empty() || size == 0 {
+            self.push_sized(text.len(), ToolResultContent::Text(text));
+        }
     }
 
     /// Appends text or JSON.
@@ -184,7 +190,8 @@ impl Parts {
     /// Returns the content, with a note of the parts that are left out.
     fn with_note(mut self) -> Vec<ToolResultContent> {
         if self.left_out > 0 {
-            let note = format!("[{} parts of the result are left out: the result is too large.]", self.left_out);
+            let note =
+                format!("[{} parts of the result are left out or truncated: the result is too large.]", self.left_out);
             self.content.push(note.into());
         }
         self.content

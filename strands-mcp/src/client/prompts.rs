@@ -82,7 +82,7 @@ impl McpClient {
             Ok((page.prompts, page.next_cursor))
         };
         let prompts = self.inner.caller.read_pages(page).await?;
-        Ok(prompts.into_iter().map(PromptInfo::from).collect())
+        Ok(prompts.into_iter().map(PromptInfo::of).collect())
     }
 
     /// Returns the messages of a prompt with these arguments.
@@ -114,7 +114,7 @@ impl McpClient {
                 })
             }
         };
-        self.inner.caller.read_rounds(name, request).await.map(PromptMessages::from)
+        self.inner.caller.read_rounds(name, request).await.map(PromptMessages::of)
     }
 
     /// Returns suggestions for the value of a prompt's argument, from its beginning. `others` are arguments that have a value.
@@ -172,19 +172,19 @@ impl McpClient {
     }
 }
 
-impl From<rmcp::model::Prompt> for PromptInfo {
-    fn from(prompt: rmcp::model::Prompt) -> Self {
+impl PromptInfo {
+    fn of(prompt: rmcp::model::Prompt) -> Self {
         Self {
             name: prompt.name,
             title: prompt.title.as_deref().map(visible_line),
             description: prompt.description.as_deref().map(described),
-            arguments: prompt.arguments.unwrap_or_default().into_iter().map(PromptArgument::from).collect(),
+            arguments: prompt.arguments.unwrap_or_default().into_iter().map(PromptArgument::of).collect(),
         }
     }
 }
 
-impl From<rmcp::model::PromptArgument> for PromptArgument {
-    fn from(argument: rmcp::model::PromptArgument) -> Self {
+impl PromptArgument {
+    fn of(argument: rmcp::model::PromptArgument) -> Self {
         Self {
             name: argument.name,
             title: argument.title.as_deref().map(visible_line),
@@ -194,8 +194,8 @@ impl From<rmcp::model::PromptArgument> for PromptArgument {
     }
 }
 
-impl From<GetPromptResult> for PromptMessages {
-    fn from(result: GetPromptResult) -> Self {
+impl PromptMessages {
+    fn of(result: GetPromptResult) -> Self {
         let message = |message: rmcp::model::PromptMessage| {
             let role = match message.role {
                 rmcp::model::Role::Assistant => Role::Assistant,
@@ -232,7 +232,7 @@ mod tests {
                 {"role": "user", "content": {"type": "audio", "data": "AAAA", "mimeType": "audio/midi"}},
             ],
         });
-        let prompt = PromptMessages::from(serde_json::from_value::<GetPromptResult>(result).unwrap());
+        let prompt = PromptMessages::of(serde_json::from_value::<GetPromptResult>(result).unwrap());
         assert_eq!(prompt.description.as_deref(), Some("a\\u{202e}b"));
         assert_eq!(
             serde_json::to_value(&prompt.messages).unwrap(),

@@ -85,7 +85,7 @@ impl McpClient {
             Ok((page.resources, page.next_cursor))
         };
         let resources = self.inner.caller.read_pages(page).await?;
-        Ok(resources.into_iter().map(ResourceInfo::from).collect())
+        Ok(resources.into_iter().map(ResourceInfo::of).collect())
     }
 
     /// Lists the templates of the server's resources, over all pages.
@@ -102,7 +102,7 @@ impl McpClient {
             Ok((page.resource_templates, page.next_cursor))
         };
         let templates = self.inner.caller.read_pages(page).await?;
-        Ok(templates.into_iter().map(ResourceTemplate::from).collect())
+        Ok(templates.into_iter().map(ResourceTemplate::of).collect())
     }
 
     /// Reads a resource. It may have several parts.
@@ -167,8 +167,8 @@ impl ResourcePart {
     }
 }
 
-impl From<rmcp::model::Resource> for ResourceInfo {
-    fn from(resource: rmcp::model::Resource) -> Self {
+impl ResourceInfo {
+    fn of(resource: rmcp::model::Resource) -> Self {
         Self {
             uri: resource.uri,
             name: resource.name,
@@ -180,8 +180,8 @@ impl From<rmcp::model::Resource> for ResourceInfo {
     }
 }
 
-impl From<rmcp::model::ResourceTemplate> for ResourceTemplate {
-    fn from(template: rmcp::model::ResourceTemplate) -> Self {
+impl ResourceTemplate {
+    fn of(template: rmcp::model::ResourceTemplate) -> Self {
         Self {
             uri_template: template.uri_template,
             name: template.name,

@@ -99,8 +99,9 @@ fn block(at: usize, content: &ToolResultContent) -> ContentBlock {
 fn embedded_document(document: &DocumentBlock) -> ContentBlock {
     let mime_type = document.format.as_ref().map_or("application/octet-stream", document_type);
     let Some(bytes) = document.source.bytes() else { return elsewhere(&document.name, &document.source, mime_type) };
-    let uri =
-        format!("document:///{}", url::form_urlencoded::byte_serialize(document.name.as_bytes()).collect::<String>());
+    // A form encodes a space as `+`, a URI does not.
+    let name: String = url::form_urlencoded::byte_serialize(document.name.as_bytes()).collect();
+    let uri = format!("document:///{}", name.replace('+', "%20"));
     match std::str::from_utf8(bytes) {
         Ok(text) if mime_type.starts_with("text/") => {
             ContentBlock::resource(ResourceContents::text(text, uri).with_mime_type(mime_type))

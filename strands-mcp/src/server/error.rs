@@ -1,5 +1,7 @@
 //! Errors of serving.
 
+use std::error::Error as StdError;
+
 use rmcp::service::ServerInitializeError;
 
 /// An error that ends a server on stdio or another stream.
@@ -14,7 +16,7 @@ pub enum ServeError {
     },
     /// The task of the connection failed, which is a bug.
     #[error("the task of the MCP connection failed")]
-    Task(#[source] tokio::task::JoinError),
+    Task(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 /// Returns the error of a failed start, or `None` if the client left or the server was shut down.

@@ -381,7 +381,7 @@ impl McpServer {
         let end = CancellationToken::new();
         let serve = async {
             match serve_server_with_ct(Handler::new(Arc::clone(&shared)), transport, end.clone()).await {
-                Ok(running) => running.waiting().await.map(|_| ()).map_err(ServeError::Task),
+                Ok(running) => running.waiting().await.map(|_| ()).map_err(|error| ServeError::Task(error.into())),
                 Err(error) => error::of_start(error).map_or(Ok(()), Err),
             }
         };

@@ -133,10 +133,16 @@ impl Question {
 
 fn request(interrupt: &Interrupt) -> (InputRequest, Answer) {
     let reason = &interrupt.reason;
-    if reason.get("method").is_some()
-        && let Ok(request) = InputRequest::deserialize(reason)
-    {
-        return (request, Answer::Result);
+    if reason.get("method").is_some() {
+        match InputRequest::deserialize(reason) {
+            Ok(request) => return (request, Answer::Result),
+            Err(error) => tracing::warn!(
+                target: "strands_mcp",
+                interrupt = interrupt.name,
+                %error,
+                "the client can't be sent this request; its schema may be more than a flat object"
+            ),
+        }
     }
     match reason.as_object() {
         // An elicitation of another server, whose client runs in a tool of this one.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use strands_mcp::{AuthorizationCode, ClientCredentials, OAuth, OAuthClient, OAuthError, WorkloadIdentity};
 
 use crate::authorization_server::{Behavior, Servers};
+use crate::tokens::Shared;
 use crate::{REDIRECT_URI, by_user, failure, request};
 
 #[tokio::test]
@@ -132,12 +133,15 @@ async fn reports_that_a_user_denied() {
 async fn a_user_who_denied_needs_no_other_registration() {
     let redirect = json!({"code": null, "error": "access_denied"});
     let servers = Servers::start(Behavior { redirect, ..Behavior::default() }).await;
-    let source = by_user().token_source(&servers.server).unwrap();
+    let store = Shared::default();
+    let source = by_user().store(store.clone()).token_source(&servers.server).unwrap();
     for _ in 0..3 {
         assert!(request(&source, &servers.server).await.is_err());
     }
 
     servers.behavior.lock().unwrap().redirect = json!(null);
+    // Another process.
+    let source = by_user().store(store).token_source(&servers.server).unwrap();
     assert_eq!(request(&source, &servers.server).await.unwrap(), 200);
 
     assert_eq!(servers.seen.lock().unwrap().registrations.len(), 1);

@@ -120,7 +120,7 @@ async fn all_kinds_of_content_arrive() {
     assert_eq!((&content[2]["data"], &content[2]["mimeType"]), (&json!("AQ=="), &json!("image/png")));
     assert_eq!(
         content[3]["resource"],
-        json!({"uri": "document:///a+b", "mimeType": "application/pdf", "blob": "Ag=="})
+        json!({"uri": "document:///a%20b", "mimeType": "application/pdf", "blob": "Ag=="})
     );
     assert_eq!(
         content[4]["resource"],

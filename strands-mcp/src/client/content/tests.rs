@@ -151,14 +151,14 @@ fn errors_and_empty_results_have_content() {
 #[test]
 fn limits_the_size_of_a_result() {
     let block = |text: String| json!({"type": "text", "text": text});
-    let output = content(json!([block("a".repeat(MAX_TEXT)), block("b".to_owned()), block("c".to_owned())]));
+    let output = content(json!([block("é".repeat(MAX_TEXT)), block("b".to_owned())]));
     assert_eq!(output[0]["text"].as_str().unwrap().len(), MAX_TEXT);
-    let note = json!([{"text": "[2 parts of the result are left out: the result is too large.]"}]);
+    let note = json!([{"text": "[2 parts of the result are left out or truncated: the result is too large.]"}]);
     assert_eq!(output.as_array().unwrap()[1..], note.as_array().unwrap()[..]);
     let many = content(vec![block("a".to_owned()); MAX_PARTS + 1].into());
     assert_eq!(many.as_array().unwrap().len(), MAX_PARTS + 1);
     let large = content(json!([{"type": "image", "data": "A".repeat(MAX_MEDIA / 3 * 4 + 8), "mimeType": "image/png"}]));
-    assert_eq!(large, json!([{"text": "[1 parts of the result are left out: the result is too large.]"}]));
+    assert_eq!(large, json!([{"text": "[1 parts of the result are left out or truncated: the result is too large.]"}]));
 }
 
 #[test]

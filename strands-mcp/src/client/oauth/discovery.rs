@@ -41,7 +41,7 @@ impl Discovered {
             {
                 own_metadata(http, server).await?
             }
-            Err(error) => return Err(OAuthError::discovery(error)),
+            Err(error) => return Err(OAuthError::of_server(error, server)),
         };
         let endpoints = [&metadata.authorization_endpoint, &metadata.token_endpoint];
         for endpoint in endpoints.into_iter().chain(&metadata.registration_endpoint) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rmcp::transport::AuthError;
 use strands_core::ErrorChain;
+use url::Url;
 
 /// Longest text of another server in an error message, in characters.
 const MAX_QUOTED: usize = 300;
@@ -20,7 +21,7 @@ pub enum OAuthError {
     #[error("insecure URL `{0}`: OAuth needs https, or http between loopback hosts")]
     InsecureUrl(String),
     /// A URL is not valid.
-    #[error("invalid URL `{0}`")]
+    #[error("invalid URL: {0}")]
     InvalidUrl(String),
     /// The private key can't be used for signing.
     #[error("invalid private key: {0}")]
@@ -78,6 +79,17 @@ pub enum OAuthError {
 }
 
 impl OAuthError {
+    /// Error of the discovery of a server's authorization server, without the query of the server's URL, which may be a secret.
+    pub(super) fn of_server(error: AuthError, server: &Url) -> Self {
+        match (Self::discovery(error), server.query().filter(|query| !query.is_empty())) {
+            (Self::Discovery(error), Some(query)) => {
+                let text = error.to_string().replace(query, "..");
+                Self::Discovery(Box::<dyn StdError + Send + Sync>::from(text).into())
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Error of rmcp's discovery, without the types of rmcp.
     pub(super) fn discovery(error: AuthError) -> Self {
         match error {

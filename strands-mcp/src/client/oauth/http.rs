@@ -32,7 +32,7 @@ pub(super) struct OAuthHttp {
 
 impl fmt::Debug for OAuthHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthHttp").field("server", &self.server.as_str()).finish_non_exhaustive()
+        f.debug_struct("OAuthHttp").field("server", &self.server.origin().ascii_serialization()).finish_non_exhaustive()
     }
 }
 
@@ -62,7 +62,7 @@ impl OAuthHttp {
         if secure && url.has_host() && url.username().is_empty() && url.password().is_none() {
             Ok(())
         } else {
-            Err(OAuthError::InsecureUrl(super::error::quoted(&without_credentials(url))))
+            Err(OAuthError::InsecureUrl(super::error::quoted(&without_secrets(url))))
         }
     }
 
@@ -80,7 +80,7 @@ impl OAuthHttp {
         } else if self.policy.allows_literal(request.url()) {
             &self.to_others
         } else {
-            return Err(OAuthError::InsecureUrl(super::error::quoted(request.url().as_str())));
+            return Err(OAuthError::InsecureUrl(super::error::quoted(&without_secrets(request.url()))));
         };
         *request.timeout_mut() = Some(TIMEOUT);
         let mut response = client.execute(request).await.map_err(failed)?;
@@ -98,8 +98,9 @@ impl OAuthHttp {
     }
 }
 
-fn without_credentials(url: &Url) -> String {
+fn without_secrets(url: &Url) -> String {
     let mut url = url.clone();
+    url.set_query(None);
     // Both fail for URLs that can have no credentials.
     let _ = url.set_password(None);
     let _ = url.set_username("");

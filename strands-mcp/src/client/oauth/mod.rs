@@ -33,7 +33,6 @@ pub use workload_identity::WorkloadIdentity;
 
 use address::{AddressPolicy, proxy_host};
 use http::OAuthHttp;
-use store::MemoryStore;
 
 /// Default limit of requests for more scopes.
 const MAX_STEP_UPS: u32 = 10;
@@ -112,7 +111,7 @@ impl OAuthGrant {
 pub struct OAuth {
     grant: OAuthGrant,
     scopes: Vec<String>,
-    store: Arc<dyn CredentialStore>,
+    store: Option<Arc<dyn CredentialStore>>,
     max_step_ups: u32,
     allow_private: bool,
 }
@@ -131,13 +130,7 @@ impl fmt::Debug for OAuth {
 impl OAuth {
     /// Creates OAuth with a grant.
     pub fn new(grant: impl Into<OAuthGrant>) -> Self {
-        Self {
-            grant: grant.into(),
-            scopes: Vec::new(),
-            store: Arc::new(MemoryStore::default()),
-            max_step_ups: MAX_STEP_UPS,
-            allow_private: false,
-        }
+        Self { grant: grant.into(), scopes: Vec::new(), store: None, max_step_ups: MAX_STEP_UPS, allow_private: false }
     }
 
     /// Sets the scopes of the first token. Default: those that the server asks for, or else those that its metadata lists.
@@ -148,9 +141,9 @@ impl OAuth {
 
     /// Sets the store of tokens and of the client's registration. Default: in memory.
     ///
-    /// A store is for one server and one user.
+    /// A store is for one server and one user. Credentials of another server are not used.
     pub fn store(mut self, store: impl CredentialStore + 'static) -> Self {
-        self.store = Arc::new(store);
+        self.store = Some(Arc::new(store));
         self
     }
 
@@ -168,7 +161,7 @@ impl OAuth {
         self
     }
 
-    /// Returns a source of tokens for a server, for programs that send requests with an HTTP client of their own. The builder of
+    /// Returns a source of tokens for a server, and for no other one, for programs that send requests with an HTTP client of their own. The builder of
     /// the client does it with its own proxy and certificates.
     ///
     /// # Errors
@@ -176,7 +169,7 @@ impl OAuth {
     /// Returns [`OAuthError::InvalidUrl`] or [`OAuthError::InsecureUrl`] if the URL is not `https`, or `http` with a loopback
     /// host, and [`OAuthError::Setup`] if the HTTP client can't be set up.
     pub fn token_source(&self, server: &str) -> Result<OAuthTokenSource, OAuthError> {
-        let url = Url::parse(server).map_err(|_| OAuthError::InvalidUrl(error::quoted(server)))?;
+        let url = Url::parse(server).map_err(|error| OAuthError::InvalidUrl(error.to_string()))?;
         let options = HttpOptions::https().allow_http(address::is_loopback(&url));
         self.source(url, None, || {
             options.builder().map_err(|error| OAuthError::Setup(strands_core::ErrorChain::new(&error).to_string()))

@@ -70,9 +70,13 @@ impl Inner {
 
     /// Reads the store, in which another process may have put newer tokens.
     async fn load(&self) -> Result<(), OAuthError> {
-        let record = self.oauth.store.load().await.map_err(|error| OAuthError::Store(error.into()))?;
-        let stored = match record.as_ref().map(Credentials::from_record) {
-            Some(Ok(credentials)) => Some(credentials),
+        let record = self.store.load().await.map_err(|error| OAuthError::Store(error.into()))?;
+        let stored = match record.as_ref().map(|record| Credentials::from_record(record, &self.server)) {
+            Some(Ok(Some(credentials))) => Some(credentials),
+            Some(Ok(None)) => {
+                warn!("stored OAuth credentials are those of another server; they are not used");
+                None
+            }
             Some(Err(error)) => {
                 warn!(%error, "stored OAuth credentials are invalid; they are obtained again");
                 None
@@ -255,10 +259,10 @@ impl Inner {
 
     /// Stores the credentials.
     async fn save(&self) {
-        let record = self.state().credentials.to_record();
+        let record = self.state().credentials.to_record(&self.server);
         let saved = match record {
             Ok(record) => {
-                let saved = self.oauth.store.save(record.clone()).await;
+                let saved = self.store.save(record.clone()).await;
                 if saved.is_ok() {
                     self.state().record = Some(record);
                 }

@@ -16,7 +16,7 @@ use url::Url;
 use super::OAuth;
 use super::error::OAuthError;
 use super::http::OAuthHttp;
-use super::store::{Credentials, now};
+use super::store::{CredentialStore, Credentials, MemoryStore, now};
 use super::token_request::scopes;
 use crate::client::token::{Challenge, TokenSource};
 
@@ -32,7 +32,8 @@ pub struct OAuthTokenSource {
 impl fmt::Debug for OAuthTokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuthTokenSource")
-            .field("server", &self.inner.server.as_str())
+            // The path and the query may have secrets.
+            .field("server", &self.inner.server.origin().ascii_serialization())
             .field("oauth", &self.inner.oauth)
             .finish_non_exhaustive()
     }
@@ -44,6 +45,7 @@ type Flight = BoxFuture<'static, Obtained>;
 pub(super) struct Inner {
     pub(super) oauth: OAuth,
     pub(super) server: Url,
+    pub(super) store: Arc<dyn CredentialStore>,
     pub(super) http: Arc<OAuthHttp>,
     pub(super) state: Mutex<State>,
     /// Held while a token is requested, also by a request whose callers are gone: a refresh token is used once.
@@ -128,8 +130,11 @@ impl TokenSource for OAuthTokenSource {
 
 impl OAuthTokenSource {
     pub(super) fn new(oauth: OAuth, server: Url, http: OAuthHttp) -> Self {
+        // Servers don't share tokens, also if the program uses the same settings for both.
+        let store = oauth.store.clone().unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let inner = Inner {
             oauth,
+            store,
             server,
             http: Arc::new(http),
             state: Mutex::default(),

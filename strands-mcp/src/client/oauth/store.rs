@@ -8,13 +8,38 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// Store of the credentials of one server: tokens, and the client's registration.
 ///
 /// A record is opaque text with secrets: store it where only the user can read it, such as a keychain. Processes may share a
 /// record; the last one to save wins, and tokens that another process refreshed are used.
 ///
-/// Implement it under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported:
+///
+/// ```
+/// use std::error::Error;
+///
+/// use strands::mcp::CredentialStore;
+/// use strands::mcp::secrecy::{ExposeSecret, SecretString};
+///
+/// # mod keychain {
+/// #     pub async fn read(_: &str) -> std::io::Result<Option<String>> { Ok(None) }
+/// #     pub async fn write(_: &str, _: &str) -> std::io::Result<()> { Ok(()) }
+/// # }
+/// struct Keychain;
+///
+/// #[strands::async_trait]
+/// impl CredentialStore for Keychain {
+///     async fn load(&self) -> Result<Option<SecretString>, Box<dyn Error + Send + Sync>> {
+///         Ok(keychain::read("travel").await?.map(SecretString::from))
+///     }
+///
+///     async fn save(&self, record: SecretString) -> Result<(), Box<dyn Error + Send + Sync>> {
+///         Ok(keychain::write("travel", record.expose_secret()).await?)
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
     /// Returns the record, or `None` if there is none.
@@ -98,14 +123,32 @@ impl Tokens {
     }
 }
 
+/// Text of a store: the credentials, and the server that they are for.
+#[derive(Serialize, Deserialize)]
+struct Record<C> {
+    server: String,
+    #[serde(flatten)]
+    credentials: C,
+}
+
 impl Credentials {
-    pub(super) fn to_record(&self) -> Result<SecretString, serde_json::Error> {
-        serde_json::to_string(self).map(SecretString::from)
+    pub(super) fn to_record(&self, server: &Url) -> Result<SecretString, serde_json::Error> {
+        let record = Record { server: name(server), credentials: self };
+        serde_json::to_string(&record).map(SecretString::from)
     }
 
-    pub(super) fn from_record(record: &SecretString) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(record.expose_secret())
+    /// Reads a record. Returns `None` if it is for another server.
+    pub(super) fn from_record(record: &SecretString, server: &Url) -> Result<Option<Self>, serde_json::Error> {
+        let record: Record<Self> = serde_json::from_str(record.expose_secret())?;
+        Ok((record.server == name(server)).then_some(record.credentials))
     }
+}
+
+/// URL of a server without a query, which may be a secret.
+fn name(server: &Url) -> String {
+    let mut server = server.clone();
+    server.set_query(None);
+    server.into()
 }
 
 impl fmt::Debug for Credentials {
