@@ -77,7 +77,7 @@ impl Sampling {
             Some(prompt) => builder.system_prompt(prompt),
             None => builder,
         };
-        // The details are none of the server's: providers quote requests and parts of keys.
+        // The server gets no details: providers quote requests and parts of keys.
         let failed = |error: &(dyn std::error::Error + 'static)| {
             tracing::warn!(error = %ErrorChain::new(error), "the sampling model failed");
             "the sampling model failed".to_owned()

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use strands::Agent;
 use strands::mcp::{McpClient, McpClientBuilder, McpError, Stdio};
+use strands::testing::{ScriptedModel, ScriptedTurn};
 use tokio::time::sleep;
 
 use crate::{Texts as _, agent_calls, soon};
@@ -163,4 +165,38 @@ async fn starts_a_server_so_many_times_a_minute() {
     assert!(matches!(last, McpError::TooManyRestarts { .. }), "{last:?}");
     assert!(last.to_string().contains("cannot run"), "{last}");
     assert_eq!(lines(&starts).len(), 3);
+}
+
+#[tokio::test]
+async fn lists_again_after_a_failed_refresh() {
+    // Its list changes with the first call, and the next request for it fails.
+    let start = r#"
+        while read -r line; do
+          id=${line#*'"id":'}; id=${id%%[,\}]*}
+          case $line in
+            *'"method":"initialize"'*) answer '"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"sh","version":"1"}}' ;;
+            *'"method":"tools/list"'*)
+              if [ "$state" = changed ]; then state=failed; answer '"error":{"code":-32603,"message":"busy"}'
+              else answer '"result":{"tools":[{"name":"work","description":"Tool '"$state"'.","inputSchema":{"type":"object"}}]}'
+              fi ;;
+            *'"method":"tools/call"'*)
+              text worked
+              if [ -z "$state" ]; then state=changed; echo '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'; fi ;;
+            *'"method":"notifications/'*) ;;
+            *) answer '"error":{"code":-32601,"message":"unknown method"}' ;;
+          esac
+        done
+        exit
+    "#;
+    let client = server(start, "").build().unwrap();
+    let calls = (0..2).map(|_| ScriptedTurn::tool_use("work", json!({})));
+    let model = ScriptedModel::new(calls.chain((0..100).map(|_| ScriptedTurn::text("Done."))));
+    let mut agent = soon(Agent::builder().model(model).tool_provider(client).build()).await.unwrap();
+    soon(agent.prompt("Work.").into_future()).await.unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    while agent.tools().get("work").unwrap().spec().description != "Tool failed." {
+        assert!(Instant::now() < until, "the new list is not noticed");
+        sleep(Duration::from_millis(250)).await;
+        soon(agent.prompt("Work.").into_future()).await.unwrap();
+    }
 }

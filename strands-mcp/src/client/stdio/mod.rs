@@ -31,8 +31,8 @@ pub(crate) const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// Variables that a child gets from the environment of this process: those that the official SDKs pass.
 ///
-/// All others are withheld, because a program's environment holds credentials that are none of a server's business: the
-/// program names the ones that a server needs.
+/// All others are withheld, because a program's environment holds credentials: the program
+/// names the ones that a server needs.
 #[cfg(not(windows))]
 const BASIC_VARIABLES: &[&str] = &["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"];
 #[cfg(windows)]
