@@ -14,7 +14,7 @@ use crate::server::{Call, McpServer};
 use crate::{Texts as _, agent_calls, soon};
 
 fn client(server: &McpServer) -> McpClient {
-    McpClient::http(server.url()).name("faulty").timeout(Duration::from_millis(400)).build().unwrap()
+    McpClient::http(server.url()).name("faulty").timeout(Duration::from_secs(1)).build().unwrap()
 }
 
 /// The first call gets this response, later ones work.
