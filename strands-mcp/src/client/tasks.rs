@@ -92,7 +92,7 @@ impl McpTask {
     /// Returns [`McpError`] if the server can't be reached or does not know the task.
     pub async fn state(&self) -> Result<TaskState, McpError> {
         let caller = &self.client.inner.caller;
-        let task = caller.task(&self.id).await?;
+        let (task, _) = caller.task(&self.id).await?;
         let message = task.task.status_message.as_deref().map(bounded);
         Ok(match task.payload {
             TaskPayload::Working => TaskState::Working(message),
@@ -110,7 +110,7 @@ impl McpTask {
     /// Returns [`McpError`] if there is no output: the task failed, was cancelled, or needs input that the client can't give.
     pub async fn wait(&self) -> Result<ToolOutput, McpError> {
         let caller = &self.client.inner.caller;
-        let result = caller.poll("", 0, &self.id, None).await;
+        let result = caller.poll("", 0, &self.id, &mut AbandonedTask(None), None).await;
         match result {
             Ok(result) => Ok(tool_output(result)),
             Err(CallError::Mcp(error)) => Err(error),
@@ -146,9 +146,8 @@ impl Caller {
     ) -> Result<CallToolResult, CallError> {
         let connection = self.link.connection().await?;
         let mut abandoned = AbandonedTask(Some((connection, id.to_owned())));
-        let result = self.poll(tool, round, id, ctx).await;
-        if !matches!(result, Err(CallError::Mcp(McpError::Timeout { .. }))) {
-            // It is finished, or interrupted.
+        let result = self.poll(tool, round, id, &mut abandoned, ctx).await;
+        if matches!(result, Err(CallError::Interrupt(_))) {
             abandoned.0 = None;
         }
         result
@@ -159,12 +158,18 @@ impl Caller {
         tool: &str,
         round: u32,
         id: &str,
+        abandoned: &mut AbandonedTask,
         ctx: Option<&ToolContext>,
     ) -> Result<CallToolResult, CallError> {
         let mut deadline = Instant::now() + self.task_timeout;
         let mut shown = None;
         loop {
-            let DetailedTask { task, payload, .. } = self.task(id).await?;
+            let (DetailedTask { task, payload, .. }, connection) = self.task(id).await?;
+            abandoned.reconnected(connection);
+            if !matches!(payload, TaskPayload::Working | TaskPayload::InputRequired { .. }) {
+                // It is finished.
+                abandoned.0 = None;
+            }
             match payload {
                 TaskPayload::Working => {}
                 TaskPayload::InputRequired { input_requests } => {
@@ -200,14 +205,14 @@ impl Caller {
         }
     }
 
-    /// Requests the state of a task, again after a lost connection.
-    async fn task(&self, id: &str) -> Result<DetailedTask, McpError> {
+    /// Requests the state of a task, again after a lost connection. Returns the connection, too.
+    async fn task(&self, id: &str) -> Result<(DetailedTask, Arc<Connection>), McpError> {
         let deadline = Instant::now() + self.call_timeout;
         loop {
             let connection = self.link.reconnected(deadline).await?;
             let requested = timeout(self.call_timeout, connection.peer().get_task(GetTaskParams::new(id))).await;
             let error = match requested {
-                Ok(Ok(result)) => return Ok(result.task),
+                Ok(Ok(result)) => return Ok((result.task, connection)),
                 Ok(Err(error)) => error,
                 Err(_) => return Err(self.timed_out()),
             };
@@ -242,6 +247,14 @@ fn failure(error: &rmcp::model::JsonObject) -> String {
 
 /// A task of a call. Dropping it cancels the task; the connection lives until then.
 struct AbandonedTask(Option<(Arc<Connection>, String)>);
+
+impl AbandonedTask {
+    fn reconnected(&mut self, connection: Arc<Connection>) {
+        if let Some((current, _)) = &mut self.0 {
+            *current = connection;
+        }
+    }
+}
 
 impl Drop for AbandonedTask {
     fn drop(&mut self) {

@@ -59,3 +59,18 @@ async fn the_task_of_an_abandoned_call_is_cancelled() {
     waiting.abort();
     soon(server.state.cancelled.notified()).await;
 }
+
+#[tokio::test]
+async fn the_task_of_an_abandoned_call_is_cancelled_after_a_restart() {
+    let mut server = Server::start(Age::Stateless).await;
+    let waiting = tokio::spawn({
+        let client = client(&server);
+        async move { client.call_tool("work", json!({})).await }
+    });
+    server.state.started.notified().await;
+    server.restart().await;
+    // It is polled each second at most.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    waiting.abort();
+    soon(server.state.cancelled.notified()).await;
+}
