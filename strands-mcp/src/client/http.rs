@@ -21,6 +21,7 @@ use secrecy::ExposeSecret as _;
 use sse_stream::{Error as SseError, Sse};
 
 use super::event_stream::with_limit_errors;
+use super::server_stream::ServerStream;
 use super::token::{Challenge, TokenSource};
 
 const MOST_REDIRECTS: usize = 10;
@@ -42,7 +43,7 @@ pub(super) struct HttpServer {
 }
 
 impl HttpServer {
-    pub(super) fn transport(&self) -> StreamableHttpClientTransport<TokenClient> {
+    pub(super) fn transport(&self, server_stream: ServerStream) -> StreamableHttpClientTransport<TokenClient> {
         let mut backoff = ExponentialBackoff::default();
         backoff.base_duration = FIRST_RECONNECT_DELAY;
         backoff.max_delay = Some(MOST_RECONNECT_DELAY);
@@ -54,7 +55,7 @@ impl HttpServer {
             // A new connection also lists the tools again.
             .reinit_on_expired_session(false);
         config.retry_config = Arc::new(backoff);
-        StreamableHttpClientTransport::with_client(self.client.clone(), config)
+        StreamableHttpClientTransport::with_client(TokenClient { server_stream, ..self.client.clone() }, config)
     }
 }
 
@@ -85,6 +86,8 @@ pub(super) struct TokenError(#[source] Box<dyn StdError + Send + Sync>);
 pub(super) struct TokenClient {
     pub(super) http: reqwest::Client,
     pub(super) tokens: Option<Arc<dyn TokenSource>>,
+    /// Of the connection that the client is for.
+    pub(super) server_stream: ServerStream,
 }
 
 impl TokenClient {
@@ -207,6 +210,9 @@ impl StreamableHttpClient for TokenClient {
                 }
             })
             .await?;
+        if let StreamableHttpPostResponse::Json(_, Some(_)) | StreamableHttpPostResponse::Sse(_, Some(_)) = &response {
+            self.server_stream.expect();
+        }
         correlated(response, id, has_session)
     }
 
@@ -246,7 +252,9 @@ impl StreamableHttpClient for TokenClient {
             let (uri, session, last_event) = (Arc::clone(&uri), session.clone(), last_event.clone());
             self.http.get_stream_with_max_sse_event_size(uri, session, last_event, token, headers.clone(), most_bytes)
         });
-        match opened.await {
+        let opened = opened.await;
+        self.server_stream.done();
+        match opened {
             // Without its session, a stream never resumes: rmcp would retry until the call times out.
             Err(HttpError::Client(error)) if error.status().is_some_and(|status| status.is_client_error()) => {
                 Err(HttpError::ServerDoesNotSupportSse)

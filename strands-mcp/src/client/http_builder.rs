@@ -18,6 +18,7 @@ use super::connection::Connector;
 use super::error::McpError;
 use super::http::{HttpServer, TokenClient, same_origin_redirects};
 use super::oauth::{OAuth, OAuthError};
+use super::server_stream::ServerStream;
 use super::token::TokenSource;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -225,7 +226,8 @@ impl sealed::Transport for Http {
             let host = url.host_str().unwrap_or_default().to_owned();
             return Err(McpError::PlaintextToken { server: server.to_owned(), host });
         }
-        let client = TokenClient { http, tokens: self.token_source(&url).map_err(invalid)? };
+        let tokens = self.token_source(&url).map_err(invalid)?;
+        let client = TokenClient { http, tokens, server_stream: ServerStream::default() };
         let server = HttpServer { url: url.as_str().into(), client, headers, most_bytes };
         Ok(sealed::Prepared(Connector::Http(server)))
     }

@@ -16,6 +16,7 @@ use super::connection::{Lifecycle, PREFERRED_VERSIONS};
 use super::failure::{handshake_cause, is_rejected_request};
 use super::handler::Handler;
 use super::http::HttpServer;
+use super::server_stream::ServerStream;
 
 /// Time after which a server that does not reply to a probe is taken for one of an earlier protocol version.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,8 +32,23 @@ impl HttpServer {
         known: Option<Lifecycle>,
         limit: Duration,
     ) -> Result<Started, Elapsed> {
+        let server_stream = ServerStream::default();
+        let started = self.negotiate(handler, known, limit, &server_stream).await?;
+        if started.is_ok() {
+            server_stream.opened().await;
+        }
+        Ok(started)
+    }
+
+    async fn negotiate(
+        &self,
+        handler: Handler,
+        known: Option<Lifecycle>,
+        limit: Duration,
+        server_stream: &ServerStream,
+    ) -> Result<Started, Elapsed> {
         let discover = ClientLifecycleMode::Discover { preferred_versions: PREFERRED_VERSIONS.to_vec() };
-        let start = |mode| handler.clone().serve_with_lifecycle(self.transport(), mode);
+        let start = |mode| handler.clone().serve_with_lifecycle(self.transport(server_stream.clone()), mode);
         let (probe_limit, rest) = match known {
             Some(Lifecycle::Initialize) => return self.in_time(limit, start(ClientLifecycleMode::Initialize)).await,
             Some(Lifecycle::Discover) => return self.in_time(limit, start(discover)).await,

@@ -26,6 +26,7 @@ mod reading;
 mod resources;
 mod rounds;
 mod sampling;
+mod server_stream;
 mod stdio;
 mod stdio_builder;
 mod tasks;

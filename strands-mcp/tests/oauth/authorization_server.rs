@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::routing::{any, get, post};
 use axum::serve::Listener;
@@ -38,6 +38,8 @@ pub(crate) struct Behavior {
     pub(crate) is_closed: bool,
     /// Response to a method that the server does not know. Default: an error of JSON-RPC.
     pub(crate) unknown_method: UnknownMethod,
+    /// The server has sessions, and a stream for its own requests that opens after this time.
+    pub(crate) stream_delay: Option<Duration>,
     /// Scopes that the server requires.
     pub(crate) required: Vec<String>,
     /// Client that the authorization server does not know any more.
@@ -163,7 +165,12 @@ fn form(bytes: &[u8]) -> Form {
 }
 
 /// The server: requires a token with its scopes.
-async fn resource_endpoint(State(servers): State<Servers>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn resource_endpoint(
+    State(servers): State<Servers>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let token = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
     let scopes = token.and_then(|token| servers.valid.lock().unwrap().get(token).cloned());
     let (required, is_closed) = {
@@ -176,6 +183,9 @@ async fn resource_endpoint(State(servers): State<Servers>, headers: HeaderMap, b
             .into_response();
     };
     if required.iter().all(|scope| scopes.contains(scope)) {
+        if method == Method::GET {
+            return server_stream(&servers).await;
+        }
         return match serde_json::from_slice(&body) {
             Ok(message) => protocol(&servers, &message).await,
             Err(_) => "ok".into_response(),
@@ -183,6 +193,16 @@ async fn resource_endpoint(State(servers): State<Servers>, headers: HeaderMap, b
     }
     let header = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", required.join(" "));
     (StatusCode::FORBIDDEN, [(WWW_AUTHENTICATE, header)]).into_response()
+}
+
+/// The stream of the server's own requests, on which none comes.
+async fn server_stream(servers: &Servers) -> Response<Body> {
+    let delay = servers.behavior.lock().unwrap().stream_delay;
+    let Some(delay) = delay else { return StatusCode::METHOD_NOT_ALLOWED.into_response() };
+    tokio::time::sleep(delay).await;
+    servers.seen.lock().unwrap().methods.push("stream".to_owned());
+    let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+    ([(CONTENT_TYPE, "text/event-stream")], body).into_response()
 }
 
 /// A server of protocol version 2025-11-25 without tools.
@@ -193,11 +213,17 @@ async fn protocol(servers: &Servers, message: &Value) -> Response<Body> {
         json_response(StatusCode::OK, &json!({"jsonrpc": "2.0", "id": message["id"], "result": result}))
     };
     match method {
-        "initialize" => result(json!({
-            "protocolVersion": message["params"]["protocolVersion"],
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "test", "version": "1"},
-        })),
+        "initialize" => {
+            let mut response = result(json!({
+                "protocolVersion": message["params"]["protocolVersion"],
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "test", "version": "1"},
+            }));
+            if servers.behavior.lock().unwrap().stream_delay.is_some() {
+                response.headers_mut().insert("mcp-session-id", HeaderValue::from_static("session-1"));
+            }
+            response
+        }
         "tools/call" => result(json!({"content": []})),
         "tools/list" => result(json!({"tools": []})),
         _ if message.get("id").is_none() => StatusCode::ACCEPTED.into_response(),

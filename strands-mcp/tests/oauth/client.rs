@@ -80,6 +80,29 @@ async fn connects_to_servers_that_reject_the_probe_of_the_protocol_version() {
 }
 
 #[tokio::test]
+async fn the_server_can_send_requests_when_the_client_is_connected() {
+    let stream_delay = Some(Duration::from_millis(200));
+    let servers = Servers::start(Behavior { stream_delay, ..Behavior::default() }).await;
+
+    let client = McpClient::http(&servers.server).oauth(by_user()).connect().await.unwrap();
+    client.tools().await.unwrap();
+
+    let methods = servers.seen.lock().unwrap().methods.clone();
+    assert_eq!(methods[2..], ["notifications/initialized", "stream", "tools/list"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_open_holds_up_no_connection() {
+    let stream_delay = Some(Duration::from_secs(600));
+    let servers = Servers::start(Behavior { stream_delay, ..Behavior::default() }).await;
+    let client = McpClient::http(&servers.server).oauth(by_user()).connect_timeout(Duration::from_secs(5));
+
+    let client = client.connect().await.unwrap();
+
+    assert!(client.tools().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_server_that_is_down_or_does_not_reply_is_an_error() {
     let servers = Servers::start(Behavior { unknown_method: UnknownMethod::NoReply, ..Behavior::default() }).await;
     let client = McpClient::http(&servers.server).oauth(by_user()).connect_timeout(Duration::from_millis(500));

@@ -46,10 +46,10 @@ impl Counts {
         until("the start of the call", || self.running.load(Ordering::SeqCst) == calls).await;
     }
 
-    /// Waits for the drop of calls, and checks that it takes less than 50 ms, with a margin for slow machines.
+    /// Waits for the drop of calls, and checks that it takes little time, with a margin for slow machines.
     async fn dropped(&self, calls: usize, since: Instant) {
         until("the drop of the call", || self.dropped.load(Ordering::SeqCst) == calls).await;
-        assert!(since.elapsed() < Duration::from_millis(100), "{:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     }
 }
 
