@@ -1,5 +1,6 @@
 //! A call to its end: rounds of input that the server requests, tasks, and the state of an interrupted call.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{CallToolResult, InputRequests, InputRequiredResult, JsonObject};
@@ -20,6 +21,11 @@ pub(super) const MOST_ROUNDS: u32 = 10;
 pub(super) const BUSY_DELAY: Duration = Duration::from_millis(100);
 /// Name of interrupted calls in the agent's state.
 const STATE_NAME: &str = "mcp_pending_calls";
+/// Maximum number of interrupted calls in the state, which the calls of a server share. The oldest are forgotten first, and start
+/// again.
+const MAX_PENDING: usize = 1_000;
+/// Held by a change of interrupted calls, since concurrent calls have the same state.
+static CHANGES: Mutex<()> = Mutex::new(());
 
 /// An interrupted call, in the agent's state: the responses continue it, in another process as well.
 #[derive(Serialize, Deserialize)]
@@ -33,8 +39,9 @@ pub(super) enum Pending {
 impl Pending {
     /// Takes the state of a call.
     fn take(ctx: &ToolContext) -> Option<Self> {
+        let _changing = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
         let mut calls = ctx.state().get_as::<JsonObject>(STATE_NAME).ok().flatten()?;
-        let call = calls.remove(ctx.tool_use_id())?;
+        let call = calls.shift_remove(ctx.tool_use_id())?;
         if calls.is_empty() {
             ctx.state().remove(STATE_NAME);
         } else {
@@ -45,11 +52,16 @@ impl Pending {
 
     fn store(&self, ctx: &ToolContext) -> Result<(), serde_json::Error> {
         let call = serde_json::to_value(self)?;
+        let _changing = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
         ctx.state().update(STATE_NAME, |calls| {
             if !calls.is_object() {
                 *calls = Value::Object(JsonObject::new());
             }
             if let Some(calls) = calls.as_object_mut() {
+                if calls.len() >= MAX_PENDING {
+                    let oldest = calls.keys().next().cloned().unwrap_or_default();
+                    calls.shift_remove(&oldest);
+                }
                 calls.insert(ctx.tool_use_id().to_owned(), call);
             }
         })
@@ -190,5 +202,29 @@ fn for_model(tool: &str, error: McpError) -> ToolError {
             "{error}. It is not known whether `{tool}` took effect: check before you call it again."
         )),
         error => ToolError::from_source(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+    use strands_core::AgentState;
+    use strands_core::testing::ToolContextBuilder;
+
+    use super::{MAX_PENDING, Pending, STATE_NAME};
+
+    #[test]
+    fn interrupted_calls_are_taken_once_and_their_number_is_bounded() {
+        let state = AgentState::new();
+        let waiting: Map<String, Value> = (0..MAX_PENDING).map(|id| (id.to_string(), json!({}))).collect();
+        state.set(STATE_NAME, waiting).unwrap();
+        let ctx = ToolContextBuilder::new("work").state(state.clone()).build();
+        Pending::Task { round: 1, id: "task".to_owned() }.store(&ctx).unwrap();
+        let calls = state.get(STATE_NAME).unwrap();
+        assert_eq!(calls.as_object().unwrap().len(), MAX_PENDING);
+        assert!(calls.get("0").is_none() && calls.get("1").is_some());
+        assert!(matches!(Pending::take(&ctx), Some(Pending::Task { round: 1, id }) if id == "task"));
+        assert!(Pending::take(&ctx).is_none());
+        assert_eq!(state.get(STATE_NAME).unwrap().as_object().unwrap().len(), MAX_PENDING - 1);
     }
 }
