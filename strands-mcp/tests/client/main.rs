@@ -10,6 +10,7 @@
 
 mod calls;
 mod changes;
+mod configured;
 mod elicitation;
 mod reading;
 mod restarts;

@@ -48,7 +48,7 @@ async fn start() -> String {
 }
 
 /// Serves on loopback, and returns the URL.
-async fn serve(server: McpServer) -> String {
+pub(crate) async fn serve(server: McpServer) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, server.into_router()).await });

@@ -15,6 +15,7 @@ use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentBuilder, tool, tools};
 
 use crate::client::{AGES, Client, call, connected, connected_to, served, text, until};
+use crate::raw_http::{message, post, stateless};
 
 /// Deletes a file.
 #[tool(approval)]
@@ -144,4 +145,23 @@ async fn the_trace_of_a_client_reaches_tools_and_agents() {
         let result = client.call_tool(request).await.unwrap();
         assert!(text(&result).contains(&format!("{PARENT} vendor=1")), "{}", text(&result));
     }
+}
+
+#[tokio::test]
+async fn an_agent_that_another_process_suspended_is_not_run_again() {
+    let deleted = Arc::new(AtomicUsize::new(0));
+    let server = || McpServer::agent("ask", "Asks.", deleting(&deleted)).unwrap().request_state_key([1; 32]);
+    let mut params = json!({"name": "ask", "arguments": {"prompt": "Delete it."}});
+    let send = async |url: String, params: serde_json::Value| {
+        let (headers, request) = stateless(1, "tools/call", params);
+        message(&post(&url, &headers, &request).await)
+    };
+    let asked = send(served(server()).await, params.clone()).await;
+    let key = asked["result"]["inputRequests"].as_object().unwrap().keys().next().unwrap().clone();
+    params["requestState"] = asked["result"]["requestState"].clone();
+    params["inputResponses"] = json!({key: {"action": "accept", "content": {"approve": true}}});
+    let result = send(served(server()).await, params).await["result"].clone();
+    assert_eq!(result["isError"], true, "{result}");
+    assert!(result["content"][0]["text"].as_str().unwrap().contains("no longer known"), "{result}");
+    assert_eq!(deleted.load(Ordering::Relaxed), 0);
 }

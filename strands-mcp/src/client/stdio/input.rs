@@ -68,10 +68,11 @@ impl Input {
         async move {
             let end = queued?;
             let closed = shared.closed.clone();
+            // The write first: mostly it ends at once.
             let result = tokio::select! {
                 biased;
-                () = closed.cancelled() => Err(closed_error()),
                 result = shared.write_until(end) => result,
+                () = closed.cancelled() => Err(closed_error()),
             };
             // An error says that the child did not get the message.
             if shared.queue().is_written(end) { Ok(()) } else { result }

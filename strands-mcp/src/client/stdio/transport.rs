@@ -77,7 +77,7 @@ impl ChildTransport {
 
     /// Reads the next line, and meanwhile what the child writes to its stderr: a full pipe would stop the child.
     fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<LineRead>> {
-        while let Poll::Ready(Some(_)) = self.rejections.poll_next_unpin(cx) {}
+        while !self.rejections.is_empty() && self.rejections.poll_next_unpin(cx).is_ready() {}
         let line = self.stdout.poll_line(cx);
         if line.is_pending() {
             let _ = self.child.poll_stderr(cx);
