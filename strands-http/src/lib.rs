@@ -2,6 +2,8 @@
 //!
 //! It is a crate of its own because adapters don't depend on each other, and programs that use none have no HTTP client.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 use std::sync::Arc;
 
 use rustls::crypto::ring;
