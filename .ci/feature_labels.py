@@ -20,6 +20,7 @@ GATED = {
     "strands-core/src/testing/mod.rs": "strands_core/testing",
     "strands-models/src/lib.rs": "strands_models",
     "strands-session/src/lib.rs": "strands_session",
+    "strands-rs/src/lib.rs": "strands",
     "strands-rs/src/models/mod.rs": "strands/models",
     "strands-rs/src/session.rs": "strands/session",
 }
@@ -53,7 +54,7 @@ def gated(source: str):
         if not condition or "feature" not in condition[1] or "no_inline" in attributes or declared.endswith("*"):
             continue
         listed = re.search(r"\{(.*)\}", declared, re.S)
-        names = re.findall(r"\w+", listed[1]) if listed else [declared.split("::")[-1]]
+        names = re.findall(r"\w+", listed[1]) if listed else [re.split("::| as ", declared)[-1]]
         # Private features have a stated label: the features that users choose.
         stated = re.search(r"doc\(cfg\((.*?)\)\)\s*\)\]", attributes, re.S)
         features = set(re.findall(r'feature = "(\w+)"', (stated or condition)[1]))

@@ -18,6 +18,11 @@ use super::mcp_client::Caller;
 pub(super) const MOST_ROUNDS: u32 = 10;
 /// Wait before a call is sent again whose response has a state and no requests: the server is busy.
 pub(super) const BUSY_DELAY: Duration = Duration::from_millis(100);
+/// Start of the names of interrupted calls in the agent's state.
+const STATE_NAME: &str = "mcp_pending_call:";
+/// Maximum number of interrupted calls in the state. The oldest is forgotten first, and starts again: its interrupt may never
+/// get a response.
+const MAX_PENDING: usize = 1_000;
 
 /// An interrupted call, in the agent's state: the responses continue it, in another process as well.
 #[derive(Serialize, Deserialize)]
@@ -38,13 +43,18 @@ impl Pending {
     }
 
     fn store(&self, ctx: &ToolContext) -> Result<(), serde_json::Error> {
+        let names = ctx.state().to_json().into_iter().map(|(name, _)| name);
+        let stored: Vec<String> = names.filter(|name| name.starts_with(STATE_NAME)).collect();
+        if let (MAX_PENDING.., Some(oldest)) = (stored.len(), stored.first()) {
+            ctx.state().remove(oldest);
+        }
         ctx.state().set(state_name(ctx), self)
     }
 }
 
 /// Returns the name of an interrupted call in the agent's state. Concurrent calls don't share a value.
 fn state_name(ctx: &ToolContext) -> String {
-    format!("mcp_pending_call:{}", ctx.tool_use_id())
+    format!("{STATE_NAME}{}", ctx.tool_use_id())
 }
 
 /// The next step of a call.
@@ -181,5 +191,29 @@ fn for_model(tool: &str, error: McpError) -> ToolError {
             "{error}. It is not known whether `{tool}` took effect: check before you call it again."
         )),
         error => ToolError::from_source(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+    use strands_core::AgentState;
+    use strands_core::testing::ToolContextBuilder;
+
+    use super::{MAX_PENDING, Pending, STATE_NAME};
+
+    #[test]
+    fn interrupted_calls_are_taken_once_and_their_number_is_bounded() {
+        let state = AgentState::new();
+        let waiting: Map<String, Value> = (0..MAX_PENDING).map(|id| (id.to_string(), json!({}))).collect();
+        state.set(STATE_NAME, waiting).unwrap();
+        let ctx = ToolContextBuilder::new("work").state(state.clone()).build();
+        Pending::Task { round: 1, id: "task".to_owned() }.store(&ctx).unwrap();
+        let calls = state.get(STATE_NAME).unwrap();
+        assert_eq!(calls.as_object().unwrap().len(), MAX_PENDING);
+        assert!(calls.get("0").is_none() && calls.get("1").is_some());
+        assert!(matches!(Pending::take(&ctx), Some(Pending::Task { round: 1, id }) if id == "task"));
+        assert!(Pending::take(&ctx).is_none());
+        assert_eq!(state.get(STATE_NAME).unwrap().as_object().unwrap().len(), MAX_PENDING - 1);
     }
 }

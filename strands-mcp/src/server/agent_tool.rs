@@ -1,6 +1,7 @@
 //! An agent as a tool: a new agent for each call, whose events are forwarded as progress.
 
 use std::collections::VecDeque;
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,8 +10,8 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use strands_core::models::StopReason;
 use strands_core::{
-    Agent, AgentBuilder, AgentEvent, AgentResponse, Prompt, Snapshot, Tool, ToolContext, ToolError, ToolOutput,
-    ToolSpec,
+    Agent, AgentBuilder, AgentEvent, AgentResponse, ErrorChain, Prompt, Snapshot, Tool, ToolContext, ToolError,
+    ToolOutput, ToolSpec, TraceContext,
 };
 
 use super::call::Continued;
@@ -26,7 +27,7 @@ const MAX_SUSPENDED: usize = 1_000;
 /// the agent continues with the response.
 ///
 /// A suspended agent stays in this process: a response that arrives at another process, or after 1,000 other agents were
-/// suspended, gets an error result. The agent must not have a session manager, since all calls would share the session.
+/// suspended, gets an error result. If the agent fails, the result is an error without the reason, which is in the log. The agent must not have a session manager, since all calls would share the session.
 ///
 /// # Examples
 ///
@@ -65,7 +66,7 @@ impl AgentTool {
 
     /// Returns the agent for a call, and the prompt of its next invocation.
     async fn agent(&self, ctx: &ToolContext, input: &Value) -> Result<(Agent, Prompt), ToolError> {
-        let mut agent = self.builder.clone().build().await.map_err(ToolError::from_source)?;
+        let mut agent = self.builder.clone().build().await.map_err(|error| failed(&self.spec.name, &error))?;
         let prompt = input.get("prompt").and_then(Value::as_str).unwrap_or_default();
         let Some(snapshot) = self.suspended(ctx.tool_use_id()) else {
             if ctx.injected::<Continued>().is_ok() {
@@ -75,7 +76,7 @@ impl AgentTool {
             }
             return Ok((agent, prompt.into()));
         };
-        agent.restore(snapshot).map_err(ToolError::from_source)?;
+        agent.restore(snapshot).map_err(|error| failed(&self.spec.name, &error))?;
         Ok((agent, Prompt::none()))
     }
 
@@ -112,6 +113,9 @@ impl Tool for AgentTool {
                 responses.push(interrupt.respond(ctx.interrupt(&interrupt.id, &interrupt.reason)?));
             }
             let mut invocation = agent.prompt(std::mem::replace(&mut prompt, Prompt::none())).resume(responses);
+            if let Ok(trace) = ctx.injected::<TraceContext>() {
+                invocation = invocation.inject(trace.clone());
+            }
             if let Ok(caller) = ctx.injected::<Caller>() {
                 invocation = caller.inject_into_invocation(invocation);
             }
@@ -120,9 +124,15 @@ impl Tool for AgentTool {
                 self.forget(ctx.tool_use_id());
                 return Ok(ToolOutput::text(response.text()));
             }
-            self.suspend(ctx.tool_use_id(), agent.snapshot().map_err(ToolError::from_source)?);
+            self.suspend(ctx.tool_use_id(), agent.snapshot().map_err(|error| failed(&self.spec.name, &error))?);
         }
     }
+}
+
+/// Converts an error of an agent. Its text may tell about the program, such as accounts and addresses, so only the log has it.
+fn failed(name: &str, error: &(dyn StdError + 'static)) -> ToolError {
+    tracing::error!(target: "strands_mcp", name, error = %ErrorChain::new(error), "the agent of a tool failed");
+    ToolError::new("the agent failed within the server; its log has the reason")
 }
 
 /// Forwards all events, and returns the response.
@@ -133,7 +143,7 @@ async fn forwarded(
 ) -> Result<AgentResponse, ToolError> {
     let mut response = None;
     while let Some(event) = events.next().await {
-        let event = event.map_err(ToolError::from_source)?;
+        let event = event.map_err(|error| failed(name, &error))?;
         if let AgentEvent::Result { response: last } = &event {
             response = Some((**last).clone());
         }

@@ -10,12 +10,12 @@ use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientCapabilities, ErrorCode, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
-    MetaObject, ServerRequest,
+    MetaObject, RequestMetaObject, ServerRequest,
 };
 use rmcp::service::{PeerRequestOptions, RequestContext, ServiceError};
 use serde_json::{Map, Value};
 use strands_core::message::ToolResult;
-use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCall, ToolCallOutcome, ToolRunner};
+use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCall, ToolCallOutcome, ToolRunner, TraceContext};
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -156,6 +156,9 @@ impl<'a> Call<'a> {
             .resume(responses);
         if self.is_continued || !self.waiting.responses.is_empty() {
             call = call.inject(Continued);
+        }
+        if let Some(trace) = trace(&self.context.meta) {
+            call = call.inject(trace);
         }
         let listener = Arc::clone(&progress);
         let call = self.caller.inject_into_call(call).on_event(move |event| listener.add(event));
@@ -332,6 +335,13 @@ fn keys(questions: &[Question]) -> Vec<(String, &Question)> {
             (if used.insert(name) { name.clone() } else { id.clone() }, question)
         })
         .collect()
+}
+
+/// Returns the position in a trace that the client sent (SEP-414), unless it is not valid.
+fn trace(meta: &RequestMetaObject) -> Option<TraceContext> {
+    let trace: TraceContext = meta.get("traceparent")?.as_str()?.parse().ok()?;
+    let state = meta.get("tracestate").and_then(Value::as_str).unwrap_or_default();
+    Some(trace.clone().with_state(state).unwrap_or(trace))
 }
 
 fn usage(progress: &Progress) -> Option<MetaObject> {

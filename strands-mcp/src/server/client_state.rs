@@ -2,6 +2,7 @@
 #![expect(deprecated, reason = "log messages are deprecated by the protocol, but not removed")]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rmcp::model::{ErrorData, LoggingLevel};
@@ -14,9 +15,15 @@ const MAX_SUBSCRIPTIONS: usize = 1_000;
 pub(super) struct ClientState {
     subscriptions: Mutex<BTreeSet<String>>,
     log_level: Mutex<Option<LoggingLevel>>,
+    is_initialized: AtomicBool,
 }
 
 impl ClientState {
+    /// Notes that the client is initialized. Returns false if it has said so before.
+    pub(super) fn initialize(&self) -> bool {
+        !self.is_initialized.swap(true, Ordering::Relaxed)
+    }
+
     pub(super) fn subscribe(&self, uri: String) -> Result<(), ErrorData> {
         let mut subscriptions = locked(&self.subscriptions);
         if subscriptions.len() >= MAX_SUBSCRIPTIONS {

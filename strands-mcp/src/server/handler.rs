@@ -334,7 +334,8 @@ impl ServerHandler for Handler {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let Some(Connected(connected)) = context.extensions.get::<Connected>() else { return };
-        if !self.shared.has_changes() {
+        // A client that repeats the notification can't start this loop twice.
+        if !self.shared.has_changes() || !self.state.initialize() {
             return;
         }
         let mut seen = Seen::now(&self.shared);

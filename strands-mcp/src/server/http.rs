@@ -81,14 +81,12 @@ impl Http {
         let (mut parts, body) = request.into_parts();
         let caller = self.caller(&parts).await?;
         let session = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
-        match session {
-            Some(id) if !self.sessions.may_use(id, &caller) => {
-                return Err(text(StatusCode::NOT_FOUND, "session not found"));
-            }
-            None if self.sessions.is_full() && may_open_session(&parts) => {
-                return Err(unavailable("too many sessions are open"));
-            }
-            _ => {}
+        if session.is_some_and(|id| !self.sessions.may_use(id, &caller)) {
+            return Err(text(StatusCode::NOT_FOUND, "session not found"));
+        }
+        let opens_session = session.is_none() && may_open_session(&parts);
+        if opens_session && self.sessions.is_full() {
+            return Err(too_many_sessions());
         }
         let is_json = is_json(&parts.headers);
         parts.extensions.insert(caller.clone());
@@ -97,6 +95,9 @@ impl Http {
         let response = self.service.handle(Request::from_parts(parts, Body::from(body))).await;
         if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
             self.sessions.assign(id, caller);
+        }
+        if opens_session && response.status() == StatusCode::INTERNAL_SERVER_ERROR && self.sessions.is_full() {
+            return Err(too_many_sessions());
         }
         if is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             let json = [(header::CONTENT_TYPE, "application/json")];
@@ -159,6 +160,10 @@ fn unavailable(message: &str) -> Box<Response> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, message);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
+}
+
+fn too_many_sessions() -> Box<Response> {
+    unavailable("too many sessions are open")
 }
 
 fn refused(refusal: Refusal) -> Box<Response> {

@@ -58,6 +58,8 @@ use settings::{Hosts, Settings};
 ///   see [`ClientRequest`]. On 2026-07-28 the response may arrive days later, at another process with the same
 ///   [key](Self::request_state_key).
 /// - A tool with an output schema (`#[tool(output)]`) has structured content.
+/// - An error of a tool is an error result, whose text the client sees.
+/// - [`TraceContext`](strands_core::TraceContext) of the client is injected.
 /// - A call is dropped when its client cancels it or is gone. In a session, a lost connection is no cancellation, as the
 ///   protocol demands.
 ///
@@ -191,6 +193,8 @@ impl McpServer {
     /// Offers a function as the resource of a URI. Variables in the URI, such as `{id}`, are its arguments: the URI is then a
     /// template, and each variable a part of a path. Hooks, injected values and interrupts work as for tools.
     ///
+    /// Values of variables are percent-decoded and come from the client: a value can be `../a`, so don't make a file name of it.
+    ///
     /// ```
     /// use strands::mcp::McpServer;
     /// use strands::{tool, tools};
@@ -274,6 +278,8 @@ impl McpServer {
     /// Sets the origins whose pages may use the server, such as `https://app.example.com:443` or `http://localhost:*`:
     /// requests with another `Origin` header get status 403. Requests without the header, which don't come from a browser,
     /// are not concerned. Default: pages of this machine.
+    ///
+    /// A page of another origin also needs the headers of CORS: add a layer for them to the router.
     pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.allowed_origins = origins.into_iter().map(Into::into).collect();
         self
@@ -286,6 +292,9 @@ impl McpServer {
     }
 
     /// Sets the number of calls that may run at a time; others get an error. Default: 256.
+    ///
+    /// All callers share the number, and a call that waits for its user counts. Limit the requests of one caller in a layer of the
+    /// router.
     pub fn max_concurrent_calls(mut self, calls: u32) -> Self {
         self.settings.max_calls = calls;
         self
@@ -397,6 +406,9 @@ impl McpServer {
     }
 
     /// Returns a router that serves streamable HTTP at `/mcp`. Nest it into another router for another path.
+    ///
+    /// `axum::serve` has no timeout for the head of a request, and no limit on connections: put a proxy that has both in front of a
+    /// server on a public network.
     pub fn into_router(self) -> Router {
         http::router(Arc::new(Shared::new(self)))
     }

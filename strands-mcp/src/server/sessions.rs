@@ -78,7 +78,15 @@ impl SessionManager for Sessions {
             return Err(SessionsError::TooMany);
         }
         let (id, transport) = self.inner.create_session().await?;
-        self.owners().insert(Arc::clone(&id), None);
+        let is_opened = {
+            let mut owners = self.owners();
+            // Others may have opened sessions meanwhile.
+            owners.len() < self.limit && owners.insert(Arc::clone(&id), None).is_none()
+        };
+        if !is_opened {
+            self.inner.close_session(&id).await?;
+            return Err(SessionsError::TooMany);
+        }
         Ok((id, Connection::new(transport)))
     }
 

@@ -9,7 +9,7 @@ use rmcp::model::{
 use rmcp::service::PeerRequestOptions;
 use serde_json::json;
 use strands::mcp::axum::http::request::Parts;
-use strands::mcp::{Caller, McpServer, Refusal};
+use strands::mcp::{AgentTool, Caller, McpServer, Refusal};
 use strands::metrics::Usage;
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentBuilder, tool, tools};
@@ -105,6 +105,45 @@ async fn an_agent_gets_the_values_of_the_caller() {
         let client = connected_to(&url, Client::default(), age, Some("ann")).await;
         let result = client.call_tool(call("ask", json!({"prompt": "Who am I?"}))).await.unwrap();
         assert!(text(&result).contains("Bearer ann"), "{}", text(&result));
+    }
+}
+
+#[tokio::test]
+async fn the_reason_why_an_agent_failed_stays_in_the_log() {
+    let agent = Agent::builder().model(ScriptedModel::from_fn(|_| {
+        ScriptedTurn::error(strands::models::ModelError::protocol("arn:aws:iam::123456789012:role/secret"))
+    }));
+    let client = connected(McpServer::agent("ask", "Asks.", agent).unwrap(), Client::default(), AGES[0]).await;
+    let result = client.call_tool(call("ask", json!({"prompt": "Hi."}))).await.unwrap();
+    assert_eq!(result.is_error, Some(true));
+    assert_eq!(text(&result), "the agent failed within the server; its log has the reason");
+}
+
+/// The position in the client's trace.
+#[tool]
+fn trace(trace: &strands::TraceContext) -> String {
+    format!("{trace} {}", trace.tracestate().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn the_trace_of_a_client_reaches_tools_and_agents() {
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let agent = Agent::builder()
+        .model(ScriptedModel::from_fn(|request| match request.messages.len() {
+            1 => ScriptedTurn::tool_use("trace", json!({})),
+            _ => ScriptedTurn::text(format!("{:?}", request.messages.last().unwrap().content)),
+        }))
+        .tools(tools![Trace])
+        .injected_per_prompt::<strands::TraceContext>();
+    let tools = tools![Trace, AgentTool::new("ask", "Asks.", agent)];
+    let client = connected(McpServer::new(tools).unwrap(), Client::default(), AGES[1]).await;
+    for mut request in [call("trace", json!({})), call("ask", json!({"prompt": "Trace."}))] {
+        let mut meta = RequestMetaObject::new();
+        meta.insert("traceparent".to_owned(), PARENT.into());
+        meta.insert("tracestate".to_owned(), "vendor=1".into());
+        request.meta = Some(meta);
+        let result = client.call_tool(request).await.unwrap();
+        assert!(text(&result).contains(&format!("{PARENT} vendor=1")), "{}", text(&result));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use strands::mcp::McpServer;
+use strands::mcp::{McpServer, ResourceUpdates};
 use strands::{tool, tools};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
@@ -95,6 +95,52 @@ async fn sessions_are_limited_and_end_when_idle() {
     assert_eq!(post(&url, &[], &initialize()).await.status, 200);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(post(&url, &[], &initialize()).await.status, 200);
+}
+
+#[tokio::test]
+async fn sessions_that_open_at_the_same_time_are_limited() {
+    let url = served(server().max_sessions(3)).await;
+    let opened = futures_util::future::join_all((0..40).map(|_| {
+        let url = url.clone();
+        tokio::spawn(async move { post(&url, &[], &initialize()).await.status })
+    }))
+    .await;
+    let with = |status: u16| opened.iter().filter(|opened| *opened.as_ref().unwrap() == status).count();
+    assert_eq!((with(200), with(503)), (3, 37));
+}
+
+#[tokio::test]
+async fn a_repeated_notification_starts_one_task() {
+    let url = served(server().resource_updates(ResourceUpdates::new())).await;
+    let opened = post(&url, &[], &initialize()).await;
+    let headers = [("Mcp-Session-Id", opened.header("mcp-session-id").unwrap())];
+    let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    assert_eq!(post(&url, &headers, &initialized).await.status, 202);
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let before = tasks();
+    for _ in 0..50 {
+        assert_eq!(post(&url, &headers, &initialized).await.status, 202);
+    }
+    until("the end of the requests", || tasks() <= before + 1).await;
+}
+
+#[tokio::test]
+async fn a_panic_of_a_tool_is_an_error_result() {
+    /// Panics.
+    #[tool]
+    fn explode() -> &'static str {
+        panic!("boom")
+    }
+    let server = McpServer::new(tools![Explode, Echo]).unwrap().max_concurrent_calls(1);
+    let url = served(server).await;
+    for age in AGES {
+        let client = connected_to(&url, Client::default(), age, None).await;
+        let result = client.call_tool(call("explode", json!({}))).await.unwrap();
+        assert!(result.is_error == Some(true) && text(&result).contains("panicked"), "{}", text(&result));
+        let echo = client.call_tool(call("echo", json!({"word": "hi"}))).await.unwrap();
+        assert_eq!(text(&echo), "hi");
+    }
 }
 
 #[tokio::test]

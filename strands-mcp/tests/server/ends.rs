@@ -46,11 +46,20 @@ impl Counts {
         until("the start of the call", || self.running.load(Ordering::SeqCst) == calls).await;
     }
 
-    /// Waits for the drop of calls, and checks that it takes little time, with a margin for slow machines.
-    async fn dropped(&self, calls: usize, since: Instant) {
+    /// Waits for the drop of calls, and returns the time that it took.
+    async fn dropped(&self, calls: usize, since: Instant) -> Duration {
         until("the drop of the call", || self.dropped.load(Ordering::SeqCst) == calls).await;
-        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        since.elapsed()
     }
+}
+
+/// Number of measured drops.
+const ATTEMPTS: usize = 5;
+
+/// Checks that a drop takes less than 50 ms. All but the fastest may have waited for the processor.
+fn assert_soon(times: &[Duration]) {
+    let fastest = times.iter().min().unwrap();
+    assert!(*fastest < Duration::from_millis(50), "{times:?}");
 }
 
 #[tokio::test]
@@ -63,13 +72,17 @@ async fn a_cancelled_call_is_dropped() {
             connected(server(&counts), Client::default(), age).await,
             connected_to(&url, Client::default(), age, None).await,
         ] {
-            calls += 1;
-            let request = McpRequest::CallToolRequest(CallToolRequest::new(call("wait", json!({}))));
-            let handle = client.send_cancellable_request(request, PeerRequestOptions::no_options()).await.unwrap();
-            counts.running(calls).await;
-            let since = Instant::now();
-            handle.cancel(Some("no longer needed".to_owned())).await.unwrap();
-            counts.dropped(calls, since).await;
+            let mut times = Vec::new();
+            for _ in 0..ATTEMPTS {
+                calls += 1;
+                let request = McpRequest::CallToolRequest(CallToolRequest::new(call("wait", json!({}))));
+                let handle = client.send_cancellable_request(request, PeerRequestOptions::no_options()).await.unwrap();
+                counts.running(calls).await;
+                let since = Instant::now();
+                handle.cancel(Some("no longer needed".to_owned())).await.unwrap();
+                times.push(counts.dropped(calls, since).await);
+            }
+            assert_soon(&times);
         }
     }
 }
@@ -79,17 +92,21 @@ async fn calls_of_a_client_that_is_gone_are_dropped() {
     let counts = Arc::new(Counts::default());
     let mut calls = 0;
     for age in AGES {
-        calls += 1;
-        let client = connected(server(&counts), Client::default(), age).await;
-        let waiting = tokio::spawn({
-            let peer = client.peer().clone();
-            async move { peer.call_tool(call("wait", json!({}))).await }
-        });
-        counts.running(calls).await;
-        let since = Instant::now();
-        client.cancel().await.unwrap();
-        counts.dropped(calls, since).await;
-        waiting.abort();
+        let mut times = Vec::new();
+        for _ in 0..ATTEMPTS {
+            calls += 1;
+            let client = connected(server(&counts), Client::default(), age).await;
+            let waiting = tokio::spawn({
+                let peer = client.peer().clone();
+                async move { peer.call_tool(call("wait", json!({}))).await }
+            });
+            counts.running(calls).await;
+            let since = Instant::now();
+            client.cancel().await.unwrap();
+            times.push(counts.dropped(calls, since).await);
+            waiting.abort();
+        }
+        assert_soon(&times);
     }
 }
 
@@ -108,27 +125,35 @@ async fn a_lost_connection_ends_a_stateless_call() {
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    let mut stream = tokio::net::TcpStream::connect(&authority).await.unwrap();
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
-    counts.running(1).await;
-    let since = Instant::now();
-    drop(stream);
-    counts.dropped(1, since).await;
+    let mut times = Vec::new();
+    for calls in 1..=ATTEMPTS {
+        let mut stream = tokio::net::TcpStream::connect(&authority).await.unwrap();
+        stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
+        counts.running(calls).await;
+        let since = Instant::now();
+        drop(stream);
+        times.push(counts.dropped(calls, since).await);
+    }
+    assert_soon(&times);
 }
 
 #[tokio::test]
 async fn the_end_of_a_session_ends_its_calls() {
     let counts = Arc::new(Counts::default());
     let url = served(server(&counts)).await;
-    let client = connected_to(&url, Client::default(), Age::Legacy, None).await;
-    let waiting = tokio::spawn({
-        let peer = client.peer().clone();
-        async move { peer.call_tool(call("wait", json!({}))).await }
-    });
-    counts.running(1).await;
-    let since = Instant::now();
-    // The client deletes its session.
-    client.cancel().await.unwrap();
-    counts.dropped(1, since).await;
-    waiting.abort();
+    let mut times = Vec::new();
+    for calls in 1..=ATTEMPTS {
+        let client = connected_to(&url, Client::default(), Age::Legacy, None).await;
+        let waiting = tokio::spawn({
+            let peer = client.peer().clone();
+            async move { peer.call_tool(call("wait", json!({}))).await }
+        });
+        counts.running(calls).await;
+        let since = Instant::now();
+        // The client deletes its session.
+        client.cancel().await.unwrap();
+        times.push(counts.dropped(calls, since).await);
+        waiting.abort();
+    }
+    assert_soon(&times);
 }
