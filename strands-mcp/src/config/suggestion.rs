@@ -55,6 +55,6 @@ mod tests {
         }
         let distance =
             |from: &str, to: &str| distance(&from.chars().collect::<Vec<_>>(), &to.chars().collect::<Vec<_>>());
-        assert_eq!([distance("", ""), distance("ab", "ca"), distance("abc", "ac"), distance("", "xy")], [0, 1, 1, 2]);
+        assert_eq!([distance("", ""), distance("on", "no"), distance("abc", "ac"), distance("", "xy")], [0, 1, 1, 2]);
     }
 }
