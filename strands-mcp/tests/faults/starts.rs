@@ -82,7 +82,7 @@ async fn an_error_of_connecting_names_the_cause_and_no_key() {
     drop(listener);
     let error = McpClient::http(format!("{url}?key=secret-key")).build().unwrap().connect().await.unwrap_err();
     let text = format!("{error:?}");
-    assert!(text.contains("onnection refused") && !text.contains("secret-key"), "{text}");
+    assert!(text.contains("refused") && !text.contains("secret-key"), "{text}");
 }
 
 #[tokio::test]
