@@ -27,7 +27,7 @@ pub struct TraceContext {
 }
 
 /// An error of a text that is not a trace context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceContextError {
     /// The `traceparent` is not valid.
@@ -39,6 +39,8 @@ pub enum TraceContextError {
     #[error("invalid tracestate: expected at most {MAX_STATE} bytes of visible ASCII")]
     State,
 }
+
+crate::error_chain::debug_with_sources!(TraceContextError);
 
 impl TraceContext {
     /// Sets the `tracestate`, the data of tracing systems.

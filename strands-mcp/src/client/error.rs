@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 /// An error of a client or of a request to an MCP server.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum McpError {
     /// A setting of a client is not valid.
@@ -116,6 +116,8 @@ pub enum McpError {
         server: String,
     },
 }
+
+strands_core::__debug_with_sources!(McpError);
 
 impl McpError {
     /// Returns true if the server may have executed the request.

@@ -38,7 +38,7 @@ enum Kind {
 }
 
 /// An error of a pattern that is not a regular expression.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid tool pattern `{pattern}`: {reason}")]
 #[non_exhaustive]
 pub struct ToolPatternError {
@@ -47,6 +47,8 @@ pub struct ToolPatternError {
     /// The reason.
     pub reason: String,
 }
+
+strands_core::__debug_with_sources!(ToolPatternError);
 
 impl ToolFilter {
     /// Selects a tool by its exact name.

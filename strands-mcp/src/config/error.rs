@@ -7,7 +7,7 @@ use crate::client::{McpError, ToolPatternError};
 /// An error of a configuration file with MCP servers.
 ///
 /// Values of environment variables and headers are in no error.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum McpConfigError {
     /// The file can't be read.
@@ -51,8 +51,10 @@ pub enum McpConfigError {
     Client(McpError),
 }
 
+strands_core::__debug_with_sources!(McpConfigError);
+
 /// An error in the settings of one server.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum McpServerConfigError {
     /// A key is unknown.
@@ -141,6 +143,8 @@ pub enum McpServerConfigError {
     #[error(transparent)]
     InvalidPattern(#[from] ToolPatternError),
 }
+
+strands_core::__debug_with_sources!(McpServerConfigError);
 
 fn found_keys(found: &[String]) -> String {
     match found {

@@ -108,7 +108,7 @@ where
 }
 
 /// A refusal of a request, which becomes its HTTP response. The client sees the text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 #[non_exhaustive]
 pub struct Refusal {
@@ -119,6 +119,8 @@ pub struct Refusal {
     /// Value of the header `WWW-Authenticate`.
     pub challenge: Option<String>,
 }
+
+strands_core::__debug_with_sources!(Refusal);
 
 impl Refusal {
     /// Creates a refusal with status 401: the request has no valid credentials. `challenge` is the value of the header

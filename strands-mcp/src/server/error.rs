@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use rmcp::service::ServerInitializeError;
 
 /// An error that ends a server on stdio or another stream.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// The client did not begin as the protocol says.
@@ -18,6 +18,8 @@ pub enum ServeError {
     #[error("the task of the MCP connection failed")]
     Task(#[source] Box<dyn StdError + Send + Sync>),
 }
+
+strands_core::__debug_with_sources!(ServeError);
 
 /// Returns the error of a failed start, or `None` if the client left or the server was shut down.
 pub(super) fn of_start(error: ServerInitializeError) -> Option<ServeError> {

@@ -13,7 +13,7 @@ const MAX_QUOTED: usize = 300;
 const MAX_ERROR: usize = 1000;
 
 /// An error of obtaining a token by OAuth.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OAuthError {
     /// A URL that OAuth may not use: not `https`, nor `http` to a loopback host of a server that is on a loopback host
@@ -77,6 +77,8 @@ pub enum OAuthError {
     #[error("the credential store failed")]
     Store(#[source] Arc<dyn StdError + Send + Sync>),
 }
+
+strands_core::__debug_with_sources!(OAuthError);
 
 impl OAuthError {
     /// Error of the discovery of a server's authorization server, without the query of the server's URL, which may be a secret.
