@@ -217,6 +217,11 @@ impl ToolContext {
         }
     }
 
+    /// Returns true if the invocation resumes with responses to interrupts, of this call or others.
+    pub fn is_resumed(&self) -> bool {
+        !self.parts.responses.is_empty()
+    }
+
     /// Interrupts the invocation until a human responds.
     ///
     /// Returns the response if there is one. Otherwise it returns an error for the tool to pass on with `?`: the invocation

@@ -107,9 +107,12 @@ impl Caller {
         ctx: Option<&ToolContext>,
     ) -> Result<Reply, Failure> {
         let call = CallToolRequest::new(request.params.clone());
-        let mut meta = RequestMetaObject::default();
-        meta.0.0.extend(request.meta.clone());
-        let options = PeerRequestOptions::no_options().with_meta(meta);
+        let mut options = PeerRequestOptions::no_options();
+        if !request.meta.is_empty() {
+            let mut meta = RequestMetaObject::default();
+            meta.0.0.extend(request.meta.clone());
+            options = options.with_meta(meta);
+        }
         let sent = connection.peer().send_request_with_option(ClientRequest::CallToolRequest(call), options).await;
         // The connection was closed before.
         let handle = sent.map_err(|error| {

@@ -96,7 +96,7 @@ impl Caller {
     }
 
     async fn run(&self, mut request: CallRequest, ctx: Option<&ToolContext>) -> Result<CallToolResult, CallError> {
-        let (mut step, mut round) = match ctx.and_then(Pending::take) {
+        let (mut step, mut round) = match ctx.filter(|ctx| ctx.is_resumed()).and_then(Pending::take) {
             Some(Pending::Input { round, required }) => (Step::Answer(required), round),
             Some(Pending::Visits { round, requests }) => (Step::Visit(requests), round),
             Some(Pending::Task { round, id }) => (Step::Poll(id), round),
