@@ -165,6 +165,24 @@ wire_enum! {
     }
 }
 
+impl DocumentFormat {
+    /// Returns the MIME type, such as `application/pdf`. That of an unknown format is `application/octet-stream`.
+    pub fn mime_type(&self) -> &'static str {
+        match self {
+            Self::Pdf => "application/pdf",
+            Self::Csv => "text/csv",
+            Self::Doc => "application/msword",
+            Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Self::Xls => "application/vnd.ms-excel",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Html => "text/html",
+            Self::Txt => "text/plain",
+            Self::Md => "text/markdown",
+            Self::Other(_) => "application/octet-stream",
+        }
+    }
+}
+
 wire_enum! {
     /// Format of a video.
     pub enum VideoFormat {

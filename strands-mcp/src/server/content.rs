@@ -97,7 +97,7 @@ fn block(at: usize, content: &ToolResultContent) -> ContentBlock {
 }
 
 fn embedded_document(document: &DocumentBlock) -> ContentBlock {
-    let mime_type = document.format.as_ref().map_or("application/octet-stream", document_type);
+    let mime_type = document.format.as_ref().map_or("application/octet-stream", DocumentFormat::mime_type);
     let Some(bytes) = document.source.bytes() else { return elsewhere(&document.name, &document.source, mime_type) };
     // A form encodes a space as `+`, a URI does not.
     let name: String = url::form_urlencoded::byte_serialize(document.name.as_bytes()).collect();
@@ -136,21 +136,6 @@ fn image_type(format: &ImageFormat) -> &str {
         ImageFormat::Jpeg => "image/jpeg",
         ImageFormat::Gif => "image/gif",
         ImageFormat::Webp => "image/webp",
-        _ => "application/octet-stream",
-    }
-}
-
-fn document_type(format: &DocumentFormat) -> &str {
-    match format {
-        DocumentFormat::Pdf => "application/pdf",
-        DocumentFormat::Csv => "text/csv",
-        DocumentFormat::Doc => "application/msword",
-        DocumentFormat::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        DocumentFormat::Xls => "application/vnd.ms-excel",
-        DocumentFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        DocumentFormat::Html => "text/html",
-        DocumentFormat::Txt => "text/plain",
-        DocumentFormat::Md => "text/markdown",
         _ => "application/octet-stream",
     }
 }

@@ -153,7 +153,7 @@ impl<'a> Part<'a> {
         if media.documents == DocumentForm::Text {
             return Self::note("[A document that can't be shown to this model: it reads no files.]");
         }
-        let mime = document.format.as_ref().map_or("application/octet-stream", mime);
+        let mime = document.format.as_ref().map_or("application/octet-stream", DocumentFormat::mime_type);
         Self::File { name: file_name(document), data: DataUrl { mime: mime.into(), bytes } }
     }
 }
@@ -222,21 +222,6 @@ fn file_name(document: &DocumentBlock) -> Cow<'_, str> {
     };
     let ends = document.name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case(format.as_str()));
     if ends { Cow::Borrowed(&document.name) } else { Cow::Owned(format!("{}.{format}", document.name)) }
-}
-
-fn mime(format: &DocumentFormat) -> &'static str {
-    match format {
-        DocumentFormat::Pdf => "application/pdf",
-        DocumentFormat::Csv => "text/csv",
-        DocumentFormat::Doc => "application/msword",
-        DocumentFormat::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        DocumentFormat::Xls => "application/vnd.ms-excel",
-        DocumentFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        DocumentFormat::Html => "text/html",
-        DocumentFormat::Txt => "text/plain",
-        DocumentFormat::Md => "text/markdown",
-        _ => "application/octet-stream",
-    }
 }
 
 /// Returns the system prompt as one text. The provider caches automatically, so cache points are not sent.

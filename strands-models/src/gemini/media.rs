@@ -117,18 +117,7 @@ pub(super) fn image_mime(format: &ImageFormat) -> Cow<'static, str> {
 }
 
 pub(super) fn document_mime(format: Option<&DocumentFormat>) -> Cow<'static, str> {
-    Cow::Borrowed(match format {
-        Some(DocumentFormat::Pdf) => "application/pdf",
-        Some(DocumentFormat::Csv) => "text/csv",
-        Some(DocumentFormat::Doc) => "application/msword",
-        Some(DocumentFormat::Docx) => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        Some(DocumentFormat::Xls) => "application/vnd.ms-excel",
-        Some(DocumentFormat::Xlsx) => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        Some(DocumentFormat::Html) => "text/html",
-        Some(DocumentFormat::Txt) => "text/plain",
-        Some(DocumentFormat::Md) => "text/markdown",
-        _ => "application/octet-stream",
-    })
+    Cow::Borrowed(format.map_or("application/octet-stream", DocumentFormat::mime_type))
 }
 
 pub(super) fn video_mime(format: &VideoFormat) -> Cow<'static, str> {
