@@ -1,12 +1,15 @@
 //! Interrupts for humans in the loop: an interrupt suspends the invocation, and a response resumes it, in the same process or
 //! much later in another one.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::depth;
+use crate::message::ToolUse;
 
 /// A question for a human that suspends the invocation.
 ///
@@ -78,6 +81,16 @@ impl InterruptResponse {
     pub fn new(interrupt_id: impl Into<String>, response: impl Into<Value>) -> Self {
         Self { interrupt_id: interrupt_id.into(), response: response.into() }
     }
+}
+
+/// A tool call with the interrupts that it raised.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InterruptedCall {
+    /// The call, as the model made it.
+    pub tool_use: Arc<ToolUse>,
+    /// Its interrupts, with the responses to them so far.
+    pub interrupts: Vec<Interrupt>,
 }
 
 /// Returns true if a response approves.

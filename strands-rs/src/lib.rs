@@ -167,6 +167,12 @@ pub use strands_core::{
     bytes, indexmap, schemars, serde, serde_json, uuid,
 };
 
+#[cfg(feature = "guardrails")]
+#[doc(inline)]
+pub use strands_guardrails as guardrails;
+#[cfg(feature = "identity")]
+#[doc(inline)]
+pub use strands_identity as identity;
 #[cfg(feature = "mcp")]
 #[doc(inline)]
 pub use strands_mcp as mcp;

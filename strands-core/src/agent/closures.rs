@@ -2,9 +2,10 @@
 
 use super::AgentBuilder;
 use crate::hook::{
-    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, IntoHookResult, MessageAdded, OnAfterInvocation, OnAfterModelCall, OnAfterToolCall, OnAfterTools,
-    OnBeforeInvocation, OnBeforeModelCall, OnBeforeToolCall, OnBeforeTools, OnMessageAdded,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
+    BeforeToolCall, BeforeTools, IntoHookResult, MessageAdded, OnAfterInvocation, OnAfterModelCall, OnAfterToolCall,
+    OnAfterTools, OnAuthorizeToolCall, OnBeforeInvocation, OnBeforeModelCall, OnBeforeToolCall, OnBeforeTools,
+    OnMessageAdded, OnSelectTools, SelectTools,
 };
 
 macro_rules! closure_setters {
@@ -39,6 +40,8 @@ macro_rules! closure_setters {
 closure_setters! {
     /// Adds a closure that is called before each invocation.
     on_before_invocation: OnBeforeInvocation(&mut BeforeInvocation<'_>);
+    /// Adds a closure that is called with the tools of each invocation, and hides some.
+    on_select_tools: OnSelectTools(&mut SelectTools<'_>);
     /// Adds a closure that is called after each invocation.
     on_after_invocation: OnAfterInvocation(&mut AfterInvocation<'_>);
     /// Adds a closure that is called after each message was added to the history.
@@ -53,6 +56,8 @@ closure_setters! {
     on_after_tools: OnAfterTools(&mut AfterTools<'_>);
     /// Adds a closure that is called before each tool call.
     on_before_tool_call: OnBeforeToolCall(&mut BeforeToolCall<'_>);
+    /// Adds a closure that decides about each tool call, after all other hooks before the call.
+    on_authorize_tool_call: OnAuthorizeToolCall(&mut AuthorizeToolCall<'_>);
     /// Adds a closure that is called after each tool call.
     on_after_tool_call: OnAfterToolCall(&mut AfterToolCall<'_>);
 }

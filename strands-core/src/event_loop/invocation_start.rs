@@ -5,7 +5,7 @@ use super::stop_signal::StopSignal;
 use crate::depth;
 use crate::event::AgentResponse;
 use crate::hook::BeforeInvocation;
-use crate::interrupt::InterruptResponse;
+use crate::interrupt::{InterruptResponse, InterruptedCall};
 use crate::message::{Message, Role};
 use crate::models::StopReason;
 use crate::outcome::AgentError;
@@ -46,8 +46,9 @@ impl Driver<'_> {
             saved?;
         }
         let mut messages = prompt.messages;
-        let denied = self.before_invocation(&mut messages, stop).await?;
+        let denied = self.before_invocation(&mut messages, &mut Vec::new(), &[], stop).await?;
         check_depth(&messages)?;
+        self.select_tools(stop).await?;
         for message in &mut messages {
             self.effects.track(message);
         }
@@ -93,13 +94,15 @@ impl Driver<'_> {
     async fn before_invocation(
         &mut self,
         prompt: &mut Vec<Message>,
+        responses: &mut Vec<InterruptResponse>,
+        interrupted: &[InterruptedCall],
         stop: &mut StopSignal,
     ) -> Result<Option<String>, AgentError> {
         if std::mem::replace(&mut self.has_called_hooks, true) {
             return Ok(self.denial.clone());
         }
         self.update_context();
-        let mut event = BeforeInvocation { context: &self.context, prompt, deny: None };
+        let mut event = BeforeInvocation { context: &self.context, prompt, responses, interrupted, deny: None };
         for hook in self.work.config.hooks() {
             if let Ok(result) = stop.race_unrecorded(hook.before_invocation(&mut event)).await {
                 result.map_err(AgentError::in_hook("before_invocation"))?;
@@ -122,7 +125,7 @@ impl Driver<'_> {
     async fn resume_run(
         &mut self,
         prompt: Prompt,
-        responses: Vec<InterruptResponse>,
+        mut responses: Vec<InterruptResponse>,
         stop: &mut StopSignal,
     ) -> Result<Option<Box<AgentResponse>>, AgentError> {
         let pending = self.work.interrupts();
@@ -132,12 +135,8 @@ impl Driver<'_> {
             });
         }
         let Some(mut run) = self.work.run.clone() else { return Ok(None) };
-        for response in &responses {
-            let id = &response.interrupt_id;
-            depth::check(&response.response)
-                .map_err(|_| AgentError::JsonTooDeep { what: format!("the response to `{id}`") })?;
-        }
-        run.resume(responses).map_err(|UnknownInterrupt(id)| AgentError::UnknownInterrupt { id })?;
+        check_responses(&responses)?;
+        run.check_responses(&responses).map_err(unknown_interrupt)?;
         if let Some(limits) = self.limits {
             run.set_limits(limits);
         }
@@ -147,8 +146,12 @@ impl Driver<'_> {
         let mut messages = prompt.messages;
         // Without a prompt, messages that hooks add have no effect: the model is not called yet.
         let has_prompt = !messages.is_empty();
-        let denied = self.before_invocation(&mut messages, stop).await?;
+        let interrupted = if self.work.config.hooks().is_empty() { Vec::new() } else { run.interrupted_calls() };
+        let denied = self.before_invocation(&mut messages, &mut responses, &interrupted, stop).await?;
         check_depth(&messages)?;
+        check_responses(&responses)?;
+        run.resume(responses).map_err(unknown_interrupt)?;
+        self.select_tools(stop).await?;
         if let Some(reason) = denied {
             self.work.suspended = false;
             return self.denied(reason, stop).await.map(Some);
@@ -179,6 +182,18 @@ impl Driver<'_> {
             Err(reason) => Ok(Some(self.interrupted(reason).await)),
         }
     }
+}
+
+/// Checks that responses to interrupts can be stored.
+fn check_responses(responses: &[InterruptResponse]) -> Result<(), AgentError> {
+    match responses.iter().find(|response| depth::check(&response.response).is_err()) {
+        Some(response) => Err(AgentError::JsonTooDeep { what: format!("the response to `{}`", response.interrupt_id) }),
+        None => Ok(()),
+    }
+}
+
+fn unknown_interrupt(UnknownInterrupt(id): UnknownInterrupt) -> AgentError {
+    AgentError::UnknownInterrupt { id }
 }
 
 /// Checks that messages can be stored.

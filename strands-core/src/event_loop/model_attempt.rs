@@ -13,7 +13,7 @@ use super::stream_reader::{StreamEnd, StreamReader};
 use crate::hook::{AfterModelCall, BeforeModelCall};
 use crate::journal::{Journal, JournalError, JournalStep};
 use crate::message::{Message, Role};
-use crate::models::{Failures, ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
+use crate::models::{Failures, ModelError, ModelRequest, ModelStream, StopReason, ToolChoice, Turn, TurnBuilder};
 use crate::outcome::AgentError;
 
 /// Inputs to the delay before the next attempt.
@@ -93,6 +93,7 @@ impl Driver<'_> {
         let mut turn = TurnBuilder::new(config.max_response_bytes);
         let outcome = match opened {
             Ok(events) => {
+                let events = self.hooked_stream(events);
                 turn.set_earlier_calls(self.work.history.call_ids());
                 let is_listening = !self.emitter.is_silent();
                 let output = self.output.partial(choice.is_some()).filter(|_| is_listening);
@@ -115,6 +116,16 @@ impl Driver<'_> {
             attempt.delay = config.retry.delay(error, failures, self.effects.since(began), jitter);
         }
         attempt
+    }
+
+    /// Passes a response stream through the hooks.
+    fn hooked_stream(&self, stream: ModelStream) -> ModelStream {
+        let hooks = self.work.config.hooks();
+        if hooks.is_empty() {
+            return stream;
+        }
+        let context = self.context.live();
+        hooks.iter().rev().fold(stream, |stream, hook| hook.response_stream(&context, stream))
     }
 
     async fn before_model_call(&self, stop: &mut StopSignal) -> Result<Option<Box<Turn>>, AgentError> {

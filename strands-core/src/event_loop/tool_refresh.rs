@@ -5,6 +5,7 @@ use super::stop_signal::StopSignal;
 use crate::diagnostics;
 use crate::error_chain::ErrorChain;
 use crate::event::AgentEvent;
+use crate::hook::SelectTools;
 use crate::outcome::{AgentError, BuildError};
 use crate::tool::{ToolListing, ToolSet, ToolSpec};
 
@@ -26,11 +27,32 @@ impl Driver<'_> {
             self.emitter.emit(|| AgentEvent::ToolRefreshFailed { error }).await;
             return Ok(());
         }
+        if self.has_called_hooks {
+            self.select_tools(stop).await?;
+        }
         let changes = Changes::between(&before, &self.tools);
         if let Some(Changes { added, removed, changed }) = changes {
             self.emitter.emit(|| AgentEvent::ToolsChanged { added, removed, changed }).await;
         }
         Ok(())
+    }
+
+    /// Calls `select_tools` hooks, and hides tools from the model for the rest of the invocation.
+    pub(super) async fn select_tools(&mut self, stop: &mut StopSignal) -> Result<(), AgentError> {
+        if self.work.config.hooks().is_empty() {
+            return Ok(());
+        }
+        self.update_context();
+        let all = self.selection.apply(self.work.tools())?;
+        let mut event = SelectTools { context: &self.context, tools: &all, hidden: Vec::new() };
+        for hook in self.work.config.hooks() {
+            if let Ok(result) = stop.race_unrecorded(hook.select_tools(&mut event)).await {
+                result.map_err(AgentError::in_hook("select_tools"))?;
+            }
+        }
+        let hidden = event.hidden;
+        let selected = if hidden.is_empty() { all } else { all.changed(&hidden, &[])? };
+        self.use_tools(selected)
     }
 
     /// Applies a newer listing. If its tools conflict with those of this invocation, the old tools stay.

@@ -5,8 +5,8 @@ use std::error::Error as StdError;
 use async_trait::async_trait;
 
 use super::{
-    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, Hook, HookResult, MessageAdded,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
+    BeforeToolCall, BeforeTools, Hook, HookResult, MessageAdded, SelectTools,
 };
 
 /// Return type of a closure that is a hook: `()` or a [`HookResult`].
@@ -53,6 +53,7 @@ macro_rules! closure_hooks {
 
 closure_hooks! {
     OnBeforeInvocation: before_invocation(&mut BeforeInvocation<'_>);
+    OnSelectTools: select_tools(&mut SelectTools<'_>);
     OnAfterInvocation: after_invocation(&mut AfterInvocation<'_>);
     OnMessageAdded: message_added(&MessageAdded<'_>);
     OnBeforeModelCall: before_model_call(&mut BeforeModelCall<'_>);
@@ -60,5 +61,6 @@ closure_hooks! {
     OnBeforeTools: before_tools(&mut BeforeTools<'_>);
     OnAfterTools: after_tools(&mut AfterTools<'_>);
     OnBeforeToolCall: before_tool_call(&mut BeforeToolCall<'_>);
+    OnAuthorizeToolCall: authorize_tool_call(&mut AuthorizeToolCall<'_>);
     OnAfterToolCall: after_tool_call(&mut AfterToolCall<'_>);
 }

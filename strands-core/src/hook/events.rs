@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::HookContext;
 use crate::event::AgentResponse;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall};
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::models::{ModelError, StopReason};
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
-use crate::tool::Tool;
+use crate::tool::{Tool, ToolSet};
 
 /// Event before an invocation.
 #[derive(Debug)]
@@ -24,8 +24,39 @@ pub struct BeforeInvocation<'a> {
     pub context: &'a HookContext,
     /// Messages that the invocation adds to the history.
     pub prompt: &'a mut Vec<Message>,
+    /// Responses that resume the agent's pending interrupts. A hook may change their values, which are stored as changed. A
+    /// hook that refuses a response returns an error: the interrupts stay pending, and nothing is stored.
+    pub responses: &'a mut Vec<InterruptResponse>,
+    /// Tool calls with interrupts; empty unless the invocation resumes them.
+    pub interrupted: &'a [InterruptedCall],
     /// If set, the model is not called, and this text is the response.
     pub deny: Option<String>,
+}
+
+/// Event of the tools that the model may call: at the start of an invocation, and after the tools of a provider have changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SelectTools<'a> {
+    /// The agent, the invocation and injected values.
+    pub context: &'a HookContext,
+    /// The tools, with those that other hooks have hidden.
+    pub tools: &'a ToolSet,
+    pub(crate) hidden: Vec<String>,
+}
+
+impl SelectTools<'_> {
+    /// Hides a tool from the model in this invocation. A call of a hidden tool gets the error result of an unknown one.
+    pub fn hide(&mut self, name: impl Into<String>) {
+        let name = name.into();
+        if !self.is_hidden(&name) {
+            self.hidden.push(name);
+        }
+    }
+
+    /// Returns true if a hook has hidden the tool.
+    pub fn is_hidden(&self, name: &str) -> bool {
+        self.hidden.iter().any(|hidden| hidden == name)
+    }
 }
 
 /// Event after an invocation.
@@ -118,12 +149,7 @@ impl BeforeToolCall<'_> {
     /// Raises an interrupt before the call, and returns the response if there is one. Otherwise the tool is not called, and
     /// the invocation ends with [`StopReason::Interrupt`]. The hook runs again when the invocation is resumed.
     pub fn interrupt(&mut self, name: &str, reason: impl Into<Value>) -> Option<Value> {
-        let id = Interrupt::before_tool_call_id(&self.tool_use.tool_use_id, name);
-        let response = self.responses.get(&id).cloned();
-        if response.is_none() && self.interrupts.iter().all(|interrupt| interrupt.id != id) {
-            self.interrupts.push(Interrupt::new(id, name, reason.into()));
-        }
-        response
+        raise(&self.tool_use.tool_use_id, name, reason, self.responses, self.interrupts)
     }
 }
 
@@ -134,6 +160,91 @@ impl std::fmt::Debug for BeforeToolCall<'_> {
             .field("deny", &self.deny)
             .finish_non_exhaustive()
     }
+}
+
+/// Event before a tool runs: the decision about a call that no hook can change any more.
+///
+/// The arguments are valid. Hooks decide in order, and the first denial is final.
+#[non_exhaustive]
+pub struct AuthorizeToolCall<'a> {
+    /// The agent, the invocation and injected values.
+    pub context: &'a HookContext,
+    /// The call, as `before_tool_call` hooks changed it.
+    pub tool_use: &'a ToolUse,
+    /// The arguments that the tool gets: those of the call, validated and converted to its schema.
+    pub input: &'a Value,
+    /// The tool.
+    pub tool: &'a Arc<dyn Tool>,
+    pub(crate) responses: &'a BTreeMap<String, Value>,
+    pub(crate) interrupts: Vec<Interrupt>,
+    pub(crate) denial: Option<String>,
+    pub(crate) required: Option<Value>,
+    pub(crate) is_approved: bool,
+}
+
+impl AuthorizeToolCall<'_> {
+    /// Denies the call: the tool does not run, and this text is the call's error result. Later hooks are not asked.
+    pub fn deny(&mut self, reason: impl Into<String>) {
+        self.denial.get_or_insert(reason.into());
+    }
+
+    /// Requires a human's approval of the call, like `#[tool(approval)]`, with a reason to show to the human.
+    ///
+    /// A later hook may ask for the approval in its own way, and [`approve`](Self::approve) the call. Otherwise the agent
+    /// raises the interrupt `approval`, whose reason has this one as `reason`. The reason of the first hook counts.
+    pub fn require_approval(&mut self, reason: impl Into<Value>) {
+        self.required.get_or_insert(reason.into());
+    }
+
+    /// Returns the reason for which the call requires approval: that of a hook, or `null` for a tool with
+    /// `#[tool(approval)]`. `None` if it requires none.
+    pub fn required_approval(&self) -> Option<&Value> {
+        self.required.as_ref().or_else(|| self.tool.policy().approval.then_some(&Value::Null))
+    }
+
+    /// Approves the call, in place of the approval that the agent requests otherwise. It does not override a denial of another
+    /// hook, nor an interrupt.
+    pub fn approve(&mut self) {
+        self.is_approved = true;
+    }
+
+    /// Raises an interrupt before the tool runs, and returns the response if there is one. Otherwise the tool does not run,
+    /// and the invocation ends with [`StopReason::Interrupt`]. The hook runs again when the invocation is resumed.
+    ///
+    /// The id is that of [`BeforeToolCall::interrupt`].
+    pub fn interrupt(&mut self, name: &str, reason: impl Into<Value>) -> Option<Value> {
+        raise(&self.tool_use.tool_use_id, name, reason, self.responses, &mut self.interrupts)
+    }
+
+    /// Returns the response to an interrupt of this call by its name, if there is one.
+    pub fn response(&self, name: &str) -> Option<&Value> {
+        self.responses.get(&Interrupt::before_tool_call_id(&self.tool_use.tool_use_id, name))
+    }
+}
+
+impl std::fmt::Debug for AuthorizeToolCall<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthorizeToolCall")
+            .field("tool_use", &self.tool_use)
+            .field("denial", &self.denial)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the response to the interrupt with a name, or raises it.
+fn raise(
+    tool_use_id: &str,
+    name: &str,
+    reason: impl Into<Value>,
+    responses: &BTreeMap<String, Value>,
+    interrupts: &mut Vec<Interrupt>,
+) -> Option<Value> {
+    let id = Interrupt::before_tool_call_id(tool_use_id, name);
+    let response = responses.get(&id).cloned();
+    if response.is_none() && interrupts.iter().all(|interrupt| interrupt.id != id) {
+        interrupts.push(Interrupt::new(id, name, reason.into()));
+    }
+    response
 }
 
 /// Event after a tool call.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, Hook, HookResult, MessageAdded,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
+    BeforeToolCall, BeforeTools, Hook, HookContext, HookResult, MessageAdded, SelectTools,
 };
+use crate::models::ModelStream;
 
 macro_rules! forward_hook {
     (@for $holder:ty: $($method:ident($event:ty);)+) => {
@@ -20,6 +21,10 @@ macro_rules! forward_hook {
                     (**self).$method(event).await
                 }
             )+
+
+            fn response_stream(&self, context: &HookContext, stream: ModelStream) -> ModelStream {
+                (**self).response_stream(context, stream)
+            }
         }
     };
     ($($events:tt)+) => {
@@ -30,6 +35,7 @@ macro_rules! forward_hook {
 
 forward_hook! {
     before_invocation(&mut BeforeInvocation<'_>);
+    select_tools(&mut SelectTools<'_>);
     after_invocation(&mut AfterInvocation<'_>);
     message_added(&MessageAdded<'_>);
     before_model_call(&mut BeforeModelCall<'_>);
@@ -37,5 +43,6 @@ forward_hook! {
     before_tools(&mut BeforeTools<'_>);
     after_tools(&mut AfterTools<'_>);
     before_tool_call(&mut BeforeToolCall<'_>);
+    authorize_tool_call(&mut AuthorizeToolCall<'_>);
     after_tool_call(&mut AfterToolCall<'_>);
 }

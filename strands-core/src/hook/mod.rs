@@ -12,14 +12,16 @@ use async_trait::async_trait;
 
 pub use closures::IntoHookResult;
 pub(crate) use closures::{
-    OnAfterInvocation, OnAfterModelCall, OnAfterToolCall, OnAfterTools, OnBeforeInvocation, OnBeforeModelCall,
-    OnBeforeToolCall, OnBeforeTools, OnMessageAdded,
+    OnAfterInvocation, OnAfterModelCall, OnAfterToolCall, OnAfterTools, OnAuthorizeToolCall, OnBeforeInvocation,
+    OnBeforeModelCall, OnBeforeToolCall, OnBeforeTools, OnMessageAdded, OnSelectTools,
 };
 pub use context::HookContext;
 pub use events::{
-    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, MessageAdded,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
+    BeforeToolCall, BeforeTools, MessageAdded, SelectTools,
 };
+
+use crate::models::ModelStream;
 
 /// Maximum number of retries in a row that hooks may request, for one model call or one tool call.
 pub(crate) const MAX_RETRIES: u32 = 8;
@@ -49,7 +51,7 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 /// - Its futures may be dropped at any await point, and an invocation between any two events, so an `after_` event may never
 ///   follow. The next invocation must still work.
 /// - It requests a `retry` at most 8 times in a row, and a `resume` at most 16 times in an invocation. The loop ignores
-///   further requests.
+///   further requests, and a retry of a call that was approved by a response to an interrupt, unless its tool is idempotent.
 /// - The reason of a denial is not blank.
 /// - Messages, calls and results that it changes have content, and nest at most 100 levels of JSON.
 ///
@@ -95,6 +97,13 @@ pub trait Hook: Send + Sync {
         Ok(())
     }
 
+    /// Called with the tools that the model may call, after `before_invocation`, and again after the tools of a provider have
+    /// changed. A hook hides tools; an error ends the invocation.
+    async fn select_tools(&self, event: &mut SelectTools<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
     /// Called after an invocation, successful or not.
     async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
         let _ = event;
@@ -112,6 +121,19 @@ pub trait Hook: Send + Sync {
     async fn before_model_call(&self, event: &mut BeforeModelCall<'_>) -> HookResult {
         let _ = event;
         Ok(())
+    }
+
+    /// Called with the response stream of each model call, before the loop reads it; returns the stream that it reads instead.
+    ///
+    /// All that is emitted, stored and returned comes from this stream, so a hook can check, change, delay or end a response.
+    /// Streams of several hooks are nested: the last hook has the provider's stream, and the first one returns the stream that
+    /// the loop reads.
+    ///
+    /// The stream that is returned keeps to the contract of [`Model`](crate::models::Model): for example, blocks are started,
+    /// filled and stopped in order, and the last events are the message stop and the metadata. Default: `stream`, unchanged.
+    fn response_stream(&self, context: &HookContext, stream: ModelStream) -> ModelStream {
+        let _ = context;
+        stream
     }
 
     /// Called after a model call, successful or not.
@@ -134,6 +156,16 @@ pub trait Hook: Send + Sync {
 
     /// Called before each tool call, concurrently for the calls of one turn.
     async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// Called before each tool runs, with its valid arguments and after all `before_tool_call` hooks, so that the decision is
+    /// about the call that is made. Not called for a call that was denied before, or that is invalid.
+    ///
+    /// An error ends the invocation, and the tool does not run. Authorization belongs here rather than in
+    /// [`before_tool_call`](Self::before_tool_call), where a later hook may change the call or remove the denial.
+    async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }

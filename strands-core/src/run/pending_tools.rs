@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::history::{INTERRUPTED, OUTCOME_UNKNOWN, Repair};
-use crate::interrupt::{Interrupt, InterruptResponse};
+use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall};
 use crate::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
 
 /// The tool calls of one turn, in the order in which the model made them.
@@ -164,11 +164,7 @@ impl PendingTools {
     /// Returns the interrupts of calls without a result, with their responses.
     pub(crate) fn all_interrupts(&self) -> impl Iterator<Item = Interrupt> {
         let open = self.calls.iter().filter(|call| call.result.is_none());
-        open.flat_map(|call| &call.interrupts).map(|interrupt| {
-            let mut interrupt = interrupt.clone();
-            interrupt.response = self.responses.get(&interrupt.id).cloned();
-            interrupt
-        })
+        open.flat_map(|call| &call.interrupts).map(|interrupt| self.with_response(interrupt))
     }
 
     /// Returns true if all calls have results.
@@ -176,19 +172,37 @@ impl PendingTools {
         self.calls.iter().all(|call| call.result.is_some())
     }
 
-    /// Takes responses to interrupts. A response may be delivered twice, as message queues do.
-    pub(super) fn resume(&mut self, responses: Vec<InterruptResponse>) -> Result<(), UnknownInterrupt> {
+    /// Returns the interrupted calls without a result.
+    pub(crate) fn interrupted_calls(&self) -> Vec<InterruptedCall> {
+        let open = self.calls.iter().filter(|call| call.result.is_none() && !call.interrupts.is_empty());
+        open.map(|call| InterruptedCall {
+            tool_use: Arc::clone(&call.tool_use),
+            interrupts: call.interrupts.iter().map(|interrupt| self.with_response(interrupt)).collect(),
+        })
+        .collect()
+    }
+
+    fn with_response(&self, interrupt: &Interrupt) -> Interrupt {
+        Interrupt { response: self.responses.get(&interrupt.id).cloned(), ..interrupt.clone() }
+    }
+
+    /// Checks that responses are for pending interrupts. A response may be delivered twice, as message queues do.
+    pub(super) fn check_responses(&self, responses: &[InterruptResponse]) -> Result<(), UnknownInterrupt> {
         let pending = self.interrupts();
         let is_known = |response: &InterruptResponse| {
             pending.iter().any(|interrupt| interrupt.id == response.interrupt_id)
                 || self.responses.get(&response.interrupt_id) == Some(&response.response)
         };
-        if let Some(unknown) = responses.iter().find(|response| !is_known(response)) {
-            return Err(UnknownInterrupt(unknown.interrupt_id.clone()));
+        match responses.iter().find(|response| !is_known(response)) {
+            Some(unknown) => Err(UnknownInterrupt(unknown.interrupt_id.clone())),
+            None => Ok(()),
         }
+    }
+
+    /// Takes responses to interrupts.
+    pub(super) fn resume(&mut self, responses: Vec<InterruptResponse>) {
         self.responses.extend(responses.into_iter().map(|response| (response.interrupt_id, response.response)));
         self.approve();
-        Ok(())
     }
 
     fn approve(&mut self) {

@@ -6,7 +6,7 @@ use super::output::OutputTool;
 use super::pending_tools::{CallStatus, PendingCall, PendingTools, UnknownInterrupt};
 use super::{Phase, Run};
 use crate::history::Repair;
-use crate::interrupt::{Interrupt, InterruptResponse};
+use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall};
 use crate::message::{Message, ToolResult};
 use crate::models::StopReason;
 use crate::nesting::Spent;
@@ -161,15 +161,27 @@ impl Run {
         self.pending().map(PendingTools::interrupts).unwrap_or_default()
     }
 
+    /// Returns the interrupted calls without a result.
+    pub(crate) fn interrupted_calls(&self) -> Vec<InterruptedCall> {
+        self.pending().map(PendingTools::interrupted_calls).unwrap_or_default()
+    }
+
+    /// Checks that responses are for pending interrupts.
+    pub(crate) fn check_responses(&self, responses: &[InterruptResponse]) -> Result<(), UnknownInterrupt> {
+        match (self.pending(), responses.first()) {
+            (Some(pending), _) => pending.check_responses(responses),
+            (None, Some(response)) => Err(UnknownInterrupt(response.interrupt_id.clone())),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Takes responses to interrupts. Interrupts without a response stay pending.
     pub(crate) fn resume(&mut self, responses: Vec<InterruptResponse>) -> Result<(), UnknownInterrupt> {
-        match self.pending_mut() {
-            Some(pending) => pending.resume(responses),
-            None => match responses.into_iter().next() {
-                Some(response) => Err(UnknownInterrupt(response.interrupt_id)),
-                None => Ok(()),
-            },
+        self.check_responses(&responses)?;
+        if let Some(pending) = self.pending_mut() {
+            pending.resume(responses);
         }
+        Ok(())
     }
 
     /// Decides about each approved call after the process that made the calls is gone. Returns the decisions.

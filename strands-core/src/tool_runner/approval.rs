@@ -17,8 +17,15 @@ pub(super) enum Approval {
 
 impl Approval {
     /// Returns the approval in the responses to interrupts, or the interrupt that requests it.
-    pub(super) fn of(call: &ToolUse, tool: &dyn Tool, responses: &BTreeMap<String, Value>) -> Self {
-        let is_needed = tool.policy().approval;
+    ///
+    /// `required` is the reason of a hook that requires an approval.
+    pub(super) fn of(
+        call: &ToolUse,
+        tool: &dyn Tool,
+        required: Option<Value>,
+        responses: &BTreeMap<String, Value>,
+    ) -> Self {
+        let is_needed = required.is_some() || tool.policy().approval;
         if !is_needed && responses.is_empty() {
             return Self::Granted;
         }
@@ -26,11 +33,14 @@ impl Approval {
         let id = Interrupt::before_tool_call_id(&call.tool_use_id, &format!("approval:{}:{}", call.name, call.input));
         match responses.get(&id) {
             Some(response) if grants_approval(response) => Self::Granted,
-            // A denial counts even if the tool's policy no longer asks for approval.
+            // A denial counts even if approval is no longer required.
             Some(_) => Self::Denied,
             None if !is_needed => Self::Granted,
             None => {
-                let reason = json!({"tool": call.name, "input": call.input});
+                let mut reason = json!({"tool": call.name, "input": call.input});
+                if let (Some(required), Some(reason)) = (required, reason.as_object_mut()) {
+                    reason.insert("reason".to_owned(), required);
+                }
                 Self::Requested(Interrupt::new(id, "approval", reason))
             }
         }

@@ -17,7 +17,7 @@ use super::approval::Approval;
 use super::arguments::validated;
 use crate::depth;
 use crate::diagnostics;
-use crate::hook::{AfterToolCall, BeforeToolCall, Hook, HookContext, MAX_RETRIES};
+use crate::hook::{AfterToolCall, AuthorizeToolCall, BeforeToolCall, Hook, HookContext, MAX_RETRIES};
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
@@ -27,6 +27,9 @@ use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolEve
 
 /// Maximum number of characters of an unknown tool's name in an error. Valid names have at most 64.
 const MAX_NAME: usize = 80;
+
+/// Error result of a call whose hook failed.
+const CHECK_FAILED: &str = "a check before the tool failed";
 
 /// Maximum number of tools listed in the error about an unknown tool.
 const MAX_LISTED: usize = 100;
@@ -68,12 +71,25 @@ pub(crate) enum CallEnd {
     Interrupts(Vec<Interrupt>),
 }
 
+/// Decision of `authorize_tool_call` hooks about a call.
+enum Authorization {
+    /// Approved by a hook.
+    Approved,
+    /// Not denied. A reason requires a human's approval, as the tool's policy may do.
+    Undecided {
+        required: Option<Value>,
+    },
+    Denied(String),
+    Interrupted(Vec<Interrupt>),
+}
+
 /// Outcome of one attempt to call a tool.
 enum Execution {
     Completed(ToolOutput),
     /// The error, and its cause for diagnostics.
     Failed(ToolError, &'static str),
     Interrupted(Vec<Interrupt>),
+    HookFailed(AgentError),
 }
 
 impl ToolCalls {
@@ -106,8 +122,7 @@ impl ToolCalls {
                 }
                 Err(failure) => {
                     ended.hook_failure = Some(Box::new(failure));
-                    ended.end =
-                        CallEnd::Result(ToolResult::error(&requested.tool_use_id, "a check before the tool failed"));
+                    ended.end = CallEnd::Result(ToolResult::error(&requested.tool_use_id, CHECK_FAILED));
                     return ended;
                 }
             };
@@ -120,6 +135,11 @@ impl ToolCalls {
             let (mut result, error) = match execution {
                 Execution::Interrupted(interrupts) => {
                     ended.end = CallEnd::Interrupts(interrupts);
+                    return ended;
+                }
+                Execution::HookFailed(failure) => {
+                    ended.hook_failure = Some(Box::new(failure));
+                    ended.end = CallEnd::Result(ToolResult::error(&requested.tool_use_id, CHECK_FAILED));
                     return ended;
                 }
                 Execution::Completed(output) => (output.into_result(&requested.tool_use_id), None),
@@ -137,7 +157,11 @@ impl ToolCalls {
             if let Err(too_deep) = depth::check_result(&result) {
                 result = ToolResult::error(&requested.tool_use_id, format!("the result of the tool {too_deep}"));
             }
-            if retry && retries < MAX_RETRIES && ended.hook_failure.is_none() {
+            if retry
+                && retries < MAX_RETRIES
+                && ended.hook_failure.is_none()
+                && self.may_repeat(&requested, tool.as_ref())
+            {
                 retries += 1;
                 continue;
             }
@@ -186,6 +210,13 @@ impl ToolCalls {
         Ok(Ok((Arc::new(call), tool, deny)))
     }
 
+    /// Returns true if hooks may repeat a call. One that was approved runs once, unless its tool is idempotent.
+    fn may_repeat(&self, requested: &ToolUse, tool: Option<&Arc<dyn Tool>>) -> bool {
+        let of_call = format!(":{}:", requested.tool_use_id);
+        let has_response = self.responses.keys().any(|id| id.contains(&of_call));
+        !has_response || tool.is_none_or(|tool| tool.spec().annotations.idempotent == Some(true))
+    }
+
     /// Calls `after_tool_call` hooks. Returns true if one asks for a retry.
     async fn after(
         &self,
@@ -227,7 +258,14 @@ impl ToolCalls {
             Ok(input) => input,
             Err(error) => return Execution::Failed(ToolError::invalid_input(error), "invalid_input"),
         };
-        match Approval::of(call, &**tool, &self.responses) {
+        let approval = match self.authorize(call, &input, tool, budget).await {
+            Ok(Authorization::Approved) => Approval::Granted,
+            Ok(Authorization::Undecided { required }) => Approval::of(call, &**tool, required, &self.responses),
+            Ok(Authorization::Denied(reason)) => return Execution::Failed(ToolError::new(reason), "denied"),
+            Ok(Authorization::Interrupted(interrupts)) => return Execution::Interrupted(interrupts),
+            Err(failure) => return Execution::HookFailed(failure),
+        };
+        match approval {
             Approval::Granted => {}
             Approval::Denied => {
                 return Execution::Failed(ToolError::new("the user did not approve this call"), "not_approved");
@@ -267,6 +305,45 @@ impl ToolCalls {
             },
             Err(panic) => Execution::Failed(panicked(&call.name, &*panic), "panic"),
         }
+    }
+
+    /// Calls `authorize_tool_call` hooks with the final call, until one denies it.
+    async fn authorize(
+        &self,
+        call: &Arc<ToolUse>,
+        input: &Value,
+        tool: &Arc<dyn Tool>,
+        budget: &Arc<Budget>,
+    ) -> Result<Authorization, AgentError> {
+        if self.settings.hooks.is_empty() {
+            return Ok(Authorization::Undecided { required: None });
+        }
+        let mut event = AuthorizeToolCall {
+            context: &self.context,
+            tool_use: call,
+            input,
+            tool,
+            responses: &self.responses,
+            interrupts: Vec::new(),
+            denial: None,
+            required: None,
+            is_approved: false,
+        };
+        for hook in &self.settings.hooks {
+            nesting::inside(budget, hook.authorize_tool_call(&mut event))
+                .await
+                .map_err(AgentError::in_hook("authorize_tool_call"))?;
+            if event.denial.is_some() {
+                break;
+            }
+        }
+        let AuthorizeToolCall { interrupts, denial, required, is_approved, .. } = event;
+        Ok(match denial {
+            Some(reason) => Authorization::Denied(reason),
+            None if !interrupts.is_empty() => Authorization::Interrupted(interrupts),
+            None if is_approved => Authorization::Approved,
+            None => Authorization::Undecided { required },
+        })
     }
 
     fn unknown(&self, name: &str) -> ToolError {

@@ -31,7 +31,7 @@ const MAX_EVENTS: usize = 256;
 
 /// Checks the contract of a [`Hook`].
 ///
-/// Agents with scripted models are prompted a few hundred times. Their invocations have all nine events: plain responses,
+/// Agents with scripted models are prompted a few hundred times. Their invocations have all events: plain responses,
 /// concurrent tool calls that succeed, fail, are invalid or unknown, and model calls that fail with and without a
 /// successful retry. Agents share the hook at the same time, and invocations are dropped at every await and cancelled at
 /// every event.

@@ -11,9 +11,10 @@ use super::super::polling::yield_once;
 use super::changes;
 use super::observations::Observations;
 use crate::hook::{
-    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, Hook, HookResult, MAX_RESUMES, MAX_RETRIES, MessageAdded,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
+    BeforeToolCall, BeforeTools, Hook, HookContext, HookResult, MAX_RESUMES, MAX_RETRIES, MessageAdded, SelectTools,
 };
+use crate::models::ModelStream;
 
 /// A hook under observation.
 pub(super) struct ObservedHook {
@@ -52,6 +53,21 @@ impl Hook for ObservedHook {
         self.call(self.hook.before_invocation(event)).await?;
         self.observations.note(changes::denial("before_invocation", deny.as_deref(), event.deny.as_deref()));
         self.observations.note(changes::messages("before_invocation", &prompt, event.prompt));
+        Ok(())
+    }
+
+    async fn select_tools(&self, event: &mut SelectTools<'_>) -> HookResult {
+        self.call(self.hook.select_tools(event)).await
+    }
+
+    fn response_stream(&self, context: &HookContext, stream: ModelStream) -> ModelStream {
+        self.hook.response_stream(context, stream)
+    }
+
+    async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {
+        let deny = event.denial.clone();
+        self.call(self.hook.authorize_tool_call(event)).await?;
+        self.observations.note(changes::denial("authorize_tool_call", deny.as_deref(), event.denial.as_deref()));
         Ok(())
     }
 
