@@ -1,0 +1,1 @@
+//! JSON Web Tokens: verification of a user's token, and tokens for services.
