@@ -655,7 +655,8 @@ async fn play(scenario: &Scenario) -> Result<usize, TestCaseError> {
 
 #[test]
 fn no_denied_tool_runs_and_the_loop_stays_valid() {
-    let cases = 600;
+    // More with `PROPTEST_CASES`.
+    let cases = ProptestConfig::default().cases.max(600);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let ran = AtomicUsize::new(0);
     let mut runner = proptest::test_runner::TestRunner::new(config);
