@@ -8,8 +8,8 @@ use crate::{
     clock::Clock,
     store::Store,
     tools::{
-        BookTrip, CancelBooking, CheckPolicy, GetCars, GetHotels, GetTravelPolicies, MyBookings, SearchFlights,
-        TodaysDate,
+        AllBookings, BookTrip, CancelBooking, CheckPolicy, GetCars, GetHotels, GetTravelPolicies, MyBookings,
+        SearchFlights, TodaysDate,
     },
     trip::Traveller,
 };
@@ -46,6 +46,7 @@ pub fn travel_agent(
             CheckPolicy,
             BookTrip,
             MyBookings,
+            AllBookings,
             CancelBooking,
         ])
         .inject(traveller)

@@ -24,7 +24,7 @@ pub fn offline_model() -> OfflineModel {
 }
 
 /// The tools that the rules of this travel agent know.
-const KNOWN_TOOLS: [&str; 9] = [
+const KNOWN_TOOLS: [&str; 10] = [
     "todays_date",
     "get_travel_policies",
     "search_flights",
@@ -33,6 +33,7 @@ const KNOWN_TOOLS: [&str; 9] = [
     "check_policy",
     "book_trip",
     "my_bookings",
+    "all_bookings",
     "cancel_booking",
 ];
 
@@ -50,7 +51,12 @@ fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
         tool: result.tool(),
         result: result.json().filter(|_| !result.is_error()).ok_or(error.as_str()),
     });
-    let situation = Situation { texts: &texts, name: first_name(turn.system_prompt()), results: results.collect() };
+    let situation = Situation {
+        texts: &texts,
+        name: first_name(turn.system_prompt()),
+        tools: turn.tools().map(|tool| tool.name.as_str()).collect(),
+        results: results.collect(),
+    };
     match planner::next(&situation) {
         Step::Say(text) => OfflineStep::respond(text),
         Step::Call(text, calls) => OfflineStep::calls(calls).with_text(text),
