@@ -10,6 +10,7 @@ mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
 
+pub use approval::{ApprovalError, ApprovalHook, ApprovalHookBuilder, ApprovalRequest, Approver, Trust};
 pub use audit::{AuditDecision, AuditRecord, AuditSink};
 pub use authorization::{ApprovalRequirement, AuthorizationRequest, Authorizer, Decision, Effect, ToolRequest};
 pub use fingerprint::Fingerprint;
