@@ -10,6 +10,7 @@ mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
 
+pub use approval::{ApprovalError, ApprovalHook, ApprovalHookBuilder, ApprovalRequest, Approver, Trust};
 pub use audit::{
     Audit, AuditDecision, AuditError, AuditFileError, AuditRecord, AuditSink, JsonLinesAudit, MemoryAudit, TracingAudit,
 };
