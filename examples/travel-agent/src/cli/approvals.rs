@@ -62,7 +62,8 @@ impl ApprovalCommand {
         };
         let (id, respond) = response;
         let request = open.iter().find(|request| request.id() == id);
-        let request = request.ok_or_else(|| format!("no booking `{id}` waits for an approval: see the list with `approvals`"))?;
+        let request =
+            request.ok_or_else(|| format!("no booking `{id}` waits for an approval: see the list with `approvals`"))?;
         let mut agent = agent_of(args, request, desk).await?;
         let resumed = agent.prompt(Prompt::none()).resume([respond(request)]).inject(Approver::new(approver.clone()));
         Ok(turn(resumed, terminal).await??)

@@ -50,7 +50,10 @@ struct TokenArgs {
 
 impl IdentityArgs {
     /// Returns the user, and true if it is the default.
-    #[cfg_attr(not(feature = "jwt"), expect(clippy::unused_async, reason = "a token is verified with keys from a server"))]
+    #[cfg_attr(
+        not(feature = "jwt"),
+        expect(clippy::unused_async, reason = "a token is verified with keys from a server")
+    )]
     pub(crate) async fn user(&self, store: &Store) -> Result<(User, bool), Box<dyn Error>> {
         #[cfg(feature = "jwt")]
         if let Some(identity) = self.token.identity().await? {
@@ -62,7 +65,9 @@ impl IdentityArgs {
         let login = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
         match login.map(|login| User::employee(store, &login, self.role)) {
             Some(Ok(user)) => Ok((user, false)),
-            None | Some(Err(TravelError::UnknownUser { .. })) => Ok((User::employee(store, DEMO_USER, self.role)?, true)),
+            None | Some(Err(TravelError::UnknownUser { .. })) => {
+                Ok((User::employee(store, DEMO_USER, self.role)?, true))
+            }
             Some(Err(error)) => Err(error.into()),
         }
     }
