@@ -9,12 +9,13 @@ use std::{
 
 use clap::Subcommand;
 use futures_util::StreamExt;
+use serde::Deserialize;
 use strands::{
     Agent, InterruptResponse, Prompt,
     identity::{ApprovalRequest, Approver, Audit, Identity},
     session::SessionStore,
 };
-use travel_agent::{access::User, store::Store};
+use travel_agent::{access::User, store::Store, trip::TripOrder};
 
 use super::{Args, Outcome, Terminal, turn};
 
@@ -51,7 +52,7 @@ impl ApprovalCommand {
         let open = open_requests(&sessions, terminal).await?;
         let response: (&str, &dyn Fn(&ApprovalRequest) -> InterruptResponse) = match self {
             Self::Approvals => {
-                list(&open, approver, terminal)?;
+                list(&open, approver, &|request| costs(args, &desk.0, request), terminal)?;
                 return Ok(Outcome::Completed);
             }
             Self::Approve { id } => (id, &|request| request.approve()),
@@ -92,6 +93,7 @@ async fn open_requests<O: Write, E: Write>(
 fn list<O: Write, E: Write>(
     open: &[ApprovalRequest],
     approver: &Identity,
+    costs: &dyn Fn(&ApprovalRequest) -> String,
     terminal: &mut Terminal<O, E>,
 ) -> io::Result<()> {
     let open: Vec<_> = open.iter().filter(|request| request.may_be_approved_by(approver)).collect();
@@ -101,9 +103,22 @@ fn list<O: Write, E: Write>(
     for request in open {
         let requester = request.requested_by.as_ref().map_or("?", |identity| identity.subject.as_str());
         let (id, tool, reason) = (request.id(), &request.tool, &request.requirement.reason);
-        terminal.data(&format!("{id}  {tool} for {requester}: {reason}\n              {}", request.input))?;
+        terminal.data(&format!("{id}  {tool} for {requester}: {reason}"))?;
+        let costs = costs(request);
+        if !costs.is_empty() {
+            terminal.data(&format!("              {costs}"))?;
+        }
+        terminal.data(&format!("              {}", request.input))?;
     }
     Ok(())
+}
+
+/// Returns the limits that a booking exceeds, from the database rather than from the model.
+fn costs(args: &Args, store: &Store, request: &ApprovalRequest) -> String {
+    let order = TripOrder::deserialize(&request.input).ok();
+    let verdict = order.and_then(|order| store.check(&order.draft(), args.clock().today()).ok());
+    let violations = verdict.map(|verdict| verdict.violations).unwrap_or_default();
+    violations.into_iter().map(|violation| violation.reason).collect::<Vec<_>>().join("; ")
 }
 
 /// Builds the agent whose call waits, for the user who asked.

@@ -61,6 +61,10 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    pub(crate) fn clock(&self) -> Clock {
+        self.today.map_or(Clock::System, Clock::Fixed)
+    }
+
     pub(crate) fn store(&self) -> Result<Store, TravelError> {
         let path = self.db.clone().or_else(|| data_file("travel.sqlite3"));
         let path = path.ok_or_else(|| TravelError::Open {
@@ -90,7 +94,7 @@ impl Args {
         store: Arc<Store>,
         audit: Audit,
     ) -> Result<AgentBuilder, Box<dyn Error>> {
-        let clock = self.today.map_or(Clock::System, Clock::Fixed);
+        let clock = self.clock();
         let builder = match self.model.as_deref() {
             Some(id) if !self.is_offline() => {
                 travel_agent(from_id(id).await.map_err(explained)?, user, store, clock, audit)?
