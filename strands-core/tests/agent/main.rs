@@ -59,6 +59,8 @@ mod support;
 mod suspended;
 mod suspended_output;
 mod tool_arguments;
+mod tool_limits;
 mod tool_lists;
+mod tool_retries;
 mod usage;
 mod valid_history;

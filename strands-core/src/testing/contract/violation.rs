@@ -92,7 +92,7 @@ promises! {
         ModelHidesSecrets = "debug output, errors and events contain no secret",
     }
     "Tool" {
-        /// `spec`, `requires`, `policy` and `checks_input` always return the same value.
+        /// `spec`, `requires`, `policy`, `limiter` and `checks_input` always return the same value.
         ToolStable = "the tool's description doesn't change",
         /// The name is valid and the input schema is that of an object.
         ToolSpecValid = "the name is valid and the input schema is that of an object",
