@@ -9,7 +9,7 @@ use strands_core::hook::BeforeToolCall;
 use strands_core::message::{Message, Role, ToolUse};
 use strands_core::models::{ErrorDetails, Fallback, ModelError};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, Limits, RetryPolicy, ToolError, ToolOutput};
+use strands_core::{Agent, Limits, RetryPolicy, ToolAnnotations, ToolError, ToolOutput, ToolPolicy, ToolRunner, tools};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
