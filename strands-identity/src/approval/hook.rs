@@ -201,7 +201,7 @@ impl ApprovalHook {
             requirement,
             requested_by: context.injected().map(Identity::without_claims),
             requested_at: Some(time::text(now)),
-            expires_at: self.expires_after.map(|duration| time::text(time::after(now, duration))),
+            expires_at: self.expires_after.and_then(|duration| time::after(now, duration)).map(time::text),
             fingerprint: binding::in_context(context, &event.tool_use.tool_use_id, tool, event.input),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, TimeDelta, Utc};
 
 /// Returns the current time.
 pub(super) fn now() -> DateTime<Utc> {
@@ -14,10 +14,10 @@ pub(super) fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Returns the time after a duration, or the end of time.
-pub(super) fn after(time: DateTime<Utc>, duration: Duration) -> DateTime<Utc> {
-    let duration = TimeDelta::from_std(duration).ok();
-    duration.and_then(|duration| time.checked_add_signed(duration)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+/// Returns the time after a duration. `None` after the year 9999, which RFC 3339 does not have.
+pub(super) fn after(time: DateTime<Utc>, duration: Duration) -> Option<DateTime<Utc>> {
+    let after = time.checked_add_signed(TimeDelta::from_std(duration).ok()?)?;
+    (after.year() <= 9999).then_some(after)
 }
 
 /// Returns true if a time has passed, or is not a time.
