@@ -1,20 +1,20 @@
 //! Audit of requests and responses.
 
-use strands::identity::{ApprovalError, ApprovalHook, AuditDecision};
+use strands::identity::{ApprovalError, ApprovalHook, Audit, AuditDecision, MemoryAudit};
 
-use crate::support::{Audit, Log, alice, calling, interrupted, manager, refusal, results, resume, template, tool};
+use crate::support::{Broken, Log, alice, calling, interrupted, manager, refusal, results, resume, template, tool};
 
-fn audited(audit: &Audit) -> ApprovalHook {
-    ApprovalHook::builder().tools(["book"]).by_role("manager").audit(audit.clone()).build()
+fn audited(audit: Audit) -> ApprovalHook {
+    ApprovalHook::builder().tools(["book"]).by_role("manager").audit(audit).build()
 }
 
 #[tokio::test]
 async fn requests_responses_and_refusals_are_recorded() {
-    let (audit, log) = (Audit::default(), Log::default());
-    let (mut agent, request) = interrupted(audited(&audit), &log).await;
+    let (audit, log) = (MemoryAudit::new(), Log::default());
+    let (mut agent, request) = interrupted(audited(Audit::new(audit.clone())), &log).await;
     refusal(resume(&mut agent, request.approve(), alice()).await);
     resume(&mut agent, request.approve(), manager()).await.unwrap();
-    let (mut agent, request) = interrupted(audited(&audit), &log).await;
+    let (mut agent, request) = interrupted(audited(Audit::new(audit.clone())), &log).await;
     resume(&mut agent, request.deny_with("too much"), manager()).await.unwrap();
     let records = audit.records();
     let of = |at: usize| (records[at].decision, records[at].approver.clone().map(|identity| identity.subject));
@@ -39,17 +39,17 @@ async fn requests_responses_and_refusals_are_recorded() {
 #[tokio::test]
 async fn an_audit_that_fails_denies() {
     let log = Log::default();
-    let broken = Audit::broken();
     let model = calling("book", strands::serde_json::json!({}));
-    let mut agent = template(model, [tool("book", &log)], audited(&broken)).build().await.unwrap();
+    let mut agent = template(model, [tool("book", &log)], audited(Audit::new(Broken))).build().await.unwrap();
     agent.prompt("go").await.unwrap();
     assert_eq!(results(agent.messages()), ["the approval could not be requested"]);
 
     let folder = tempfile::tempdir().unwrap();
     let session = || strands::session::FileSessionManager::builder("s").dir(folder.path()).build();
-    let request = crate::support::suspended(session().await.unwrap(), audited(&Audit::default()), &log).await;
+    let request = crate::support::suspended(session().await.unwrap(), audited(Audit::default()), &log).await;
     let model = calling("book", strands::serde_json::json!({}));
-    let template = template(model, [tool("book", &log)], audited(&broken)).session_manager(session().await.unwrap());
+    let template =
+        template(model, [tool("book", &log)], audited(Audit::new(Broken))).session_manager(session().await.unwrap());
     let mut agent = template.build().await.unwrap();
     let error = resume(&mut agent, request.approve(), manager()).await.unwrap_err();
     assert!(matches!(ApprovalError::of(&error), Some(ApprovalError::Audit(_))), "{error:?}");

@@ -7,7 +7,10 @@ use strands::hook::{BeforeToolCall, Hook, HookResult};
 use strands::identity::{ApprovalError, ApprovalHook, ApprovalRequest};
 use strands::serde_json::{Value, json};
 use strands::session::FileSessionManager;
-use strands::{AgentError, CancellationToken, InterruptResponse, Prompt, async_trait};
+use strands::{
+    AgentError, CancellationToken, InterruptResponse, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
+    async_trait,
+};
 
 use crate::support::{
     Log, alice, calling, interrupted, manager, refusal, request, results, resume, suspended, template, tool,
@@ -158,4 +161,54 @@ async fn invalid_and_repeated_responses_are_refused() {
     let late = resume(&mut agent, request.approve(), manager()).await.unwrap_err();
     assert!(matches!(late, AgentError::UnknownInterrupt { .. }), "{late:?}");
     assert!(log.lines().is_empty());
+}
+
+/// A tool that asks with the name and the reason of a request.
+struct Imitates(ToolSpec, Log);
+
+#[async_trait]
+impl Tool for Imitates {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        let reason = json!({
+            "agent_id": "main", "tool": "book", "tool_use_id": "call_0", "input": {}, "reason": "?",
+            "fingerprint": "00", "requested_by": {"subject": "alice"},
+        });
+        let response = ctx.interrupt("strands:human-in-the-loop", reason)?;
+        self.1.add(response.to_string());
+        Ok(ToolOutput::text("done"))
+    }
+}
+
+#[tokio::test]
+async fn the_interrupt_of_a_tool_is_not_a_request() {
+    let log = Log::default();
+    let imitates = Imitates(ToolSpec::new("ask", "Asks.", json!({"type": "object"})), log.clone());
+    let builder = strands::Agent::builder().model(calling("ask", json!({}))).tool(imitates).hook(by_manager());
+    let mut agent = builder.build().await.unwrap();
+    let response = agent.prompt("go").inject(alice()).await.unwrap();
+    assert_eq!(ApprovalRequest::from_interrupt(&response.interrupts[0]), None);
+    // Everybody may respond to the tool.
+    let response = response.interrupts[0].respond("as I say");
+    agent.prompt(Prompt::none()).resume([response]).inject(alice()).await.unwrap();
+    assert_eq!(log.lines(), [r#""as I say""#]);
+}
+
+#[tokio::test]
+async fn a_request_with_deep_arguments_keeps_its_rules() {
+    let log = Log::default();
+    let mut deep = json!(1);
+    for _ in 0..99 {
+        deep = json!([deep]);
+    }
+    let template = template(calling("book", json!({"deep": deep})), [tool("book", &log)], by_manager());
+    let mut agent = template.build().await.unwrap();
+    let asked = request(&agent.prompt("go").inject(alice()).await.unwrap());
+    let refused = refusal(resume(&mut agent, asked.approve(), alice()).await);
+    assert!(refused.starts_with("`alice` may not respond"), "{refused}");
+    resume(&mut agent, asked.approve(), manager()).await.unwrap();
+    assert_eq!(log.lines().len(), 1);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use strands::identity::{ApprovalError, ApprovalHook, ApprovalRequest, Approver, Identity};
-use strands::serde_json::json;
+use strands::serde_json::{Value, json};
 use strands::session::{FileSessionManager, SessionStore};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentError, InterruptResponse, Prompt, StreamExt as _};
@@ -202,4 +202,61 @@ async fn an_interrupted_agent_of_a_snapshot_is_found() {
     resume(&mut agent, open[0].approve(), manager()).await.unwrap();
     assert_eq!(log.lines().len(), 1);
     assert!(requests(folder.path(), &manager()).await.is_empty());
+}
+
+/// Leaves two bookings in a session as Strands stores them, with a response to the first that Strands has stored and not
+/// evaluated.
+async fn answered_by_strands(folder: &Path, response: Value, log: &Log) {
+    let calls = [("book", json!({"n": 1})), ("book", json!({"n": 2}))];
+    let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls)]);
+    let template = template(model, [tool("book", log)], by_manager()).session_manager(session(folder, "trip").await);
+    let response_to = template.build().await.unwrap().prompt("go").inject(alice()).await.unwrap();
+    let record = folder.join("session_trip/agents/agent_main/agent.json");
+    let mut json: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    let state = &mut json["_internal_state"];
+    state.as_object_mut().unwrap().remove("run");
+    for interrupt in state["interrupt_state"]["interrupts"].as_object_mut().unwrap().values_mut() {
+        interrupt["reason"] = json!("Approve \"book\"?");
+        if interrupt["id"] == response_to.interrupts[0].id {
+            interrupt["response"] = response.clone();
+        }
+    }
+    std::fs::write(record, serde_json::to_vec(&json).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn a_response_that_strands_stored_is_that_of_who_resumes() {
+    // Alice resumes alone: she may not approve. Otherwise the manager.
+    for (stored, by_manager, runs) in [
+        (json!("y"), true, 2),
+        (json!("y"), false, 0),
+        (json!("n"), true, 1),
+        (json!("t"), true, 1),
+        (json!(7), true, 1),
+    ] {
+        let (folder, log) = (tempfile::tempdir().unwrap(), Log::default());
+        answered_by_strands(folder.path(), stored.clone(), &log).await;
+        let open = requests(folder.path(), &manager()).await;
+        assert_eq!(open.len(), 1, "{stored}");
+        let mut agent = reopened(folder.path(), "trip", &log).await;
+        let response = if by_manager { open[0].approve() } else { open[0].deny() };
+        let resumed = agent.prompt(Prompt::none()).resume([response]).inject(alice());
+        let resumed = if by_manager { resumed.inject(Approver::new(manager())) } else { resumed };
+        resumed.await.unwrap();
+        assert_eq!(log.lines().len(), runs, "{stored}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_strands_does_not_say_when_it_was_made() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::default());
+    answered_by_strands(folder.path(), json!("n"), &log).await;
+    let open = requests(folder.path(), &manager()).await;
+    let hook = ApprovalHook::builder().tools(["book"]).expires_after(std::time::Duration::from_mins(1)).build();
+    let template = template(ScriptedModel::responding("-"), [tool("book", &log)], hook);
+    let mut agent = template.session_manager(session(folder.path(), "trip").await).build().await.unwrap();
+    let error = resume(&mut agent, open[0].approve(), manager()).await.unwrap_err();
+    assert!(matches!(ApprovalError::of(&error), Some(ApprovalError::Expired { .. })), "{error:?}");
+    resume(&mut agent, open[0].deny(), manager()).await.unwrap();
+    assert!(log.lines().is_empty());
 }

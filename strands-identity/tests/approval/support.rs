@@ -135,30 +135,12 @@ pub(crate) fn text(result: &ToolResult) -> String {
     }
 }
 
-/// An audit in memory, which can be broken.
-#[derive(Clone, Default)]
-pub(crate) struct Audit {
-    records: Arc<Mutex<Vec<AuditRecord>>>,
-    is_broken: bool,
-}
-
-impl Audit {
-    pub(crate) fn broken() -> Self {
-        Self { is_broken: true, ..Self::default() }
-    }
-
-    pub(crate) fn records(&self) -> Vec<AuditRecord> {
-        self.records.lock().unwrap().clone()
-    }
-}
+/// A sink that fails.
+pub(crate) struct Broken;
 
 #[async_trait]
-impl AuditSink for Audit {
-    async fn record(&self, record: &AuditRecord) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        if self.is_broken {
-            return Err("the disk is full".into());
-        }
-        self.records.lock().unwrap().push(record.clone());
-        Ok(())
+impl AuditSink for Broken {
+    async fn record(&self, _: &AuditRecord) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        Err("the disk is full".into())
     }
 }
