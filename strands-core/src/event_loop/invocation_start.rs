@@ -102,13 +102,24 @@ impl Driver<'_> {
             return Ok(self.denial.clone());
         }
         self.update_context();
-        let mut event = BeforeInvocation { context: &self.context, prompt, responses, interrupted, deny: None };
+        let mut event = BeforeInvocation {
+            context: &self.context,
+            prompt,
+            responses,
+            interrupted,
+            deny: None,
+            reports: Vec::new(),
+        };
         for hook in self.work.config.hooks() {
             if let Ok(result) = stop.race_unrecorded(hook.before_invocation(&mut event)).await {
                 result.map_err(AgentError::in_hook("before_invocation"))?;
             }
         }
-        self.denial = event.deny;
+        let BeforeInvocation { deny, reports, .. } = event;
+        self.denial = deny;
+        for report in reports {
+            self.emitter.emit(|| report.into()).await;
+        }
         Ok(self.denial.clone())
     }
 

@@ -67,7 +67,7 @@ fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
             )
         };
         match event {
-            StreamEvent::RedactContent { .. } => {}
+            StreamEvent::RedactContent { .. } | StreamEvent::Guardrail { .. } => {}
             StreamEvent::Fallback { .. } if started => return Err(wrong("`Fallback` before `MessageStart`")),
             StreamEvent::Fallback { .. } => {}
             StreamEvent::MessageStart { .. } if started => return Err(wrong("`MessageStart` once")),
