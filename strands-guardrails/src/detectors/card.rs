@@ -1,8 +1,8 @@
-//! Payment card numbers: 12 to 19 digits with the prefix of a network and a Luhn check digit.
+//! Payment card numbers: 13 to 19 digits with the prefix of a network and a Luhn check digit.
 
 use super::reading::{Candidate, Characters, follows_digit, is_digit, separator_or_stop};
 
-const MIN_DIGITS: usize = 12;
+const MIN_DIGITS: usize = 13;
 const MAX_DIGITS: usize = 19;
 
 /// Returns the longest card number at a position.
@@ -53,7 +53,7 @@ fn has_network(digits: &Characters) -> bool {
         22..=27 if (2221..=2720).contains(&four) => 16..=16,
         22 if (2200..=2204).contains(&four) => 16..=19,
         // Discover, UnionPay, RuPay and Maestro.
-        50 | 56..=58 | 60..=69 => 12..=19,
+        50 | 56..=58 | 60..=69 => 13..=19,
         81 | 82 => 16..=16,
         _ => return false,
     };

@@ -94,6 +94,8 @@ fn address_end(text: &str, start: usize, end: usize) -> Option<usize> {
     let run = text.get(start..end)?;
     [run, run.trim_end_matches('.'), run.trim_end_matches([':', '.'])].into_iter().find_map(|address| {
         let groups = address.split(':').filter(|group| !group.is_empty()).count();
-        (groups >= 2 && address.parse::<Ipv6Addr>().is_ok()).then_some(start + address.len())
+        // Without a digit, it may be a path in a program: `a::b`.
+        let has_digit = address.bytes().any(|byte| byte.is_ascii_digit());
+        (groups >= 2 && has_digit && address.parse::<Ipv6Addr>().is_ok()).then_some(start + address.len())
     })
 }

@@ -27,7 +27,7 @@ pub enum PiiKind {
     Card,
     /// International bank account numbers with the length of their country and valid check digits. Label: `IBAN`.
     Iban,
-    /// IP addresses, of versions 4 and 6. Not detected by default. Label: `IP`.
+    /// IP addresses, of versions 4 and 6, with a digit. Not detected by default. Label: `IP`.
     IpAddress,
     /// Social security numbers of the United States, with separators. Not detected by default. Label: `SSN`.
     UsSsn,
