@@ -11,6 +11,7 @@ mod diagnostics;
 mod error_chain;
 mod event;
 mod event_loop;
+pub mod guardrails;
 mod history;
 pub mod hook;
 mod injected;
