@@ -50,6 +50,34 @@ pub struct AuditRecord {
     pub policies: Vec<String>,
 }
 
+impl AuditRecord {
+    /// Creates a record of a decision, now.
+    pub fn new(decision: AuditDecision) -> Self {
+        Self {
+            time: String::new(),
+            decision,
+            identity: None,
+            approver: None,
+            agent_id: None,
+            session_id: None,
+            invocation_id: None,
+            tool: None,
+            tool_use_id: None,
+            fingerprint: None,
+            input: None,
+            reason: None,
+            policies: Vec::new(),
+        }
+    }
+
+    /// Sets the reason.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
+
 /// Kind of an [`AuditRecord`]. In JSON in snake case: `approval_requested`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

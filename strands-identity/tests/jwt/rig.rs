@@ -1,0 +1,1 @@
+//! The OIDC rig, over HTTP.
