@@ -151,3 +151,31 @@ impl fmt::Debug for KeyFetcher {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_issuer_with_https_has_keys_with_https() {
+        let issuer = "https://issuer.example.com";
+        let timeout = Duration::from_secs(1);
+        let fetcher = KeyFetcher::new(Endpoint::discovery(issuer).unwrap(), true, &[], timeout).unwrap();
+        let url = |keys: &str| {
+            fetcher.key_set_url(json!({"issuer": issuer, "jwks_uri": keys}).to_string().as_bytes(), issuer)
+        };
+        assert!(url("https://keys.example.com/jwks.json").is_ok());
+        for keys in ["http://issuer.example.com/jwks.json", "https://user:secret@keys.example.com/", "keys"] {
+            assert!(matches!(url(keys), Err(FetchError::Discovery(_))), "{keys}");
+        }
+    }
+
+    #[test]
+    fn shows_no_secrets_of_a_url() {
+        let endpoint = Endpoint::key_set("https://issuer.example.com/jwks.json?key=secret").unwrap();
+        let fetcher = KeyFetcher::new(endpoint, false, &[], Duration::from_secs(1)).unwrap();
+        assert!(!format!("{fetcher:?}").contains("secret"), "{fetcher:?}");
+    }
+}

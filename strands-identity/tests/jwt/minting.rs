@@ -29,7 +29,7 @@ fn alice() -> Identity {
 }
 
 /// A P-256 key as PEM.
-pub fn p256_pem() -> String {
+pub(crate) fn p256_pem() -> String {
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
     pem(pkcs8.as_ref())
 }

@@ -18,28 +18,28 @@ use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use strands_identity::{AuditDecision, AuditRecord, AuditSink, Identity, JwtReason, JwtVerifier, JwtVerifierBuilder};
 
-pub const ISSUER: &str = "https://issuer.example.com";
-pub const AUDIENCE: &str = "travel-api";
+pub(crate) const ISSUER: &str = "https://issuer.example.com";
+pub(crate) const AUDIENCE: &str = "travel-api";
 /// The time of the tests, in seconds since 1970.
-pub const NOW: u64 = 1_800_000_000;
-pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-pub const RSA: &str = include_str!("keys/rsa.pem");
-pub const OTHER_RSA: &str = include_str!("keys/other_rsa.pem");
+pub(crate) const RSA: &str = include_str!("keys/rsa.pem");
+pub(crate) const OTHER_RSA: &str = include_str!("keys/other_rsa.pem");
 
-pub fn b64(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Private key of an issuer.
-pub enum Key {
+pub(crate) enum Key {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair, &'static str),
     Ed25519(Ed25519KeyPair),
 }
 
 impl Key {
-    pub fn rsa(pem: &str) -> Self {
+    pub(crate) fn rsa(pem: &str) -> Self {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
         Self::Rsa(RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap())
     }
@@ -50,21 +50,21 @@ impl Key {
         Self::Ecdsa(EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap(), curve)
     }
 
-    pub fn p256() -> Self {
+    pub(crate) fn p256() -> Self {
         Self::ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256")
     }
 
-    pub fn p384() -> Self {
+    pub(crate) fn p384() -> Self {
         Self::ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384")
     }
 
-    pub fn ed25519() -> Self {
+    pub(crate) fn ed25519() -> Self {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap())
     }
 
     /// The public key, without an algorithm.
-    pub fn jwk(&self, id: &str) -> Value {
+    pub(crate) fn jwk(&self, id: &str) -> Value {
         match self {
             Self::Rsa(pair) => {
                 let public = ring::rsa::PublicKeyComponents::<Vec<u8>>::from(pair.public());
@@ -81,7 +81,7 @@ impl Key {
         }
     }
 
-    pub fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match self {
             Self::Rsa(pair) => {
@@ -101,12 +101,12 @@ impl Key {
     }
 
     /// Signs a header and claims as they are.
-    pub fn token(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
         self.token_of_texts(header["alg"].as_str().unwrap_or_default(), &header.to_string(), &claims.to_string())
     }
 
     /// Signs texts that need not be JSON.
-    pub fn token_of_texts(&self, algorithm: &str, header: &str, claims: &str) -> String {
+    pub(crate) fn token_of_texts(&self, algorithm: &str, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", b64(header), b64(claims));
         let signature = self.sign(algorithm, message.as_bytes());
         format!("{message}.{}", b64(signature))
@@ -114,14 +114,14 @@ impl Key {
 }
 
 /// Signs with HMAC.
-pub fn hmac_token(secret: &[u8], header: &Value, claims: &Value) -> String {
+pub(crate) fn hmac_token(secret: &[u8], header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
     format!("{message}.{}", b64(ring::hmac::sign(&key, message.as_bytes())))
 }
 
 /// Claims that all verifiers of the tests accept, with changes: `null` removes a claim.
-pub fn claims(changes: Value) -> Value {
+pub(crate) fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "sub": "alice", "aud": AUDIENCE, "iat": NOW, "nbf": NOW, "exp": NOW + 300,
         "name": "Alice", "roles": ["traveler"], "scope": "read write",
@@ -136,31 +136,31 @@ pub fn claims(changes: Value) -> Value {
     claims
 }
 
-pub fn key_set(keys: impl IntoIterator<Item = Value>) -> Value {
+pub(crate) fn key_set(keys: impl IntoIterator<Item = Value>) -> Value {
     json!({"keys": keys.into_iter().collect::<Vec<_>>()})
 }
 
 /// A builder with the issuer, the audience and the clock of the tests.
-pub fn builder() -> JwtVerifierBuilder {
+pub(crate) fn builder() -> JwtVerifierBuilder {
     JwtVerifier::builder().issuer(ISSUER).audience(AUDIENCE).clock(now)
 }
 
-pub fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)
 }
 
 /// Verifies a token with a set of keys.
-pub async fn verify(keys: &Value, token: &str) -> Result<Identity, JwtReason> {
+pub(crate) async fn verify(keys: &Value, token: &str) -> Result<Identity, JwtReason> {
     let verifier = builder().jwks(keys.to_string()).build().unwrap();
     verifier.verify(token).await.map_err(|error| error.reason().clone())
 }
 
 /// An audit in memory.
 #[derive(Default)]
-pub struct Records(Mutex<Vec<AuditRecord>>);
+pub(crate) struct Records(Mutex<Vec<AuditRecord>>);
 
 impl Records {
-    pub fn reasons(&self) -> Vec<String> {
+    pub(crate) fn reasons(&self) -> Vec<String> {
         let records = self.0.lock().unwrap();
         assert!(records.iter().all(|record| record.decision == AuditDecision::IdentityRefused));
         records.iter().map(|record| record.reason.clone().unwrap()).collect()
@@ -175,6 +175,6 @@ impl AuditSink for Records {
     }
 }
 
-pub fn records() -> Arc<Records> {
+pub(crate) fn records() -> Arc<Records> {
     Arc::default()
 }
