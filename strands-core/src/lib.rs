@@ -48,7 +48,7 @@ pub use error_chain::ErrorChain;
 pub use event::{AgentEvent, AgentResponse};
 pub use history::Repair;
 pub use injected::InjectedKey;
-pub use interrupt::{Interrupt, InterruptResponse};
+pub use interrupt::{Interrupt, InterruptResponse, InterruptedCall};
 pub use journal::{Journal, JournalError, JournalStep};
 pub use limits::Limits;
 pub use models::RetryPolicy;

@@ -11,8 +11,16 @@ mod identity;
 mod jwt;
 mod session_ids;
 
-pub use audit::{AuditDecision, AuditRecord, AuditSink};
-pub use authorization::{ApprovalRequirement, AuthorizationRequest, Authorizer, Decision, Effect, ToolRequest};
+pub use approval::{ApprovalError, ApprovalHook, ApprovalHookBuilder, ApprovalRequest, Approver, Trust};
+pub use audit::{
+    Audit, AuditDecision, AuditError, AuditFileError, AuditRecord, AuditSink, JsonLinesAudit, MemoryAudit, TracingAudit,
+};
+pub use authorization::{
+    ApprovalRequirement, AuthorizationHook, AuthorizationRequest, Authorizer, Decision, Effect, Role, RoleAuthorizer,
+    RolesError, ToolRequest,
+};
+#[cfg(feature = "cedar")]
+pub use authorization::{CedarAuthorizer, CedarError, CedarPolicies};
 pub use fingerprint::Fingerprint;
 pub use identity::Identity;
 #[cfg(feature = "jwt")]

@@ -17,6 +17,20 @@ use crate::{
     },
 };
 
+/// Names of the agent's own tools.
+pub const OWN_TOOLS: [&str; 10] = [
+    "todays_date",
+    "get_travel_policies",
+    "search_flights",
+    "get_hotels",
+    "get_cars",
+    "check_policy",
+    "book_trip",
+    "my_bookings",
+    "all_bookings",
+    "cancel_booking",
+];
+
 /// A date with its weekday.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Today {

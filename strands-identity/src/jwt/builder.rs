@@ -17,7 +17,7 @@ use super::key::VerificationKey;
 use super::key_cache::{KeyAges, KeyCache};
 use super::key_set::KeySet;
 use super::verifier::{Inner, JwtVerifier, Keys};
-use crate::AuditSink;
+use crate::Audit;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -40,7 +40,7 @@ pub struct JwtVerifierBuilder {
     fetch_timeout: Duration,
     allow_http: bool,
     certificates: Vec<Vec<u8>>,
-    audit: Option<Arc<dyn AuditSink>>,
+    audit: Audit,
     clock: Clock,
 }
 
@@ -68,7 +68,7 @@ impl Default for JwtVerifierBuilder {
             fetch_timeout: Duration::from_secs(10),
             allow_http: false,
             certificates: Vec::new(),
-            audit: None,
+            audit: Audit::default(),
             clock: Arc::new(SystemTime::now),
         }
     }
@@ -212,9 +212,9 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// Sets the audit, which gets a record with the reason for each token that is refused.
-    pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
-        self.audit = Some(sink);
+    /// Sets the audit, which gets a record with the reason for each token that is refused. Default: events of `tracing`.
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
         self
     }
 

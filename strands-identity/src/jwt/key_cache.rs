@@ -170,11 +170,11 @@ impl SharedKeys {
         match &keys {
             Ok(keys) => {
                 for key in keys.set.unusable() {
-                    tracing::debug!(index = key.index, reason = key.reason, "a key of the issuer can't be used");
+                    tracing::debug!(target: "strands::identity", index = key.index, reason = key.reason, "a key of the issuer can't be used");
                 }
             }
             Err(error) => {
-                tracing::warn!(error = %ErrorChain::new(error), "the issuer's keys can't be fetched");
+                tracing::warn!(target: "strands::identity", error = %ErrorChain::new(error), "the issuer's keys can't be fetched");
             }
         }
         let mut state = self.lock();

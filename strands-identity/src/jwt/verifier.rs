@@ -18,7 +18,7 @@ use super::key_cache::KeyCache;
 use super::key_set::KeySet;
 use super::reason::JwtReason;
 use super::{Clock, seconds};
-use crate::{AuditDecision, AuditRecord, AuditSink, Identity};
+use crate::{Audit, AuditDecision, AuditRecord, Identity};
 
 /// Verifies the JSON Web Tokens of one issuer, and makes an [`Identity`] of each.
 ///
@@ -55,7 +55,7 @@ pub(super) struct Inner {
     pub(super) types: Vec<String>,
     pub(super) rules: ClaimRules,
     pub(super) identity: IdentityClaims,
-    pub(super) audit: Option<Arc<dyn AuditSink>>,
+    pub(super) audit: Audit,
     pub(super) clock: Clock,
 }
 
@@ -134,18 +134,15 @@ impl JwtVerifier {
         }
     }
 
-    /// Records a refusal in the audit. The token is refused all the same if that fails.
+    /// Records a refusal in the audit.
     async fn audited<T>(&self, result: Result<T, JwtReason>) -> Result<T, JwtError> {
         let reason = match result {
             Ok(value) => return Ok(value),
             Err(reason) => reason,
         };
-        if let Some(sink) = &self.inner.audit {
-            let record = AuditRecord::new(AuditDecision::IdentityRefused).with_reason(reason.to_string());
-            if let Err(error) = sink.record(&record).await {
-                tracing::error!(error = %strands_core::ErrorChain::new(&*error), "a refused token can't be recorded");
-            }
-        }
+        let record = AuditRecord::new(AuditDecision::IdentityRefused).with_reason(reason.to_string());
+        // The token is refused with a record or without; the audit reports its failure.
+        let _ = self.inner.audit.record(record).await;
         Err(reason.into())
     }
 }

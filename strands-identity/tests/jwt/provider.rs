@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use strands_identity::{JwtError, JwtReason, JwtVerifier, JwtVerifierBuilder};
+use strands_identity::{Audit, JwtError, JwtReason, JwtVerifier, JwtVerifierBuilder, MemoryAudit};
 use strands_testkit::{Gate, Response, Server};
 
-use crate::support::{AUDIENCE, ISSUER, Key, builder, claims, key_set, now, records};
+use crate::support::{AUDIENCE, ISSUER, Key, builder, claims, key_set, now, reasons};
 
 /// An issuer whose response can be changed.
 struct Issuer {
@@ -163,13 +163,13 @@ async fn keys_are_used_while_the_issuer_is_down_until_they_are_too_old() {
 async fn without_keys_a_new_attempt_is_made_after_five_seconds() {
     let key = Key::ed25519();
     let issuer = Issuer::start(Response::new(500)).await;
-    let records = records();
-    let verifier = issuer.settings().audit(records.clone()).build().unwrap();
+    let records = MemoryAudit::new();
+    let verifier = issuer.settings().audit(Audit::new(records.clone())).build().unwrap();
     assert!(verifier.load_keys().await.unwrap_err().is_unavailable());
     for _ in 0..100 {
         assert_eq!(reason(verifier.verify(&token(&key, "1")).await), Some(JwtReason::KeysUnavailable));
     }
-    assert_eq!((issuer.fetches(), records.reasons().len()), (1, 100));
+    assert_eq!((issuer.fetches(), reasons(&records).len()), (1, 100));
     issuer.respond(jwks(&[(&key, "1")]));
     pass(5).await;
     verifier.verify(&token(&key, "1")).await.unwrap();

@@ -6,18 +6,17 @@
 use std::env;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use strands_http::HttpOptions;
 use strands_identity::secrecy::ExposeSecret as _;
-use strands_identity::{Identity, JwtVerifier, JwtVerifierBuilder, ServiceTokenMinter};
+use strands_identity::{Audit, Identity, JwtVerifier, JwtVerifierBuilder, MemoryAudit, ServiceTokenMinter};
 use strands_testkit::{Response, Server};
 use tokio::time::Instant;
 
 use crate::minting::p256_pem;
-use crate::support::{Key, OTHER_RSA, RSA, Records, SECRET, claims, hmac_token, key_set, records};
+use crate::support::{Key, OTHER_RSA, RSA, SECRET, claims, hmac_token, key_set, reasons};
 
 const AUDIENCE: &str = "rig-api";
 
@@ -54,20 +53,20 @@ fn discovering() -> JwtVerifierBuilder {
 /// A verifier with an audit.
 struct Audited {
     verifier: JwtVerifier,
-    records: Arc<Records>,
+    records: MemoryAudit,
 }
 
 impl Audited {
     fn new(builder: JwtVerifierBuilder) -> Self {
-        let records = records();
-        Self { verifier: builder.audit(records.clone()).build().unwrap(), records }
+        let records = MemoryAudit::new();
+        Self { verifier: builder.audit(Audit::new(records.clone())).build().unwrap(), records }
     }
 
     async fn refuses(&self, name: &str, token: &str, reason: &str) {
-        let before = self.records.reasons().len();
+        let before = reasons(&self.records).len();
         let error = self.verifier.verify(token).await.map(|identity| identity.subject).unwrap_err();
         assert_eq!(format!("{error} {error:?}"), "invalid token invalid token", "{name}: no detail for the caller");
-        let recorded = self.records.reasons();
+        let recorded = reasons(&self.records);
         assert_eq!(recorded[before..], [reason], "{name}");
         println!("refused: {name}: {reason}");
     }
@@ -275,7 +274,7 @@ async fn unknown_keys_cause_one_fetch_a_minute() {
         }
         assert_eq!(fetches().await - before, fetched + further, "one for each further minute");
     }
-    assert!(audited.records.reasons().iter().all(|reason| reason == "unknown key"));
+    assert!(reasons(&audited.records).iter().all(|reason| reason == "unknown key"));
 }
 
 fn pyjwt(arguments: &[&str], input: Option<&Value>) -> Value {

@@ -1,8 +1,6 @@
 //! Issuers, keys and hand-made tokens of the tests. Signatures are made with ring, bytes are joined here, so that a test can make tokens
 //! that no library makes.
 
-use std::error::Error as StdError;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -16,7 +14,7 @@ use ring::signature::{
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
-use strands_identity::{AuditDecision, AuditRecord, AuditSink, Identity, JwtReason, JwtVerifier, JwtVerifierBuilder};
+use strands_identity::{AuditDecision, Identity, JwtReason, JwtVerifier, JwtVerifierBuilder, MemoryAudit};
 
 pub(crate) const ISSUER: &str = "https://issuer.example.com";
 pub(crate) const AUDIENCE: &str = "travel-api";
@@ -155,26 +153,11 @@ pub(crate) async fn verify(keys: &Value, token: &str) -> Result<Identity, JwtRea
     verifier.verify(token).await.map_err(|error| error.reason().clone())
 }
 
-/// An audit in memory.
-#[derive(Default)]
-pub(crate) struct Records(Mutex<Vec<AuditRecord>>);
-
-impl Records {
-    pub(crate) fn reasons(&self) -> Vec<String> {
-        let records = self.0.lock().unwrap();
-        assert!(records.iter().all(|record| record.decision == AuditDecision::IdentityRefused));
-        records.iter().map(|record| record.reason.clone().unwrap()).collect()
-    }
-}
-
-#[strands_core::async_trait]
-impl AuditSink for Records {
-    async fn record(&self, record: &AuditRecord) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        self.0.lock().unwrap().push(record.clone());
-        Ok(())
-    }
-}
-
-pub(crate) fn records() -> Arc<Records> {
-    Arc::default()
+/// Returns the reasons of the refusals in an audit.
+pub(crate) fn reasons(audit: &MemoryAudit) -> Vec<String> {
+    let records = audit.records();
+    assert!(
+        records.iter().all(|record| record.decision == AuditDecision::IdentityRefused && record.identity.is_none())
+    );
+    records.into_iter().map(|record| record.reason.unwrap_or_default()).collect()
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use strands_identity::{Identity, JwtAlgorithm, JwtReason};
+use strands_identity::{Audit, Identity, JwtAlgorithm, JwtReason, MemoryAudit};
 
 use crate::support::{
-    AUDIENCE, ISSUER, Key, NOW, RSA, SECRET, b64, builder, claims, hmac_token, key_set, records, verify,
+    AUDIENCE, ISSUER, Key, NOW, RSA, SECRET, b64, builder, claims, hmac_token, key_set, reasons, verify,
 };
 
 fn header(changes: &Value) -> Value {
@@ -232,10 +232,10 @@ async fn requires_claims_of_the_settings() {
 #[tokio::test]
 async fn tells_the_reason_to_the_audit_alone() {
     let key = Key::p256();
-    let records = records();
+    let records = MemoryAudit::new();
     let verifier = builder()
         .jwks(key_set([key.jwk("1")]).to_string())
-        .audit(records.clone())
+        .audit(Audit::new(records.clone()))
         .leeway(Duration::ZERO)
         .build()
         .unwrap();
@@ -250,13 +250,13 @@ async fn tells_the_reason_to_the_audit_alone() {
     ] {
         let error = verifier.verify_bearer(authorization).await.unwrap_err();
         assert_eq!((error.to_string(), format!("{error:?}")), ("invalid token".to_owned(), "invalid token".to_owned()));
-        assert_eq!(records.reasons().last().unwrap(), reason);
+        assert_eq!(reasons(&records).last().unwrap(), reason);
         assert!(!error.is_unavailable() && std::error::Error::source(&error).is_none());
     }
-    assert_eq!(records.reasons().len(), 5);
-    let shown = format!("{verifier:?} {:?}", records.reasons());
+    assert_eq!(reasons(&records).len(), 5);
+    let shown = format!("{verifier:?} {:?}", reasons(&records));
     assert!(!shown.contains(secret) && !shown.contains(&token), "{shown}");
 
     verifier.verify(&key.token(&header(&json!({})), &claims(json!({})))).await.unwrap();
-    assert_eq!(records.reasons().len(), 5, "accepted tokens are not refusals");
+    assert_eq!(reasons(&records).len(), 5, "accepted tokens are not refusals");
 }
