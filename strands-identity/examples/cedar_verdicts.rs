@@ -13,7 +13,10 @@ use serde_json::{Map, Value, json};
 use strands_core::{
     AgentState, Tool, ToolCallOutcome, ToolContext, ToolError, ToolOutput, ToolRunner, ToolSpec, async_trait, tools,
 };
-use strands_identity::{AuthorizationHook, CedarAuthorizer, CedarPolicies, Identity};
+use strands_identity::{
+    AuthorizationHook, AuthorizationRequest, Authorizer, CedarAuthorizer, CedarPolicies, Decision, Effect, Identity,
+    ToolRequest,
+};
 
 #[derive(Deserialize)]
 struct Case {
@@ -45,6 +48,23 @@ impl Tool for Named {
     }
 }
 
+/// An authorizer that fails if a tool is hidden although its call is not denied.
+struct Checked(CedarAuthorizer);
+
+#[async_trait]
+impl Authorizer for Checked {
+    async fn authorize(&self, request: &AuthorizationRequest<'_>) -> Result<Decision, Box<dyn Error + Send + Sync>> {
+        let about_tool = ToolRequest::new(request.identity, request.tool, request.context);
+        let is_shown = self.0.may_call(&about_tool).await?;
+        let decision = self.0.authorize(request).await?;
+        match decision.effect {
+            Effect::Deny { .. } => Ok(decision),
+            _ if is_shown => Ok(decision),
+            _ => Err("the tool is hidden".into()),
+        }
+    }
+}
+
 /// Makes the calls of a case. Returns whether each ran.
 async fn play(case: &Case, skips_failing: bool) -> Result<Vec<bool>, Box<dyn Error>> {
     let facts = Arc::new(Mutex::new(Map::new()));
@@ -55,7 +75,7 @@ async fn play(case: &Case, skips_failing: bool) -> Result<Vec<bool>, Box<dyn Err
     if skips_failing {
         authorizer = authorizer.skip_failing_policies();
     }
-    let hook = AuthorizationHook::new(authorizer);
+    let hook = AuthorizationHook::new(Checked(authorizer));
     let state = AgentState::new();
     let mut ran = Vec::new();
     for call in &case.calls {

@@ -54,7 +54,7 @@ async fn runs_with(authorizer: CedarAuthorizer, identity: &Identity, input: Valu
     !direct(authorizer, identity, &Runs::default().tool("tool"), input).await.0
 }
 
-/// Whether a call runs if the condition is that of the only permit.
+/// Returns true if a call runs with a condition of the only permit.
 async fn satisfies(condition: &str, identity: &Identity, input: Value) -> bool {
     runs_with(authorizer(&format!("permit(principal, action, resource) when {{ {condition} }};")), identity, input)
         .await
