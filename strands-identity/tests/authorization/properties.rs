@@ -24,8 +24,8 @@ use strands_core::{
     Agent, AgentBuilder, CancellationToken, Limits, Prompt, Tool, ToolAnnotations, ToolPolicy, async_trait,
 };
 use strands_identity::{
-    ApprovalHook, ApprovalRequirement, Audit, AuditDecision, AuthorizationHook, AuthorizationRequest, Authorizer, Decision,
-    Fingerprint, Identity, MemoryAudit, ToolRequest,
+    ApprovalHook, ApprovalRequirement, Audit, AuditDecision, AuthorizationHook, AuthorizationRequest, Authorizer,
+    Decision, Fingerprint, Identity, MemoryAudit, ToolRequest,
 };
 
 use crate::support::*;
@@ -201,8 +201,11 @@ enum Logged {
     Denied {
         tool_use_id: String,
     },
-    /// A hook or a human approved the call.
+    /// A response approved the call, or another interrupt of it.
     Approved {
+        tool_use_id: String,
+    },
+    ApprovedByHook {
         tool_use_id: String,
     },
     Ran(Run),
@@ -584,9 +587,12 @@ impl Play {
                 verdict
             );
             if *verdict == Verdict::Ask || run.tool == "consent" {
-                let approved = before
-                    .iter()
-                    .any(|event| matches!(event, Logged::Approved { tool_use_id } if *tool_use_id == run.tool_use_id));
+                let approved = before.iter().any(|event| match event {
+                    Logged::Approved { tool_use_id } | Logged::ApprovedByHook { tool_use_id } => {
+                        *tool_use_id == run.tool_use_id
+                    }
+                    _ => false,
+                });
                 prop_assert!(approved, "{:?} ran without approval", run);
                 let by_a_hook = before.iter().any(
                     |event| matches!(event, Logged::ApprovedByHook { tool_use_id } if *tool_use_id == run.tool_use_id),
