@@ -215,7 +215,7 @@ async fn values_that_cedar_does_not_have_deny_the_call() {
         let allowed = runs_with(authorizer("permit(principal, action, resource);"), &with(&[]), input.clone()).await;
         assert!(!allowed, "{}", input.to_string().chars().take(80).collect::<String>());
     }
-    for input in [deep(90), wide(50_000), json!({"n": i64::MAX}), json!({"n": 12_345_678.1234})] {
+    for input in [deep(90), wide(50_000), json!({"n": i64::MAX}), json!({"n": 1234.5678})] {
         assert!(runs_with(authorizer("permit(principal, action, resource);"), &with(&[]), input).await);
     }
     for claim in [json!([null]), deep(150)] {
