@@ -34,6 +34,11 @@ impl Driver<'_> {
             return ended;
         }
         if self.work.suspended {
+            // A resume that failed, such as one whose responses were refused, has changed nothing: a write would only be a
+            // conflict for the worker that resumes.
+            if ended.is_err() {
+                return ended;
+            }
             return self.save(ended, stop).await;
         }
         let manager = Arc::clone(&self.work.config.conversation);
