@@ -224,6 +224,7 @@ impl ToolCalls {
             result,
             error: error.map(|error| error as &(dyn StdError + Send + Sync)),
             duration: ended.duration,
+            reports: Vec::new(),
             retry: false,
         };
         for hook in self.settings.hooks.iter().rev() {
@@ -232,7 +233,11 @@ impl ToolCalls {
                 return false;
             }
         }
-        event.retry
+        let AfterToolCall { retry, reports, .. } = event;
+        for report in reports {
+            self.emit(|| ToolEvent::Forwarded(Box::new(report.into()))).await;
+        }
+        retry
     }
 
     /// Validates the arguments, checks authorization and approval, and runs the tool.

@@ -82,7 +82,7 @@ impl EventOrder {
     /// Adds the next event. An error describes the expected order.
     pub(in super::super) fn push(&mut self, event: &StreamEvent) -> Result<(), &'static str> {
         match event {
-            StreamEvent::RedactContent { .. } => {}
+            StreamEvent::RedactContent { .. } | StreamEvent::Guardrail { .. } => {}
             StreamEvent::Fallback { .. } if self.started => return Err("`Fallback` before `MessageStart`"),
             StreamEvent::Fallback { .. } => {}
             StreamEvent::MessageStart { .. } if self.started => return Err("`MessageStart` once"),
