@@ -36,10 +36,8 @@ impl Driver<'_> {
         if self.work.suspended {
             // A resume that failed, such as one whose responses were refused, has changed nothing: a write would only be a
             // conflict for the worker that resumes.
-            if ended.is_err() {
-                return ended;
-            }
-            return self.save(ended, stop).await;
+            let response = ended?;
+            return self.save(Ok(response), stop).await;
         }
         let manager = Arc::clone(&self.work.config.conversation);
         let mut conversation = self.conversation();

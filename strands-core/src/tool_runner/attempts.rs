@@ -15,7 +15,9 @@ use crate::diagnostics;
 use crate::message::ToolUse;
 use crate::models::backoff;
 use crate::nesting::{self, Budget};
-use crate::tool::{ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolLimiterBusy, ToolOutput, ToolPermit};
+use crate::tool::{
+    ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolLimiterBusy, ToolOutput, ToolPermit,
+};
 
 /// Maximum wait before a retry.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);

@@ -121,7 +121,8 @@ fn remove_time(value: &mut Value) {
 #[tokio::test]
 async fn a_response_for_another_interrupt_changes_nothing() {
     type Change = fn(&mut BeforeInvocation<'_>);
-    let changes: [(Change, fn(&AgentError) -> bool); 2] = [
+    type Check = fn(&AgentError) -> bool;
+    let changes: [(Change, Check); 2] = [
         (
             |event| event.responses.iter_mut().for_each(|response| response.interrupt_id.push('2')),
             |error| matches!(error, AgentError::UnknownInterrupt { .. }),
