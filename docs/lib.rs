@@ -25,6 +25,7 @@ pages! {
     retries: "retries.md",
     hooks: "hooks.md",
     approval: "approval.md",
+    authorization: "authorization.md",
     servers: "servers.md",
     mcp: "mcp.md",
     conversation: "conversation.md",
