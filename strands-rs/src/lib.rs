@@ -167,9 +167,6 @@ pub use strands_core::{
     bytes, indexmap, schemars, serde, serde_json, uuid,
 };
 
-#[cfg(feature = "guardrails")]
-#[doc(inline)]
-pub use strands_guardrails as guardrails;
 #[cfg(feature = "identity")]
 #[doc(inline)]
 pub use strands_identity as identity;
@@ -177,6 +174,7 @@ pub use strands_identity as identity;
 #[doc(inline)]
 pub use strands_mcp as mcp;
 
+pub mod guardrails;
 pub mod models;
 pub mod prelude;
 pub mod session;

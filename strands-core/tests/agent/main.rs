@@ -17,6 +17,7 @@ mod drops;
 mod error_texts;
 mod fakes;
 mod fallback;
+mod guardrails;
 mod hook_context;
 mod hook_failures;
 mod hooks;

@@ -2,7 +2,7 @@
 
 #[doc(inline)]
 pub use strands_bedrock::{
-    BedrockBuildError, BedrockCallError, BedrockModel, BedrockModelBuilder, CacheConfig, CacheSection, CacheStrategy,
+    BedrockBuildError, BedrockCallError, BedrockGuardrail, BedrockGuardrailBuilder, BedrockModel, BedrockModelBuilder, CacheConfig, CacheSection, CacheStrategy,
     Guardrail, GuardrailStreamMode, GuardrailTrace, ServiceTier, ToolResultStatusPolicy,
 };
 // Crates that public signatures name.
