@@ -20,6 +20,12 @@ use crate::client::{Connection, Shared};
 /// Default maximum size of a text: the 25 text units of 1,000 characters that Bedrock accepts in one request.
 const MAX_BYTES: usize = 25_000;
 
+/// Action of a policy without a finding, or that only detects.
+const NO_ACTION: &str = "NONE";
+
+/// Action of the policy for sensitive information that masks a text. No other policy has it.
+const MASKED: &str = "ANONYMIZED";
+
 /// Attempts of one check.
 const ATTEMPTS: u32 = 3;
 
@@ -128,7 +134,7 @@ impl Guardrail for BedrockGuardrail {
     }
 }
 
-/// Returns true if an assessment has no other action than to mask text.
+/// Returns true if an assessment masks text, and has no other action.
 fn is_only_masked(assessment: &GuardrailAssessment) -> bool {
     let topics = assessment.topic_policy.iter().flat_map(|policy| &policy.topics).map(|topic| topic.action.as_str());
     let content = assessment.content_policy.iter().flat_map(|policy| &policy.filters).map(|found| found.action.as_str());
@@ -142,12 +148,10 @@ fn is_only_masked(assessment: &GuardrailAssessment) -> bool {
         let entities = policy.pii_entities.iter().map(|entity| entity.action.as_str());
         entities.chain(policy.regexes.iter().map(|regex| regex.action.as_str()))
     });
-    let has_findings = assessment.automated_reasoning_policy.iter().any(|policy| !policy.findings().is_empty());
-    let mut others = topics.chain(content).chain(words).chain(grounding);
-    let mut sensitive = sensitive;
-    !has_findings
-        && others.all(|action| action == "NONE")
-        && sensitive.all(|action| action == "NONE" || action == "ANONYMIZED")
+    let findings = assessment.automated_reasoning_policy.iter().flat_map(|policy| policy.findings());
+    let others = topics.chain(content).chain(words).chain(grounding);
+    let mut actions = others.chain(sensitive).filter(|action| *action != NO_ACTION).peekable();
+    findings.count() == 0 && actions.peek().is_some() && actions.all(|action| action == MASKED)
 }
 
 impl std::fmt::Debug for BedrockGuardrail {
