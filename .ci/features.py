@@ -13,6 +13,8 @@ LIBRARIES = (
     "strands-bedrock",
     "strands-session",
     "strands-mcp",
+    "strands-identity",
+    "strands-guardrails",
     "strands-testkit",
     "travel-agent",
 )

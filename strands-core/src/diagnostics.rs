@@ -37,6 +37,18 @@ pub(crate) fn tool_failed(scope: &Scope, tool: &str, tool_use_id: &str, cause: &
     event!(warn, scope, tool, tool_use_id, cause, "tool call failed");
 }
 
+/// Logs that a tool call failed, and is about to be repeated.
+pub(crate) fn tool_retry(
+    scope: &Scope,
+    tool: &str,
+    tool_use_id: &str,
+    attempt: u32,
+    delay: Duration,
+    cause: &'static str,
+) {
+    event!(warn, scope, tool, tool_use_id, attempt, delay_ms = millis(delay), cause, "tool retry");
+}
+
 /// Logs that the changed tools of a provider could not be listed or used.
 pub(crate) fn tool_refresh_failed(scope: &Scope) {
     event!(warn, scope, "tool refresh failed");

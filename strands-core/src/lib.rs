@@ -49,7 +49,7 @@ pub use error_chain::ErrorChain;
 pub use event::{AgentEvent, AgentResponse};
 pub use history::Repair;
 pub use injected::InjectedKey;
-pub use interrupt::{Interrupt, InterruptResponse};
+pub use interrupt::{Interrupt, InterruptResponse, InterruptedCall};
 pub use journal::{Journal, JournalError, JournalStep};
 pub use limits::Limits;
 pub use models::RetryPolicy;
@@ -59,8 +59,8 @@ pub use promptable::{PromptRequest, PromptStream, Promptable};
 pub use schema_validation::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{
-    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolProvider,
-    ToolSet, ToolSetError, ToolSpec, Toolset,
+    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy,
+    ToolProvider, ToolSet, ToolSetError, ToolSpec, Toolset,
 };
 pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 pub use trace_context::{TraceContext, TraceContextError};

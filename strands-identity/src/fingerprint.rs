@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of canonical JSON ([RFC 8785](https://www.rfc-editor.org/rfc/rfc8785)), in hexadecimal: 64 characters.
+/// Largest integer up to which a 64-bit float is exact.
+const MAX_EXACT: u64 = 1 << 53;
+
+/// SHA-256 of canonical JSON ([RFC 8785](https://www.rfc-editor.org/rfc/rfc8785)), in hexadecimal: 64 characters. Integers
+/// beyond 2^53, which canonical JSON rounds, count with all digits.
 ///
 /// Two values have the same fingerprint if they are the same JSON, whatever the order of their keys.
 ///
@@ -18,6 +22,7 @@ use sha2::{Digest, Sha256};
 ///
 /// assert_eq!(Fingerprint::of(&json!({"a": 1, "b": 2})), Fingerprint::of(&json!({"b": 2, "a": 1.0})));
 /// assert_ne!(Fingerprint::of(&json!({"a": 1})), Fingerprint::of(&json!({"a": "1"})));
+/// assert_ne!(Fingerprint::of(&json!(9_007_199_254_740_993_u64)), Fingerprint::of(&json!(9_007_199_254_740_992_u64)));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -27,7 +32,8 @@ impl Fingerprint {
     /// Returns the fingerprint of a JSON value.
     pub fn of(value: &Value) -> Self {
         // Canonical JSON exists for each JSON value: only NaN and infinities, which `Value` does not have, fail.
-        let canonical = serde_json_canonicalizer::to_vec(value).unwrap_or_else(|_| value.to_string().into_bytes());
+        let mut canonical = serde_json_canonicalizer::to_vec(value).unwrap_or_else(|_| value.to_string().into_bytes());
+        append_large_integers(value, &mut canonical);
         let mut digits = String::with_capacity(64);
         for byte in Sha256::digest(canonical) {
             // Writing to a string does not fail.
@@ -44,6 +50,27 @@ impl Fingerprint {
     /// Returns the hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Appends the digits of integers beyond 2^53, which canonical JSON rounds: two ids must not have one fingerprint. No JSON has
+/// the zero byte before them.
+fn append_large_integers(value: &Value, canonical: &mut Vec<u8>) {
+    match value {
+        Value::Number(number) => {
+            let size = number.as_i64().map(i64::unsigned_abs).or_else(|| number.as_u64());
+            if size.is_some_and(|size| size > MAX_EXACT) {
+                canonical.push(0);
+                canonical.extend(number.to_string().into_bytes());
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| append_large_integers(item, canonical)),
+        Value::Object(fields) => {
+            let mut names: Vec<&String> = fields.keys().collect();
+            names.sort_unstable();
+            names.iter().filter_map(|name| fields.get(*name)).for_each(|field| append_large_integers(field, canonical));
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 

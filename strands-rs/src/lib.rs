@@ -151,12 +151,13 @@
 #[doc(inline)]
 pub use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentState, AgentStream, BuildError, ErrorChain,
-    FromContext, InjectedKey, Interrupt, InterruptResponse, IntoToolOutput, Invocation, Journal, JournalError,
-    JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits, Plugin, Prompt, PromptRequest, PromptStream, Promptable,
-    Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError, StructuredOutput, Tool, ToolAnnotations,
-    ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolProvider, ToolRunner, ToolSet,
-    ToolSetError, ToolSpec, Toolset, TraceContext, TraceContextError, conversation, hook, interrupt, lenient_json,
-    message, metrics, schema, testing, tool, tools, toolset,
+    FromContext, InjectedKey, Interrupt, InterruptResponse, InterruptedCall, IntoToolOutput, Invocation, Journal,
+    JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits, Plugin, Prompt, PromptRequest,
+    PromptStream, Promptable, Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError,
+    StructuredOutput, Tool, ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolLimiter,
+    ToolOutput, ToolPolicy, ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext,
+    TraceContextError, conversation, hook, interrupt, lenient_json, message, metrics, schema, testing, tool, tools,
+    toolset,
 };
 // Crates and items of other crates that public signatures name.
 #[doc(hidden)]

@@ -16,7 +16,7 @@ pub use strands_session::contract;
 #[doc(inline)]
 pub use strands_session::{
     CreatedBatch, Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, NewDocument,
-    ObjectDocumentStore, SaveOn, SessionContentStore, SessionStore, SnapshotSessionManager, StoreError,
+    ObjectDocumentStore, OpenInterrupts, SaveOn, SessionContentStore, SessionStore, SnapshotSessionManager, StoreError,
     StoreSessionManager, Version, WriteOutcome,
 };
 #[cfg(feature = "s3")]

@@ -5,8 +5,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 6] =
-    ["strands-core", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-rs"];
+const CRATES: [&str; 6] = [
+    "strands-core",
+    "strands-models",
+    "strands-bedrock",
+    "strands-session",
+    "strands-mcp",
+    "strands-identity",
+    "strands-guardrails",
+    "strands-rs",
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

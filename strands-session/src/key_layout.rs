@@ -25,6 +25,16 @@ pub(crate) fn session_id(folder: &str) -> Option<&str> {
     folder.strip_prefix(SESSION)
 }
 
+/// Returns the folder of a session's agents. The id is valid.
+pub(crate) fn agents_folder(session_id: &str) -> String {
+    format!("{SESSION}{session_id}/{AGENTS}")
+}
+
+/// Returns the id of the agent in a folder with this name.
+pub(crate) fn agent_id(folder: &str) -> Option<&str> {
+    folder.strip_prefix(AGENT)
+}
+
 /// Returns the key of an agent's record. Both ids are valid.
 pub(crate) fn agent_document(session_id: &str, agent_id: &str) -> String {
     format!("{SESSION}{session_id}/{AGENTS}/{AGENT}{agent_id}/agent{JSON}")

@@ -30,6 +30,7 @@ mod id_validation;
 mod key_layout;
 mod key_validation;
 mod manager;
+mod open_interrupts;
 #[cfg(feature = "s3")]
 mod s3;
 mod session;
@@ -44,6 +45,7 @@ pub use document_store::{CreatedBatch, Document, DocumentStore, NewDocument, Sto
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};
+pub use open_interrupts::OpenInterrupts;
 #[cfg(feature = "s3")]
 pub use s3::{S3SessionManager, S3SessionManagerBuilder};
 pub use snapshots::{SaveOn, SnapshotSessionManager};

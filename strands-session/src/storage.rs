@@ -86,7 +86,12 @@ impl Storage {
 
     /// Returns the names of the top-level folders.
     pub(crate) async fn folders(&self) -> Result<Vec<String>, SessionError> {
-        self.0.folders("").await.map_err(|error| self.failed("list", "", error))
+        self.folders_in("").await
+    }
+
+    /// Returns the names of the folders directly in a folder.
+    pub(crate) async fn folders_in(&self, folder: &str) -> Result<Vec<String>, SessionError> {
+        self.0.folders(folder).await.map_err(|error| self.failed("list", folder, error))
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Result<(), SessionError> {

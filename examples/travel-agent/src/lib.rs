@@ -9,6 +9,7 @@
     reason = "not published: only this package uses these types"
 )]
 
+pub mod access;
 pub mod agent;
 pub mod clock;
 pub mod error;

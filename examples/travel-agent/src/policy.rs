@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use crate::trip::{CarCategory, Dates, Purpose};
 
+/// The rules that are limits of costs: a manager may approve more.
+const COST_LIMITS: [&str; 3] = ["fare_cap", "hotel_cap", "car_daily_cap"];
+
 /// The result of `get_travel_policies`.
 #[derive(Clone, Debug, Serialize)]
 pub struct TravelPolicies {
@@ -39,6 +42,8 @@ pub struct Violation {
     pub rule: String,
     /// The reason, for the traveller.
     pub reason: String,
+    /// True if a manager may approve the trip all the same.
+    pub approvable: bool,
 }
 
 /// The result of `check_policy`.
@@ -46,13 +51,16 @@ pub struct Violation {
 pub struct Verdict {
     /// True if the trip is within policy.
     pub compliant: bool,
+    /// True if the trip only exceeds cost limits, so that it can be booked with a manager's approval.
+    pub needs_approval: bool,
     /// All violations.
     pub violations: Vec<Violation>,
 }
 
 impl From<Vec<Violation>> for Verdict {
     fn from(violations: Vec<Violation>) -> Self {
-        Self { compliant: violations.is_empty(), violations }
+        let needs_approval = !violations.is_empty() && violations.iter().all(|violation| violation.approvable);
+        Self { compliant: violations.is_empty(), needs_approval, violations }
     }
 }
 
@@ -88,7 +96,8 @@ impl Limits {
     pub(crate) fn violations(&self, facts: &Facts, today: Date) -> Vec<Violation> {
         let mut found = Vec::new();
         let mut add = |rule: &str, reason: String| {
-            found.push(Violation { rule: rule.to_owned(), reason });
+            let approvable = COST_LIMITS.contains(&rule);
+            found.push(Violation { rule: rule.to_owned(), reason, approvable });
         };
         if facts.purpose == Purpose::Personal {
             add("business_only", "the company pays for business travel only, and this trip is personal".to_owned());

@@ -1,5 +1,6 @@
-//! Tools of the agent: nine plain functions. Owned arguments come from the model. The traveller, the store and the clock
-//! are borrowed from the program, so a prompt can't make the agent act for another person.
+//! Tools of the agent: ten plain functions. Owned arguments come from the model. The traveller, the store and the clock
+//! are borrowed from the program, so a prompt can't make the agent act for another person. The policies of
+//! [`access`](crate::access) decide who may call which tool.
 
 use jiff::{ToSpan, civil::Date};
 use serde::Serialize;
@@ -15,6 +16,20 @@ use crate::{
         TripDraft, TripOrder,
     },
 };
+
+/// Names of the agent's own tools.
+pub const OWN_TOOLS: [&str; 10] = [
+    "todays_date",
+    "get_travel_policies",
+    "search_flights",
+    "get_hotels",
+    "get_cars",
+    "check_policy",
+    "book_trip",
+    "my_bookings",
+    "all_bookings",
+    "cancel_booking",
+];
 
 /// A date with its weekday.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -146,7 +161,7 @@ pub fn check_policy(#[args] draft: TripDraft, store: &Store, clock: &Clock) -> R
 }
 
 /// Books flights, hotel and car of one trip for the traveller, all or nothing. Policy and availability are checked
-/// again. Repeating an order returns the booking that exists.
+/// again. A trip above a cost limit is booked after a manager has approved it. Repeating an order returns the booking that exists.
 #[tool(exclusive, idempotent)]
 pub fn book_trip(
     #[args] order: TripOrder,
@@ -167,6 +182,17 @@ pub fn my_bookings(
     store: &Store,
 ) -> Result<Vec<Booking>, TravelError> {
     store.bookings(traveller, include_cancelled)
+}
+
+/// The bookings of all employees, in order of departure.
+#[tool(read_only)]
+pub fn all_bookings(
+    /// Also list cancelled bookings.
+    #[arg(default)]
+    include_cancelled: bool,
+    store: &Store,
+) -> Result<Vec<Booking>, TravelError> {
+    store.all_bookings(include_cancelled)
 }
 
 /// Cancels one of the traveller's own bookings, until the day before departure.

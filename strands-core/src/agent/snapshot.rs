@@ -11,8 +11,9 @@ use crate::conversation::{self, Conversation};
 use crate::history::History;
 use crate::message::{Message, SystemBlock, UnknownFields};
 use crate::outcome::AgentError;
+use crate::run::Run;
 use crate::session::InternalState;
-use crate::working_set::{Reconciled, manager_state, reconciled, restored_run, stored_range};
+use crate::working_set::{Reconciled, manager_state, reconciled, stored_range};
 
 /// Version of the format, the only one that can be read.
 const SCHEMA_VERSION: &str = "1.0";
@@ -160,7 +161,7 @@ impl Agent {
             interrupt_state: data.interrupt_state.unwrap_or_default(),
             ..InternalState::default()
         };
-        let run = restored_run(&stored, work.config.limits).map_err(SnapshotError::InterruptState)?;
+        let run = Run::in_record(&stored, work.config.limits).map_err(SnapshotError::InterruptState)?;
         let manager = &*work.config.conversation;
         let mut conversation_state = match data.conversation_manager_state {
             Some(state) => manager_state(manager, &state),

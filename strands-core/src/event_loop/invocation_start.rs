@@ -46,7 +46,7 @@ impl Driver<'_> {
             saved?;
         }
         let mut messages = prompt.messages;
-        let denied = self.before_invocation(&mut messages, &mut Vec::new(), &[], stop).await?;
+        let (denied, _) = self.before_invocation(&mut messages, &mut Vec::new(), &[], stop).await?;
         check_depth(&messages)?;
         self.select_tools(stop).await?;
         for message in &mut messages {
@@ -90,17 +90,19 @@ impl Driver<'_> {
         }
     }
 
-    /// Calls `before_invocation` hooks, once for all rounds of the invocation.
+    /// Calls `before_invocation` hooks, once for all rounds of the invocation. Returns the reason for which a hook denied the
+    /// invocation, and the reason of a stop that cut a hook off.
     async fn before_invocation(
         &mut self,
         prompt: &mut Vec<Message>,
         responses: &mut Vec<InterruptResponse>,
         interrupted: &[InterruptedCall],
         stop: &mut StopSignal,
-    ) -> Result<Option<String>, AgentError> {
+    ) -> Result<(Option<String>, Option<StopReason>), AgentError> {
         if std::mem::replace(&mut self.has_called_hooks, true) {
-            return Ok(self.denial.clone());
+            return Ok((self.denial.clone(), None));
         }
+        let mut cut_off = None;
         self.update_context();
         let mut event = BeforeInvocation {
             context: &self.context,
@@ -111,8 +113,9 @@ impl Driver<'_> {
             reports: Vec::new(),
         };
         for hook in self.work.config.hooks() {
-            if let Ok(result) = stop.race_unrecorded(hook.before_invocation(&mut event)).await {
-                result.map_err(AgentError::in_hook("before_invocation"))?;
+            match stop.race_unrecorded(hook.before_invocation(&mut event)).await {
+                Ok(result) => result.map_err(AgentError::in_hook("before_invocation"))?,
+                Err(reason) => cut_off = Some(reason),
             }
         }
         let BeforeInvocation { deny, reports, .. } = event;
@@ -120,7 +123,7 @@ impl Driver<'_> {
         for report in reports {
             self.emitter.emit(|| report.into()).await;
         }
-        Ok(self.denial.clone())
+        Ok((self.denial.clone(), cut_off))
     }
 
     /// Ends the invocation with the reason that a hook gave, before any model call.
@@ -158,7 +161,11 @@ impl Driver<'_> {
         // Without a prompt, messages that hooks add have no effect: the model is not called yet.
         let has_prompt = !messages.is_empty();
         let interrupted = if self.work.config.hooks().is_empty() { Vec::new() } else { run.interrupted_calls() };
-        let denied = self.before_invocation(&mut messages, &mut responses, &interrupted, stop).await?;
+        let (denied, cut_off) = self.before_invocation(&mut messages, &mut responses, &interrupted, stop).await?;
+        if let Some(reason) = cut_off {
+            // A hook may not have checked the responses. Nothing has changed: the caller can resume again.
+            return Ok(Some(self.interrupted(reason).await));
+        }
         check_depth(&messages)?;
         check_responses(&responses)?;
         run.resume(responses).map_err(unknown_interrupt)?;

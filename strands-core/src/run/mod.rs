@@ -3,6 +3,7 @@
 
 mod output;
 mod pending_tools;
+mod record;
 pub(crate) mod stored;
 pub(crate) mod strands;
 mod transitions;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use config::AgentConfig;
 pub(crate) use persistence::OpenSession;
-pub(crate) use restore::{InitialState, Reconciled, Restored, manager_state, reconciled, restored_run, stored_range};
+pub(crate) use restore::{InitialState, Reconciled, Restored, manager_state, reconciled, stored_range};
 pub(crate) use tools::AgentTools;
 
 use crate::conversation::{self, Conversation};

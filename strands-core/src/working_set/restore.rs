@@ -7,11 +7,10 @@ use serde_json::{Map, Value};
 use super::{AgentConfig, AgentTools, OpenSession};
 use crate::conversation::{Conversation, ConversationManager};
 use crate::history::{History, MessageList, Repair, interrupted_results};
-use crate::limits::Limits;
 use crate::message::{Message, Role};
 use crate::models::Model;
-use crate::run::{Run, stored, strands};
-use crate::session::{InternalState, MessageRange, SessionError, SessionManager};
+use crate::run::Run;
+use crate::session::{MessageRange, SessionError, SessionManager};
 use crate::state::AgentState;
 
 /// Keys of Strands in a conversation manager's state.
@@ -101,7 +100,7 @@ impl InitialState {
         let mut conversation = Conversation::new(&mut history, &mut conversation_state, model).restoring();
         manager.restored(&mut conversation).map_err(|source| corrupt("a conversation manager's state", source))?;
         let mut repairs = history.repair();
-        let run = restored_run(&record.internal_state, config.limits)
+        let run = Run::in_record(&record.internal_state, config.limits)
             .map_err(|source| corrupt("a suspended invocation", source.into()))?;
         let Reconciled { run, settled } = reconciled(run, tools, &mut history, &mut repairs);
         Ok(Restored {
@@ -154,14 +153,6 @@ pub(crate) fn reconciled(
         history.push(results);
     }
     Reconciled { run: None, settled }
-}
-
-/// Returns the run in a record: in the format of this crate, or in that of Strands if Strands wrote the record.
-pub(crate) fn restored_run(state: &InternalState, limits: Limits) -> Result<Option<Run>, serde_json::Error> {
-    match &state.run {
-        Some(run) => stored::restore(run.clone()).map(Some),
-        None => strands::restore(state.interrupt_state.clone(), limits),
-    }
 }
 
 /// Returns the state of a conversation manager, or an empty one if the state is of another manager. Then the manager gets

@@ -1,1 +1,20 @@
 //! Approval of tool calls by humans: who may approve what, for how long, and bound to which call.
+
+mod approver;
+mod binding;
+mod builder;
+mod error;
+mod hook;
+mod report;
+mod request;
+mod response;
+mod rules;
+mod time;
+mod trust;
+
+pub use approver::Approver;
+pub use builder::ApprovalHookBuilder;
+pub use error::ApprovalError;
+pub use hook::ApprovalHook;
+pub use request::ApprovalRequest;
+pub use trust::Trust;

@@ -1,16 +1,26 @@
 //! Audit: a record of each decision, approval, denial and identity failure, and the sinks that store it.
 
+mod json_lines;
+mod memory;
 mod record;
+mod settings;
+mod to_tracing;
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use json_lines::{AuditFileError, JsonLinesAudit};
+pub use memory::MemoryAudit;
+pub(crate) use record::rfc3339;
 pub use record::{AuditDecision, AuditRecord};
+pub use settings::{Audit, AuditError};
+pub use to_tracing::TracingAudit;
 
 /// Storage of audit records.
 ///
-/// Implement it under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported. `Arc<S>` and `Box<S>` are sinks as well.
 ///
 /// # Contract
 ///
@@ -25,4 +35,18 @@ pub trait AuditSink: Send + Sync {
     ///
     /// Returns an error if the record can't be stored. By default the call that it is about is denied then.
     async fn record(&self, record: &AuditRecord) -> Result<(), Box<dyn StdError + Send + Sync>>;
+}
+
+#[async_trait]
+impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
+    async fn record(&self, record: &AuditRecord) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        (**self).record(record).await
+    }
+}
+
+#[async_trait]
+impl<S: AuditSink + ?Sized> AuditSink for Box<S> {
+    async fn record(&self, record: &AuditRecord) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        (**self).record(record).await
+    }
 }

@@ -51,3 +51,15 @@ pub struct ToolRequest<'a> {
     /// The agent, the session, the invocation, its state and its injected values.
     pub context: &'a HookContext,
 }
+
+impl<'a> ToolRequest<'a> {
+    /// Creates a request.
+    pub fn new(identity: &'a Identity, tool: &'a ToolSpec, context: &'a HookContext) -> Self {
+        Self { identity, tool, context }
+    }
+
+    /// Returns the tool's annotations.
+    pub fn annotations(&self) -> &'a ToolAnnotations {
+        &self.tool.annotations
+    }
+}

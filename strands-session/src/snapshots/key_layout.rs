@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 /// The folder of all sessions that are stored as snapshots.
-const SESSIONS: &str = "session";
+pub(crate) const SESSIONS: &str = "session";
 const AGENTS: &str = "scopes/agent";
 const SNAPSHOTS: &str = "snapshots";
 const HISTORY: &str = "immutable_history";
@@ -22,8 +22,13 @@ pub(crate) fn folder_of_session(key: &str) -> &str {
     key.match_indices('/').nth(slashes - 1).and_then(|(end, _)| key.get(..end)).unwrap_or(key)
 }
 
+/// Returns the folder of a session's agents. The id is valid.
+pub(crate) fn agents_folder(session_id: &str) -> String {
+    format!("{SESSIONS}/{session_id}/{AGENTS}")
+}
+
 /// Returns the key of an agent's latest snapshot. Both ids are valid.
-pub(super) fn latest(session_id: &str, agent_id: &str) -> String {
+pub(crate) fn latest(session_id: &str, agent_id: &str) -> String {
     format!("{SESSIONS}/{session_id}/{AGENTS}/{agent_id}/{SNAPSHOTS}/{LATEST}")
 }
 

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use strands_core::Snapshot;
-use strands_core::session::{OpenedSession, SessionError, SessionManager};
+use strands_core::session::{AgentRecord, OpenedSession, SessionError, SessionManager};
 
 use crate::tracked_document::{Outcome, TrackedDocument};
 use crate::{SessionStore, id_validation};
+use agent_memory::AgentMemory;
 use session::SnapshotSession;
 
 type CheckpointWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
@@ -266,4 +267,9 @@ impl SessionManager for SnapshotSessionManager {
         let (session, record) = SnapshotSession::open(storage, policy, &self.session_id, agent_id).await?;
         Ok(OpenedSession::new(Box::new(session), record))
     }
+}
+
+/// Returns the record of an agent in its snapshot.
+pub(crate) fn record(location: &str, bytes: &[u8], agent_id: &str) -> Result<AgentRecord, SessionError> {
+    AgentMemory::parse(location, bytes).map(|memory| memory.record(agent_id))
 }

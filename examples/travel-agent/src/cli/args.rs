@@ -1,34 +1,40 @@
 //! Command-line arguments.
 
-use std::path::PathBuf;
+use std::{error::Error, path::PathBuf, sync::Arc};
 
 use clap::Parser;
 use jiff::civil::Date;
-use travel_agent::{clock::Clock, error::TravelError, store::Store, trip::Traveller};
+use strands::{
+    AgentBuilder,
+    identity::{Audit, JsonLinesAudit},
+    models::{ModelIdError, from_id},
+};
+use travel_agent::{
+    access::User, agent::travel_agent, clock::Clock, error::TravelError, offline::offline_model, store::Store,
+};
 
 #[cfg(feature = "mcp")]
 use super::mcp::McpArgs;
-use super::session::SessionArgs;
-
-/// The default traveller if `--user` is not given and the login name is not an employee's.
-const DEMO_USER: &str = "ana";
+use super::{approvals::ApprovalCommand, identity::IdentityArgs, session::SessionArgs};
 
 /// AcmeCorp's travel agent: plans and books business trips within company policy.
 ///
 /// With a prompt it replies once. Without one it starts a chat: Ctrl-C cancels a reply, Ctrl-D ends the chat.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = false)]
 pub(crate) struct Args {
     /// Your request, e.g. "Book me a trip to New York next Monday".
     pub(crate) prompt: Option<String>,
 
+    #[command(subcommand)]
+    pub(crate) command: Option<ApprovalCommand>,
+
     /// The model, e.g. "bedrock/<model id>". By default the offline model: rules, without an API key or a network.
     #[arg(long, value_name = "ID", env = "STRANDS_MODEL")]
-    pub(crate) model: Option<String>,
+    model: Option<String>,
 
-    /// The traveller: the user name of an employee. By default the login name, or ana if that is not an employee's.
-    #[arg(long, value_name = "NAME", env = "TRAVEL_USER")]
-    user: Option<String>,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 
     /// The database file, created on first use. By default a file in the user's data folder.
     #[arg(long, value_name = "FILE", env = "TRAVEL_DB")]
@@ -40,6 +46,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) session: SessionArgs,
+
+    /// Append a record of each decision to this file, as JSON lines.
+    #[arg(long, value_name = "FILE", env = "TRAVEL_AUDIT")]
+    audit: Option<PathBuf>,
 
     #[cfg(feature = "mcp")]
     #[command(flatten)]
@@ -64,17 +74,46 @@ impl Args {
         Store::open(&path)
     }
 
-    /// Returns the traveller, and true if it is the default.
-    pub(crate) fn traveller(&self, store: &Store) -> Result<(Traveller, bool), TravelError> {
-        if let Some(user) = &self.user {
-            return Ok((store.traveller(user)?, false));
+    /// Returns the audit: the file, or `tracing`.
+    pub(crate) fn audit(&self) -> Result<Audit, Box<dyn Error>> {
+        Ok(match &self.audit {
+            Some(file) => Audit::new(JsonLinesAudit::open(file)?),
+            None => Audit::default(),
+        })
+    }
+
+    /// Returns true if the rules stand in for a language model.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.model.as_deref().is_none_or(|id| id.is_empty() || id == "offline")
+    }
+
+    /// Returns the builder of a user's agent, with the model and the tools that the options choose.
+    pub(crate) async fn builder(
+        &self,
+        user: User,
+        store: Arc<Store>,
+        audit: Audit,
+    ) -> Result<AgentBuilder, Box<dyn Error>> {
+        let clock = self.clock();
+        let builder = match self.model.as_deref() {
+            Some(id) if !self.is_offline() => {
+                travel_agent(from_id(id).await.map_err(explained)?, user, store, clock, audit)?
+            }
+            _ => travel_agent(offline_model(), user, store, clock, audit)?,
+        };
+        #[cfg(feature = "mcp")]
+        let builder = builder.tool_providers(self.mcp.clients()?);
+        Ok(builder)
+    }
+}
+
+/// Replaces the hint about `Cargo.toml` by one about this program's features.
+fn explained(error: ModelIdError) -> Box<dyn Error> {
+    match error {
+        ModelIdError::FeatureOff { id, feature } => {
+            format!("`{id}` is not compiled in: start with `cargo run -p travel-agent --features {feature} --`").into()
         }
-        let login = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-        match login.map(|login| store.traveller(&login)) {
-            Some(Ok(traveller)) => Ok((traveller, false)),
-            None | Some(Err(TravelError::UnknownUser { .. })) => Ok((store.traveller(DEMO_USER)?, true)),
-            Some(Err(error)) => Err(error),
-        }
+        other => other.into(),
     }
 }
 
@@ -92,5 +131,11 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn names_the_feature_of_a_model_that_is_not_compiled_in() {
+        let off = ModelIdError::FeatureOff { id: "bedrock/amazon.nova-lite-v1:0".into(), feature: "bedrock" };
+        assert!(explained(off).to_string().contains("cargo run -p travel-agent --features bedrock --"));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn chat(agent: &mut Agent) -> Result<(), Box<dyn std::error::Er
             _ => {}
         }
         editor.add_history_entry(prompt)?;
-        if let Err(error) = turn(agent, prompt, &mut terminal).await? {
+        if let Err(error) = turn(agent.prompt(prompt), &mut terminal).await? {
             terminal.note(&with_causes(&error))?;
         }
     }

@@ -1,7 +1,9 @@
 //! Command-line front end of the agent.
 
+mod approvals;
 mod args;
 mod chat;
+mod identity;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod session;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use strands::session::{FileSessionManager, SessionError, SessionManager};
+use strands::session::{FileSessionManager, SessionError, SessionManager, SessionStore};
 
 use super::args::data_file;
 
@@ -14,12 +14,12 @@ pub(crate) struct SessionArgs {
     session: Option<String>,
 
     /// The folder of the sessions. By default one in the user's data folder.
-    #[arg(long, value_name = "DIR", requires = "session")]
+    #[arg(long, value_name = "DIR")]
     session_dir: Option<PathBuf>,
 
     /// Store the sessions in this S3 bucket instead of a folder.
     #[cfg(feature = "s3")]
-    #[arg(long, value_name = "BUCKET", requires = "session", conflicts_with = "session_dir")]
+    #[arg(long, value_name = "BUCKET", conflicts_with = "session_dir")]
     s3_bucket: Option<String>,
 
     /// The prefix of the keys in the bucket.
@@ -36,19 +36,36 @@ pub(crate) struct SessionArgs {
 impl SessionArgs {
     /// Returns the session manager, if a session was requested.
     pub(crate) async fn open(&self) -> Result<Option<Arc<dyn SessionManager>>, SessionError> {
-        let Some(id) = &self.session else { return Ok(None) };
+        match &self.session {
+            Some(id) => Ok(Some(self.manager(id).await?.0)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the manager of a session, and the store of all sessions.
+    pub(crate) async fn manager(&self, id: &str) -> Result<(Arc<dyn SessionManager>, SessionStore), SessionError> {
         #[cfg(feature = "s3")]
         if let Some(bucket) = &self.s3_bucket {
             let mut builder = strands::session::S3SessionManager::builder(id, bucket).prefix(&self.s3_prefix);
             if let Some(endpoint) = &self.s3_endpoint {
                 builder = builder.endpoint(endpoint);
             }
-            return Ok(Some(Arc::new(builder.build().await?)));
+            let manager = builder.build().await?;
+            let store = manager.store().clone();
+            return Ok((Arc::new(manager), store));
         }
         let mut builder = FileSessionManager::builder(id);
         if let Some(dir) = self.session_dir.clone().or_else(|| data_file("sessions")) {
             builder = builder.dir(dir);
         }
-        Ok(Some(Arc::new(builder.build().await?)))
+        let manager = builder.build().await?;
+        let store = manager.store().clone();
+        Ok((Arc::new(manager), store))
+    }
+
+    /// Returns the store of all sessions.
+    pub(crate) async fn store(&self) -> Result<SessionStore, SessionError> {
+        // A manager does not write before its first message.
+        Ok(self.manager("approvals").await?.1)
     }
 }

@@ -3,7 +3,7 @@
 use std::{error::Error, future::Future, io, pin::pin};
 
 use futures_util::StreamExt;
-use strands::{Agent, AgentError, AgentEvent, models::StopReason};
+use strands::{AgentError, AgentEvent, Interrupt, Invocation, identity::ApprovalRequest, models::StopReason};
 use tokio_util::sync::CancellationToken;
 
 use super::Terminal;
@@ -17,12 +17,11 @@ pub(crate) enum Outcome {
     Cancelled,
 }
 
-/// Sends a prompt and shows the response. Ctrl-C cancels the turn, not the conversation.
+/// Runs an invocation and shows the response. Ctrl-C cancels the turn, not the conversation.
 ///
 /// The outer error is of the terminal, the inner one of the agent. After an inner error the conversation can continue.
 pub(crate) async fn turn<O: io::Write, E: io::Write>(
-    agent: &mut Agent,
-    prompt: &str,
+    invocation: Invocation<'_>,
     terminal: &mut Terminal<O, E>,
 ) -> io::Result<Result<Outcome, AgentError>> {
     let interrupt = async {
@@ -31,17 +30,16 @@ pub(crate) async fn turn<O: io::Write, E: io::Write>(
             std::future::pending::<()>().await;
         }
     };
-    interruptible(agent, prompt, terminal, interrupt).await
+    interruptible(invocation, terminal, interrupt).await
 }
 
 async fn interruptible<O: io::Write, E: io::Write>(
-    agent: &mut Agent,
-    prompt: &str,
+    invocation: Invocation<'_>,
     terminal: &mut Terminal<O, E>,
     interrupt: impl Future<Output = ()>,
 ) -> io::Result<Result<Outcome, AgentError>> {
     let token = CancellationToken::new();
-    let mut events = pin!(agent.prompt(prompt).cancel_with(token.clone()).stream());
+    let mut events = pin!(invocation.cancel_with(token.clone()).stream());
     // One listener for the whole turn, so that no signal is missed.
     let mut interrupt = pin!(interrupt);
     let mut outcome = Outcome::Completed;
@@ -96,13 +94,24 @@ fn show<O: io::Write, E: io::Write>(event: AgentEvent, terminal: &mut Terminal<O
         }
         AgentEvent::Interrupt { interrupts } => {
             terminal.end_line()?;
-            interrupts.iter().try_for_each(|interrupt| {
-                let question = interrupt.reason.get("message").and_then(|message| message.as_str());
-                terminal.note(&format!("(a tool waits for a human: {})", question.unwrap_or(&interrupt.name)))
-            })
+            interrupts.iter().try_for_each(|interrupt| terminal.note(&waiting(interrupt)))
         }
         _ => Ok(()),
     }
+}
+
+/// Formats the note about an interrupt.
+fn waiting(interrupt: &Interrupt) -> String {
+    if let Some(request) = ApprovalRequest::from_interrupt(interrupt) {
+        let (reason, approvers) = (&request.requirement.reason, request.requirement.approvers.join(" or "));
+        let id = request.id();
+        return match &request.session_id {
+            Some(_) => format!("({reason}: a {approvers} may run `travel-agent approve {id}`, or `deny {id}`)"),
+            None => format!("({reason}; a {approvers} can approve it only in a stored conversation: use --session)"),
+        };
+    }
+    let question = interrupt.reason.get("message").and_then(|message| message.as_str());
+    format!("(a tool has a question: {})", question.unwrap_or(&interrupt.name))
 }
 
 /// Formats an error with its causes, in one line.
@@ -114,7 +123,10 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
 mod tests {
     use std::future::pending;
 
-    use strands::testing::{ScriptedModel, ScriptedTurn};
+    use strands::{
+        Agent,
+        testing::{ScriptedModel, ScriptedTurn},
+    };
 
     use super::*;
 
@@ -126,7 +138,7 @@ mod tests {
     async fn shown(agent: &mut Agent, interrupt: impl Future<Output = ()>) -> (Outcome, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut terminal = Terminal::new(&mut out, false, &mut err, false);
-        let outcome = interruptible(agent, "hello", &mut terminal, interrupt).await.unwrap().unwrap();
+        let outcome = interruptible(agent.prompt("hello"), &mut terminal, interrupt).await.unwrap().unwrap();
         (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
@@ -150,7 +162,7 @@ mod tests {
     async fn prints_errors_with_their_causes() {
         let mut agent = agent(&ScriptedModel::new([])).await;
         let mut terminal = Terminal::new(Vec::new(), false, Vec::new(), false);
-        let error = interruptible(&mut agent, "hello", &mut terminal, pending()).await.unwrap().unwrap_err();
+        let error = interruptible(agent.prompt("hello"), &mut terminal, pending()).await.unwrap().unwrap_err();
         let text = with_causes(&error);
         assert!(text.starts_with("error: ") && text.contains(&error.source().unwrap().to_string()), "{text}");
     }

@@ -16,6 +16,7 @@ use strands::{
     },
 };
 
+use crate::tools::OWN_TOOLS;
 use planner::{Situation, Step, ToolResult};
 
 /// Returns the offline model with the rules of this travel agent.
@@ -23,22 +24,9 @@ pub fn offline_model() -> OfflineModel {
     OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).build()
 }
 
-/// The tools that the rules of this travel agent know.
-const KNOWN_TOOLS: [&str; 9] = [
-    "todays_date",
-    "get_travel_policies",
-    "search_flights",
-    "get_hotels",
-    "get_cars",
-    "check_policy",
-    "book_trip",
-    "my_bookings",
-    "cancel_booking",
-];
-
 /// Returns the next step, or `None` for the generic rules if the user names another tool, such as one of an MCP server.
 fn next_step(turn: &OfflineTurn<'_>) -> Option<OfflineStep> {
-    let is_named = |name: &str| !KNOWN_TOOLS.contains(&name) && turn.user_text().contains(name);
+    let is_named = |name: &str| !OWN_TOOLS.contains(&name) && turn.user_text().contains(name);
     let names_another_tool = turn.tools().any(|tool| is_named(&tool.name));
     (!names_another_tool).then(|| step(turn))
 }
@@ -50,7 +38,12 @@ fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
         tool: result.tool(),
         result: result.json().filter(|_| !result.is_error()).ok_or(error.as_str()),
     });
-    let situation = Situation { texts: &texts, name: first_name(turn.system_prompt()), results: results.collect() };
+    let situation = Situation {
+        texts: &texts,
+        name: first_name(turn.system_prompt()),
+        tools: turn.tools().map(|tool| tool.name.as_str()).collect(),
+        results: results.collect(),
+    };
     match planner::next(&situation) {
         Step::Say(text) => OfflineStep::respond(text),
         Step::Call(text, calls) => OfflineStep::calls(calls).with_text(text),
@@ -84,16 +77,24 @@ fn first_name(system_prompt: &str) -> &str {
 mod tests {
     use std::sync::Arc;
 
-    use crate::{agent::travel_agent, clock::Clock, store::Store};
+    use strands::identity::Audit;
+
+    use crate::{
+        access::{Role, User},
+        agent::travel_agent,
+        clock::Clock,
+        store::Store,
+    };
 
     use super::*;
 
     #[tokio::test]
     async fn knows_all_tools_of_the_agent() {
         let store = Arc::new(Store::in_memory().unwrap());
-        let traveller = store.traveller("ana").unwrap();
-        let agent = travel_agent(offline_model(), traveller, store, Clock::System).build().await.unwrap();
+        let ana = User::employee(&store, "ana", Role::Traveler).unwrap();
+        let builder = travel_agent(offline_model(), ana, store, Clock::System, Audit::default()).unwrap();
+        let agent = builder.build().await.unwrap();
         let names: Vec<_> = agent.tools().iter().map(|tool| tool.spec().name.clone()).collect();
-        assert_eq!(names, KNOWN_TOOLS);
+        assert_eq!(names, OWN_TOOLS);
     }
 }

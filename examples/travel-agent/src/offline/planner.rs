@@ -7,6 +7,7 @@ use super::{
     dates,
     replies::{self, day},
     request::{CarWish, Intent, Request},
+    words::{Word, any, phrase},
 };
 use crate::trip::{CarCategory, Purpose};
 
@@ -20,6 +21,8 @@ pub(super) struct Situation<'a> {
     pub(super) texts: &'a [String],
     /// First name of the traveller.
     pub(super) name: &'a str,
+    /// Names of the tools that the traveller may use.
+    pub(super) tools: Vec<&'a str>,
     /// The tool results since the last text, in order.
     pub(super) results: Vec<ToolResult<'a>>,
 }
@@ -46,6 +49,10 @@ impl<'a> Situation<'a> {
         self.results.iter().filter(move |result| result.tool == tool).copied()
     }
 
+    fn may_call(&self, tool: &str) -> bool {
+        self.tools.contains(&tool)
+    }
+
     fn last_result(&self, tool: &str) -> Option<Result<&'a Value, &'a str>> {
         self.results_of(tool).last().map(|result| result.result)
     }
@@ -54,8 +61,23 @@ impl<'a> Situation<'a> {
 /// Returns the next step of the conversation.
 pub(super) fn next(situation: &Situation<'_>) -> Step {
     let request = Request::read(situation.texts);
+    let words = request.words();
+    let asks_for_all = any(&words, "all everybody everybody's everyone everyone's employees company");
     let step = match request.intent {
+        Intent::Book if !situation.may_call("book_trip") => {
+            Err("your role does not allow you to book trips".to_owned())
+        }
         Intent::Book | Intent::Propose => trip(situation, &request),
+        Intent::Bookings if !situation.may_call("my_bookings") && !situation.may_call("all_bookings") => {
+            Err("your role does not allow you to see bookings".to_owned())
+        }
+        Intent::Bookings
+            if !situation.may_call("my_bookings") || (asks_for_all && situation.may_call("all_bookings")) =>
+        {
+            reply_from_tool(situation, ("all_bookings", json!({})), |found| {
+                Ok(replies::all_bookings(situation.name, found))
+            })
+        }
         Intent::Bookings => {
             reply_from_tool(situation, ("my_bookings", json!({})), |found| Ok(replies::bookings(situation.name, found)))
         }
@@ -154,7 +176,8 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
             .last_result("get_hotels")
             .transpose()?
             .map(|found| {
-                allowed_offer(found, "hotels")
+                named_offer(found, "hotels", &request.words())
+                    .or_else(|| allowed_offer(found, "hotels"))
                     .ok_or_else(|| format!("no hotel in {destination} is free within policy on these days"))
             })
             .transpose()?,
@@ -170,13 +193,17 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
     let Some(second) = verdicts.next() else {
         return Ok(Step::Call("Let me check this choice against the policy.", vec![("check_policy", order)]));
     };
-    if let Some(refusal) = replies::violations(name, second.result?) {
+    let verdict = second.result?;
+    if let Some(refusal) = replies::violations(name, verdict) {
         return Ok(Step::Say(refusal));
     }
     if request.intent == Intent::Propose {
-        return Ok(Step::Say(replies::proposal(name, &choice, car)));
+        return Ok(Step::Say(replies::proposal(name, verdict, &choice, car)));
     }
     match situation.last_result("book_trip") {
+        None if verdict["needs_approval"] == true => {
+            Ok(Step::Call("This trip needs the approval of a manager. I am asking for it.", vec![("book_trip", order)]))
+        }
         None => Ok(Step::Call("Everything fits. I am booking it.", vec![("book_trip", order)])),
         Some(booked) => {
             let assumptions = replies::Assumptions {
@@ -306,6 +333,14 @@ fn today(calendar: &Value) -> Result<Date, String> {
 
 fn offers<'a>(found: &'a Value, list: &str) -> &'a [Value] {
     found[list].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Returns the offer that the request names.
+fn named_offer<'a>(found: &'a Value, list: &str, request: &[Word<'_>]) -> Option<&'a Value> {
+    offers(found, list).iter().find(|offer| {
+        let name = offer["name"].as_str().unwrap_or_default().to_lowercase();
+        phrase(request, name.trim_start_matches("the "))
+    })
 }
 
 /// Returns the cheapest offer within policy. Offers are sorted by price.

@@ -40,13 +40,18 @@ pub(super) fn failure(name: &str, reason: &str) -> String {
     format!("I am sorry, {name}: {reason}.")
 }
 
-/// Replies with the violations of a verdict, if it has any.
+/// Replies with the violations of a verdict, if it has any that no manager may approve.
 pub(super) fn violations(name: &str, verdict: &Value) -> Option<String> {
-    if verdict["compliant"] == true {
+    if verdict["compliant"] == true || verdict["needs_approval"] == true {
         return None;
     }
+    let reasons = reasons(verdict);
+    Some(format!("I am sorry, {name}, I cannot book this trip: {reasons}. What would you like to change?"))
+}
+
+fn reasons(verdict: &Value) -> String {
     let reasons: Vec<&str> = list(&verdict["violations"]).iter().map(|violation| text(&violation["reason"])).collect();
-    Some(format!("I am sorry, {name}, I cannot book this trip: {}. What would you like to change?", reasons.join("; ")))
+    reasons.join("; ")
 }
 
 pub(super) fn confirmation(name: &str, booked: &Value, assumptions: &Assumptions<'_>) -> String {
@@ -74,8 +79,12 @@ pub(super) fn confirmation(name: &str, booked: &Value, assumptions: &Assumptions
     reply
 }
 
-pub(super) fn proposal(name: &str, choice: &Choice<'_>, car: Option<&Value>) -> String {
-    let mut reply = format!("This would suit the policy, {name}:\n\n");
+pub(super) fn proposal(name: &str, verdict: &Value, choice: &Choice<'_>, car: Option<&Value>) -> String {
+    let mut reply = if verdict["needs_approval"] == true {
+        format!("A manager would have to approve this, {name}: {}.\n\n", reasons(verdict))
+    } else {
+        format!("This would suit the policy, {name}:\n\n")
+    };
     for (label, flight) in [("Out", choice.there), ("Back", choice.back)] {
         let _ = writeln!(reply, "  {label:<8}{}, {}", flight_line(flight), usd(&flight["fare_usd"]));
     }
@@ -110,6 +119,19 @@ pub(super) fn bookings(name: &str, found: &Value) -> String {
             let blocks: Vec<String> =
                 several.iter().map(|one| format!("{}\n{}", text(&one["destination"]), booking(one))).collect();
             format!("You have {} bookings, {name}.\n\n{}", several.len(), blocks.join("\n\n"))
+        }
+    }
+}
+
+pub(super) fn all_bookings(name: &str, found: &Value) -> String {
+    match list(found) {
+        [] => format!("There are no bookings, {name}."),
+        several => {
+            let blocks: Vec<String> = several
+                .iter()
+                .map(|one| format!("{}, {}\n{}", text(&one["traveller"]), text(&one["destination"]), booking(one)))
+                .collect();
+            format!("The company has {} bookings, {name}.\n\n{}", several.len(), blocks.join("\n\n"))
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::{
 impl Store {
     /// Books all parts of a trip, or none.
     ///
-    /// Policy and availability are checked inside the transaction. An order is idempotent: a repeated order of the same
+    /// Policy and availability are checked inside the transaction, except for limits of costs: the authorization of the call
+    /// decides about those. An order is idempotent: a repeated order of the same
     /// traveller returns the first booking.
     ///
     /// # Errors
@@ -32,7 +33,7 @@ impl Store {
             return Ok(Confirmation { already_booked: true, booking });
         }
         let violations = inventory::check(&transaction, &order.draft(), today)?;
-        if !violations.is_empty() {
+        if violations.iter().any(|violation| !violation.approvable) {
             return Err(TravelError::NotCompliant { violations });
         }
         trip.refuse_overlap(&transaction, traveller)?;
@@ -54,6 +55,19 @@ impl Store {
             "{BOOKING} WHERE b.employee = ?1 AND (?2 OR b.status = 'confirmed') ORDER BY b.departure_date, b.id"
         ))?;
         let bookings = query.query_map(params![traveller.id, include_cancelled], booking)?.collect::<Result<_, _>>()?;
+        Ok(bookings)
+    }
+
+    /// Returns the bookings of all employees, in order of departure.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TravelError::Database`] if they can't be read.
+    pub fn all_bookings(&self, include_cancelled: bool) -> Result<Vec<Booking>, TravelError> {
+        let connection = self.lock();
+        let mut query = connection
+            .prepare(&format!("{BOOKING} WHERE (?1 OR b.status = 'confirmed') ORDER BY b.departure_date, b.id"))?;
+        let bookings = query.query_map([include_cancelled], booking)?.collect::<Result<_, _>>()?;
         Ok(bookings)
     }
 

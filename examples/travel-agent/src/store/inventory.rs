@@ -151,7 +151,7 @@ pub(super) fn check(connection: &Connection, draft: &TripDraft, today: Date) -> 
     let destination = match directory::city(connection, &draft.destination) {
         Ok(city) => city,
         Err(error @ TravelError::OutsideUsa { .. }) => {
-            return Ok(vec![Violation { rule: "usa_only".to_owned(), reason: error.to_string() }]);
+            return Ok(vec![Violation { rule: "usa_only".to_owned(), reason: error.to_string(), approvable: false }]);
         }
         Err(error) => return Err(error),
     };

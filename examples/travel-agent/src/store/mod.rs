@@ -14,7 +14,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::TravelError;
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// The travel desk's database.
 ///
@@ -65,7 +65,7 @@ impl Store {
     }
 }
 
-/// Creates the schema and seed data if needed, and returns the schema version.
+/// Creates the schema and seed data if needed, or updates an older schema, and returns the schema version.
 fn prepare(connection: &mut Connection) -> Result<i64, rusqlite::Error> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -75,6 +75,11 @@ fn prepare(connection: &mut Connection) -> Result<i64, rusqlite::Error> {
     if version == 0 {
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.execute_batch(include_str!("seed.sql"))?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        version = SCHEMA_VERSION;
+    }
+    if version == 1 {
+        transaction.execute_batch(include_str!("version_2.sql"))?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         version = SCHEMA_VERSION;
     }

@@ -76,7 +76,8 @@ INSERT INTO employees (id, username, name, email, department, home_city) VALUES
     ('E1003', 'priya', 'Priya Raman', 'priya.raman@acmecorp.example', 'Finance', 'CHI'),
     ('E1004', 'jonas', 'Jonas Keller', 'jonas.keller@acmecorp.example', 'Support', 'AUS'),
     ('E1005', 'mei', 'Mei Lin', 'mei.lin@acmecorp.example', 'Research', 'BOS'),
-    ('E1006', 'olivia', 'Olivia Grant', 'olivia.grant@acmecorp.example', 'Legal', 'NYC');
+    ('E1006', 'olivia', 'Olivia Grant', 'olivia.grant@acmecorp.example', 'Legal', 'NYC'),
+    ('E1007', 'alice', 'Alice Novak', 'alice.novak@acmecorp.example', 'Marketing', 'DEN');
 
 INSERT INTO hotels (id, name, city, area, stars, nightly_usd, rooms) VALUES
     ('NYC-H1', 'Herald Court', 'NYC', 'Midtown South', 3, 241, 4),

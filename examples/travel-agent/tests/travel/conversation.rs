@@ -6,9 +6,19 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 use strands::{
     Agent,
+    identity::Audit,
     testing::{ScriptedModel, ScriptedTurn},
 };
-use travel_agent::{agent::travel_agent, clock::Clock, offline::offline_model, store::Store, trip::Booking};
+use travel_agent::{
+    access::{Role, User},
+    agent::travel_agent,
+    clock::Clock,
+    offline::offline_model,
+    store::Store,
+    trip::Booking,
+};
+
+const SUNDAY: Clock = Clock::Fixed(date(2026, 11, 22));
 
 /// An agent and its store.
 struct Desk {
@@ -19,11 +29,13 @@ struct Desk {
 
 impl Desk {
     async fn of(user: &'static str, store: Arc<Store>) -> Self {
-        let traveller = store.traveller(user).unwrap();
-        // A Sunday.
-        let clock = Clock::Fixed(date(2026, 11, 22));
-        let agent = travel_agent(offline_model(), traveller, Arc::clone(&store), clock).build().await.unwrap();
-        Self { agent, store, user }
+        Self::in_role(user, Role::Traveler, store).await
+    }
+
+    async fn in_role(user: &'static str, role: Role, store: Arc<Store>) -> Self {
+        let employee = User::employee(&store, user, role).unwrap();
+        let builder = travel_agent(offline_model(), employee, Arc::clone(&store), SUNDAY, Audit::default()).unwrap();
+        Self { agent: builder.build().await.unwrap(), store, user }
     }
 
     async fn new() -> Self {
@@ -207,9 +219,9 @@ async fn call_results(
     calls: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Vec<Result<(), String>> {
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
-    let ana = store.traveller("ana").unwrap();
-    let mut agent =
-        travel_agent(model, ana, Arc::clone(store), Clock::Fixed(date(2026, 11, 22))).build().await.unwrap();
+    let ana = User::employee(store, "ana", Role::Traveler).unwrap();
+    let builder = travel_agent(model, ana, Arc::clone(store), SUNDAY, Audit::default()).unwrap();
+    let mut agent = builder.build().await.unwrap();
     agent.prompt("Do as you like.").await.unwrap();
     let results = agent.messages().iter().flat_map(|message| message.tool_results());
     results.map(|result| if result.is_error() { Err(format!("{:?}", result.content)) } else { Ok(()) }).collect()

@@ -1,7 +1,9 @@
 //! Tests of the travel agent: its command line, conversations, store and tools.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod access;
 mod cli;
 mod conversation;
+mod home;
 mod store;
 mod tools;

@@ -177,7 +177,10 @@ fn checks_the_policy_when_booking() {
         other => panic!("{other}"),
     };
     assert_eq!(rules(TripOrder { purpose: Purpose::Personal, ..order() }), ["business_only"]);
-    assert_eq!(rules(TripOrder { hotel: Some("NYC-H3".to_owned()), ..order() }), ["hotel_cap"]);
+    let above_a_limit = TripOrder { hotel: Some("NYC-H3".to_owned()), ..order() };
+    let verdict = store.check(&above_a_limit.draft(), TODAY).unwrap();
+    assert!(!verdict.compliant && verdict.needs_approval, "{verdict:?}");
+    assert_eq!(rules(TripOrder { purpose: Purpose::Personal, ..above_a_limit }), ["business_only", "hotel_cap"]);
     assert_eq!(rules(TripOrder { car: Some("NYC-C4".to_owned()), ..order() }), ["no_luxury_cars", "car_daily_cap"]);
     assert_eq!(rules(TripOrder { return_date: date(2026, 12, 2), ..order() }), ["trip_days"]);
     assert_eq!(
@@ -345,6 +348,6 @@ fn names_the_known_users_for_an_unknown_user() {
     let refused = Store::in_memory().unwrap().traveller("mallory").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "`mallory` is not an employee: the users are ana, marcus, priya, jonas, mei, olivia"
+        "`mallory` is not an employee: the users are ana, marcus, priya, jonas, mei, olivia, alice"
     );
 }

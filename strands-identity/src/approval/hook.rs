@@ -1,0 +1,349 @@
+//! The hook that requests approvals, checks responses, and lets approved calls run.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use strands_core::Interrupt;
+use strands_core::hook::{AuthorizeToolCall, BeforeInvocation, Hook, HookContext, HookResult};
+
+use super::report::record;
+use super::request::{check_approver, is_named};
+use super::response::{Answer, Stamped};
+use super::rules::{Needed, Rules};
+use super::{ApprovalError, ApprovalHookBuilder, ApprovalRequest, Approver, Trust, binding, time};
+use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
+
+/// A [`Hook`] that asks humans for the approval of tool calls.
+///
+/// A call that needs an approval raises an interrupt, which ends the invocation; its reason is an [`ApprovalRequest`]. A
+/// response resumes the agent, in this process or in another one: [`ApprovalRequest::approve`] makes one, and plain `true` or
+/// `"yes"` is one as well.
+///
+/// Calls need an approval by the rules of the [builder](ApprovalHookBuilder), by `#[tool(approval)]`, and if an earlier hook
+/// requires one, such as the hook of an authorizer. Add this hook after those.
+///
+/// # Checks
+///
+/// The identity that responds is the injected [`Approver`], or else the injected [`Identity`]. It must have one of the roles
+/// that may approve, and must be another than the requester where that is required. Whoever may approve a call may deny it,
+/// and its requester may. A response that fails a check is an [`ApprovalError`]: nothing changes, and the request stays open.
+///
+/// An approval is bound to the session, the agent, the id of the call, the tool and the arguments. On anything else it is void:
+/// the tool does not run, and the model reads that it has to call it again.
+///
+/// # Examples
+///
+/// ```
+/// use strands::identity::{ApprovalHook, ApprovalRequest, Approver, Identity};
+/// use strands::serde_json::json;
+/// use strands::testing::{ScriptedModel, ScriptedTurn};
+/// use strands::{Agent, Prompt, tool, tools};
+///
+/// /// Books a hotel.
+/// #[tool]
+/// fn book(
+///     /// The city.
+///     city: String,
+/// ) -> String {
+///     format!("booked a hotel in {city}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let call = ScriptedTurn::tool_use("book", json!({"city": "Oslo"}));
+/// # let model = ScriptedModel::new([call, ScriptedTurn::text("It is booked.")]);
+/// let approval = ApprovalHook::builder().tools(["book"]).by_role("manager").by_another().build();
+/// let mut agent = Agent::builder().model(model).tools(tools![Book]).hook(approval).build().await?;
+///
+/// let alice = Identity::new("alice").with_role("traveler");
+/// let response = agent.prompt("Book a hotel in Oslo.").inject(alice.clone()).await?;
+/// let request = response.interrupts.iter().find_map(ApprovalRequest::from_interrupt).ok_or("no request")?;
+///
+/// let bob = Identity::new("bob").with_role("manager");
+/// assert!(request.may_be_approved_by(&bob) && !request.may_be_approved_by(&alice));
+/// let resumed = agent.prompt(Prompt::none()).resume([request.approve()]);
+/// let response = resumed.inject(alice).inject(Approver::new(bob)).await?;
+/// assert_eq!(response.text(), "It is booked.");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ApprovalHook {
+    pub(super) rules: Rules,
+    pub(super) trust: Trust,
+    pub(super) expires_after: Option<Duration>,
+    pub(super) name: String,
+    pub(super) audit: Audit,
+}
+
+/// Text of a denial for a response that does not fit the call.
+const VOID: &str = "the approval of this call is void; call the tool again to request a new one";
+
+/// A response that was checked, or refused.
+struct Checked<'a> {
+    request: ApprovalRequest,
+    approver: Option<&'a Identity>,
+    outcome: Result<Stamped, ApprovalError>,
+}
+
+impl ApprovalHook {
+    /// Creates a builder. Without rules, only `#[tool(approval)]` and other hooks require approvals.
+    pub fn builder() -> ApprovalHookBuilder {
+        ApprovalHookBuilder::new()
+    }
+
+    /// Checks the responses to this hook's requests. Replaces them by those to store if all are valid.
+    ///
+    /// Nothing is awaited between the first check and the replacement.
+    fn check_responses<'a>(&self, event: &mut BeforeInvocation<'a>) -> Vec<Checked<'a>> {
+        let mut checked: Vec<Checked<'a>> = Vec::new();
+        let mut stamps: Vec<(usize, Value)> = Vec::new();
+        for (at, response) in event.responses.iter().enumerate() {
+            let own = event.interrupted.iter().find_map(|call| {
+                let interrupt = call.interrupts.iter().find(|interrupt| interrupt.id == response.interrupt_id)?;
+                is_named(interrupt, &self.name).then_some((call, interrupt))
+            });
+            let Some((call, interrupt)) = own else { continue };
+            if interrupt.response.is_some() {
+                // Delivered twice, and checked the first time: the agent rejects one that differs from the stored one.
+                continue;
+            }
+            let (request, is_foreign) = self.request_of(interrupt, &call.tool_use, event.context);
+            let approver = Approver::of(event.context);
+            let is_repeated = checked.iter().any(|other| other.request.interrupt_id == interrupt.id);
+            let outcome = match is_repeated {
+                true => Err(ApprovalError::Repeated { interrupt_id: interrupt.id.clone() }),
+                false => self.check(&request, is_foreign, &response.response, approver, event.context),
+            };
+            if let Ok(stamped) = &outcome {
+                stamps.push((at, stamped.to_json()));
+            }
+            checked.push(Checked { request, approver, outcome });
+        }
+        if let Some(refused) = checked.iter().position(|checked| checked.outcome.is_err()) {
+            // Refused together, so that only the refusal is reported.
+            return vec![checked.swap_remove(refused)];
+        }
+        for (at, stamp) in stamps {
+            if let Some(response) = event.responses.get_mut(at) {
+                response.response = stamp;
+            }
+        }
+        checked
+    }
+
+    /// Returns the request of an interrupt, and true if Strands wrote it.
+    fn request_of(
+        &self,
+        interrupt: &Interrupt,
+        tool_use: &strands_core::message::ToolUse,
+        context: &HookContext,
+    ) -> (ApprovalRequest, bool) {
+        let own = ApprovalRequest::from_interrupt(interrupt);
+        let is_foreign = own.is_none();
+        let mut request = own.unwrap_or_else(|| {
+            let request = ApprovalRequest::of_strands(interrupt, context.session_id(), context.agent_id(), tool_use);
+            ApprovalRequest { requested_by: context.injected().map(Identity::without_claims), ..request }
+        });
+        request.requirement = self.rules.completed(request.requirement);
+        (request, is_foreign)
+    }
+
+    fn check(
+        &self,
+        request: &ApprovalRequest,
+        is_foreign: bool,
+        response: &Value,
+        approver: Option<&Identity>,
+        context: &HookContext,
+    ) -> Result<Stamped, ApprovalError> {
+        let answer = self.answer(response, &request.interrupt_id, &request.fingerprint)?;
+        if answer.approves {
+            // The time of a replay is not that of the response.
+            let has_expired = request.has_expired() || (is_foreign && self.expires_after.is_some());
+            if has_expired && !context.is_replay() {
+                return Err(ApprovalError::Expired { tool: request.tool.clone() });
+            }
+            request.check_approver(approver)?;
+        } else {
+            request.check_denier(approver)?;
+        }
+        Ok(Stamped::new(answer, request.fingerprint.clone(), approver, request.requested_by.as_ref()))
+    }
+
+    /// Parses a response to the call with a fingerprint.
+    fn answer(&self, response: &Value, interrupt_id: &str, expected: &Fingerprint) -> Result<Answer, ApprovalError> {
+        let interrupt_id = || interrupt_id.to_owned();
+        let Some(answer) = Answer::parse(response, self.trust) else {
+            return Err(ApprovalError::InvalidResponse { interrupt_id: interrupt_id() });
+        };
+        if answer.fingerprint.as_ref().is_some_and(|found| found != expected) {
+            return Err(ApprovalError::OtherCall { interrupt_id: interrupt_id() });
+        }
+        if answer.trust > self.trust {
+            return Err(ApprovalError::TrustNotAllowed { interrupt_id: interrupt_id(), allowed: self.trust });
+        }
+        Ok(answer)
+    }
+
+    /// Returns the request for the approval of a call.
+    fn new_request(&self, event: &AuthorizeToolCall<'_>, requirement: ApprovalRequirement) -> ApprovalRequest {
+        let (context, tool) = (event.context, &event.tool.spec().name);
+        ApprovalRequest {
+            interrupt_id: String::new(),
+            session_id: context.session_id().map(str::to_owned),
+            agent_id: context.agent_id().to_owned(),
+            tool: tool.clone(),
+            tool_use_id: event.tool_use.tool_use_id.clone(),
+            input: event.input.clone(),
+            requirement,
+            requested_by: context.injected().map(Identity::without_claims),
+            requested_at: Some(time::now()),
+            expires_at: self.expires_after.and_then(time::after),
+            fingerprint: binding::in_context(context, &event.tool_use.tool_use_id, tool, event.input),
+        }
+    }
+
+    /// Raises the interrupt that requests an approval.
+    async fn request(&self, event: &mut AuthorizeToolCall<'_>, needed: Needed) {
+        let request = self.new_request(event, needed.requirement);
+        let reason = Some(request.requirement.reason.clone());
+        let record = record(AuditDecision::ApprovalRequested, &request, None, reason, event.context);
+        match (self.audit.record(record).await, serde_json::to_value(&request)) {
+            (Ok(()), Ok(reason)) => drop(event.interrupt(&self.name, reason)),
+            _ => event.deny("the approval could not be requested"),
+        }
+    }
+
+    /// Decides about a call whose response this hook has checked and stored.
+    fn decide(&self, event: &mut AuthorizeToolCall<'_>, needed: Option<Needed>, stamped: &Stamped) -> HookResult {
+        if !is_for_call(&stamped.fingerprint, event) {
+            event.deny(VOID);
+            return Ok(());
+        }
+        if !stamped.approved {
+            event.deny(denial(stamped.reason.as_deref()));
+            return Ok(());
+        }
+        // The rules may have changed since.
+        let tool = &event.tool.spec().name;
+        let still_valid = needed.is_none_or(|needed| {
+            let (requester, approver) = (stamped.requested_by.as_ref(), stamped.approver.as_ref());
+            check_approver(&needed.requirement, tool, requester, approver).is_ok()
+        });
+        match still_valid {
+            true => self.approve(event, stamped.trust),
+            false => {
+                event.deny(VOID);
+                Ok(())
+            }
+        }
+    }
+
+    /// Decides about a call by a response that this hook has not checked before: that of a direct call, or one that Strands
+    /// stored. The identity that makes the call is the approver.
+    async fn decide_unchecked(
+        &self,
+        event: &mut AuthorizeToolCall<'_>,
+        needed: Option<Needed>,
+        response: &Value,
+    ) -> HookResult {
+        let requirement =
+            needed.map_or_else(|| self.rules.completed(ApprovalRequirement::default()), |it| it.requirement);
+        let request = self.new_request(event, requirement);
+        let approver = Approver::of(event.context);
+        let checked = self.answer(response, &self.name, &request.fingerprint).and_then(|answer| {
+            match answer.approves {
+                // The time of the response is not known.
+                true if self.expires_after.is_some() && !event.context.is_direct() => {
+                    Err(ApprovalError::Expired { tool: request.tool.clone() })
+                }
+                true => request.check_approver(approver).map(|()| answer),
+                false => request.check_denier(approver).map(|()| answer),
+            }
+        });
+        let (decision, reason) = match &checked {
+            Ok(answer) => (decision(answer.approves), answer.note.clone()),
+            Err(error) => (AuditDecision::ApprovalRefused, Some(error.to_string())),
+        };
+        let recorded = self.audit.record(record(decision, &request, approver, reason, event.context)).await;
+        match checked.and_then(|answer| recorded.map(|()| answer).map_err(ApprovalError::Audit)) {
+            Ok(answer) if answer.approves => self.approve(event, answer.trust)?,
+            Ok(answer) => event.deny(denial(answer.note.as_deref())),
+            Err(error) if event.context.is_direct() => return Err(error.into()),
+            // It is stored, so that an error would return each time the agent is resumed.
+            Err(_) => event.deny(VOID),
+        }
+        Ok(())
+    }
+
+    fn approve(&self, event: &mut AuthorizeToolCall<'_>, trust: Trust) -> HookResult {
+        if trust <= self.trust && !self.rules.is_always(event) {
+            trust.record(event.context, &event.tool.spec().name)?;
+        }
+        event.approve();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Hook for ApprovalHook {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        if event.responses.is_empty() {
+            return Ok(());
+        }
+        let context = event.context;
+        for Checked { request, approver, outcome } in self.check_responses(event) {
+            let (decision, reason) = match &outcome {
+                Ok(stamped) => (decision(stamped.approved), stamped.reason.clone()),
+                Err(error) => (AuditDecision::ApprovalRefused, Some(error.to_string())),
+            };
+            let recorded = match context.is_replay() {
+                true => Ok(()),
+                false => self.audit.record(record(decision, &request, approver, reason, context)).await,
+            };
+            outcome.and_then(|_| recorded.map_err(ApprovalError::Audit))?;
+        }
+        Ok(())
+    }
+
+    async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {
+        let needed = self.rules.needed(event)?;
+        if let Some(response) = event.response(&self.name).cloned() {
+            return match Stamped::parse(&response) {
+                // In a direct call, the responses are those of the caller.
+                Some(stamped) if !event.context.is_direct() => self.decide(event, needed, &stamped),
+                _ => self.decide_unchecked(event, needed, &response).await,
+            };
+        }
+        match needed {
+            None => {}
+            Some(needed) if needed.by_trust && self.trust.covers(event.context, &event.tool.spec().name) => {
+                event.approve();
+            }
+            Some(needed) => self.request(event, needed).await,
+        }
+        Ok(())
+    }
+}
+
+/// Returns true if a fingerprint is that of the call: with the arguments that the tool gets or, as Strands requests approvals,
+/// with those of the model.
+fn is_for_call(fingerprint: &Fingerprint, event: &AuthorizeToolCall<'_>) -> bool {
+    let (id, name) = (&event.tool_use.tool_use_id, &event.tool.spec().name);
+    let of = |input: &Value| binding::in_context(event.context, id, name, input);
+    *fingerprint == of(event.input) || *fingerprint == of(&event.tool_use.input)
+}
+
+fn decision(approves: bool) -> AuditDecision {
+    if approves { AuditDecision::Approved } else { AuditDecision::Disapproved }
+}
+
+/// Returns the text of a denial for the model.
+fn denial(reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) if !reason.trim().is_empty() => format!("a human denied the call: {reason}"),
+        _ => "a human denied the call".to_owned(),
+    }
+}

@@ -1,0 +1,128 @@
+//! Rules: which calls need an approval.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+use strands_core::hook::AuthorizeToolCall;
+
+use crate::ApprovalRequirement;
+
+/// Decides by a call whether it needs an approval.
+pub(super) type Classifier = dyn Fn(&AuthorizeToolCall<'_>) -> Option<ApprovalRequirement> + Send + Sync;
+
+/// Which calls need an approval, and by whom.
+#[derive(Clone, Default)]
+pub(super) struct Rules {
+    pub(super) all: bool,
+    pub(super) tools: HashSet<String>,
+    /// Tools that need no approval by `all` and by annotations.
+    pub(super) except: HashSet<String>,
+    /// Tools that need an approval each time.
+    pub(super) always: HashSet<String>,
+    pub(super) destructive: bool,
+    pub(super) not_read_only: bool,
+    pub(super) classifiers: Vec<Arc<Classifier>>,
+    /// Who may approve, unless an authorizer or a classifier names roles.
+    pub(super) approvers: Vec<String>,
+    pub(super) other_than_requester: bool,
+}
+
+/// An approval that a call needs.
+pub(super) struct Needed {
+    pub(super) requirement: ApprovalRequirement,
+    /// True if trust in the tool stands for an approval.
+    pub(super) by_trust: bool,
+}
+
+/// The reason of a hook that requires an approval in the form of a requirement can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("a hook requires an approval in an unknown form: {0}")]
+pub(super) struct UnknownRequirement(serde_json::Error);
+
+impl Rules {
+    /// Returns the approval that a call needs, if it needs one.
+    pub(super) fn needed(&self, call: &AuthorizeToolCall<'_>) -> Result<Option<Needed>, UnknownRequirement> {
+        let names = [call.tool_use.name.as_str(), call.tool.spec().name.as_str()];
+        let any = |set: &HashSet<String>| names.iter().any(|name| set.contains(*name));
+        let by_name = |reason: &str| ApprovalRequirement::new(reason);
+        let is_always = any(&self.always);
+        let needed = match call.required_approval() {
+            // The authorizer asks about this call: trust in the tool is no answer.
+            Some(reason) if !reason.is_null() => Some((of_hook(reason)?, false)),
+            _ if is_always => Some((by_name("each call of the tool needs an approval"), false)),
+            Some(_) => Some((by_name("the tool needs an approval"), true)),
+            None if any(&self.tools) => Some((by_name("the tool needs an approval"), true)),
+            None => self.by_kind(call, &names).or_else(|| self.classified(call)).map(|needed| (needed, true)),
+        };
+        Ok(needed.map(|(requirement, by_trust)| {
+            let requirement = self.completed(requirement);
+            Needed { requirement, by_trust: by_trust && !is_always }
+        }))
+    }
+
+    /// Adds who may approve by the settings of the hook.
+    pub(super) fn completed(&self, mut requirement: ApprovalRequirement) -> ApprovalRequirement {
+        if requirement.approvers.is_empty() {
+            requirement.approvers.clone_from(&self.approvers);
+        }
+        requirement.other_than_requester |= self.other_than_requester;
+        requirement
+    }
+
+    /// Returns true if calls of the tool need an approval each time.
+    pub(super) fn is_always(&self, call: &AuthorizeToolCall<'_>) -> bool {
+        self.always.contains(&call.tool_use.name) || self.always.contains(&call.tool.spec().name)
+    }
+
+    fn by_kind(&self, call: &AuthorizeToolCall<'_>, names: &[&str]) -> Option<ApprovalRequirement> {
+        if names.iter().all(|name| self.except.contains(*name)) {
+            return None;
+        }
+        let annotations = &call.tool.spec().annotations;
+        let reason = if self.all {
+            "each tool needs an approval"
+        } else if self.destructive && annotations.destructive == Some(true) {
+            "the tool is destructive"
+        } else if self.not_read_only && annotations.read_only != Some(true) {
+            "the tool may change things"
+        } else {
+            return None;
+        };
+        Some(ApprovalRequirement::new(reason))
+    }
+
+    fn classified(&self, call: &AuthorizeToolCall<'_>) -> Option<ApprovalRequirement> {
+        self.classifiers.iter().find_map(|classifier| classifier(call))
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("all", &self.all)
+            .field("tools", &self.tools)
+            .field("except", &self.except)
+            .field("always", &self.always)
+            .field("approvers", &self.approvers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the requirement of another hook: an object with a reason and who may approve, or any other JSON as the reason.
+fn of_hook(reason: &Value) -> Result<ApprovalRequirement, UnknownRequirement> {
+    match reason {
+        Value::String(text) => Ok(ApprovalRequirement::new(text)),
+        // Who may approve must not get lost.
+        Value::Object(fields) if fields.contains_key("approvers") || fields.contains_key("other_than_requester") => {
+            ApprovalRequirement::deserialize(reason).map_err(UnknownRequirement)
+        }
+        Value::Object(fields) => match fields.get("reason") {
+            Some(Value::String(text)) if fields.len() == 1 => Ok(ApprovalRequirement::new(text)),
+            _ => Ok(ApprovalRequirement::new(reason.to_string())),
+        },
+        other => Ok(ApprovalRequirement::new(other.to_string())),
+    }
+}
