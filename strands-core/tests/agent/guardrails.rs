@@ -165,7 +165,7 @@ async fn interleaved_blocks_keep_their_order_and_content() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_blocked_response_is_released() {
+async fn a_blocked_response_is_not_released() {
     let call = StreamEvent::tool_use(1, ToolUseStart::new("call-1", "look"));
     let events = [
         StreamEvent::text(0, "Some "),

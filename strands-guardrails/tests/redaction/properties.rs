@@ -156,7 +156,7 @@ async fn seen(prompt: &str, texts: &[Vec<&str>], arguments: &[&str], mode: Mode,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_original_is_emitted_stored_or_sent(
@@ -189,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn a_split_text_has_the_result_of_the_whole_text(text in noise(), cuts in cuts()) {
+    fn a_split_text_has_the_result_of_the_whole_text(text in prop_oneof![noise(), "\\PC{0,200}"], cuts in cuts()) {
         let whole = redactor().redact(&text);
         let chunks = split(&text, &cuts);
         let model = ScriptedModel::new([ScriptedTurn::events(response(&[chunks]))]);
