@@ -10,13 +10,15 @@ use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentEvent};
 
 /// Prose without numbers, as most responses are.
-const PROSE: &str = "The old town is small enough to walk through in an afternoon, and the harbour is right next to it. ";
+const PROSE: &str =
+    "The old town is small enough to walk through in an afternoon, and the harbour is right next to it. ";
 
 /// Numbers that are no personal data.
 const NUMBERS: &str = "On 2026-11-29 at 12:30 the fare was 1,234.56 EUR for order 1234567890, platform 12. ";
 
 /// Personal data of each default kind.
-const DATA: &str = "Write to ada@example.org or call +49 30 901820; card 4111 1111 1111 1111, account DE89 3704 0044 0532 0130 00. ";
+const DATA: &str =
+    "Write to ada@example.org or call +49 30 901820; card 4111 1111 1111 1111, account DE89 3704 0044 0532 0130 00. ";
 
 const BYTES: usize = 1 << 20;
 const STREAMED_BYTES: usize = 64 << 10;

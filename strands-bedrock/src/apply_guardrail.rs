@@ -137,7 +137,8 @@ impl Guardrail for BedrockGuardrail {
 /// Returns true if an assessment masks text, and has no other action.
 fn is_only_masked(assessment: &GuardrailAssessment) -> bool {
     let topics = assessment.topic_policy.iter().flat_map(|policy| &policy.topics).map(|topic| topic.action.as_str());
-    let content = assessment.content_policy.iter().flat_map(|policy| &policy.filters).map(|found| found.action.as_str());
+    let content =
+        assessment.content_policy.iter().flat_map(|policy| &policy.filters).map(|found| found.action.as_str());
     let words = assessment.word_policy.iter().flat_map(|policy| {
         let custom = policy.custom_words.iter().map(|word| word.action.as_str());
         custom.chain(policy.managed_word_lists.iter().map(|word| word.action.as_str()))

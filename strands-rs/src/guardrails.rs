@@ -5,4 +5,6 @@ pub use strands_core::guardrails::*;
 
 #[cfg(feature = "guardrails")]
 #[doc(inline)]
-pub use strands_guardrails::{PiiBuildError, PiiKind, PiiRedactor, PiiRedactorBuilder, PiiVault, Restorer, RestoringTool};
+pub use strands_guardrails::{
+    PiiBuildError, PiiKind, PiiRedactor, PiiRedactorBuilder, PiiVault, Restorer, RestoringTool,
+};

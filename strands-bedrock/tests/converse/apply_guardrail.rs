@@ -106,9 +106,13 @@ async fn text_that_is_masked_and_blocked_is_blocked() {
             "regexes": [],
         },
     });
-    for assessment in [both, json!({}), json!({"contentPolicy": {"filters": [
-        {"type": "VIOLENCE", "confidence": "HIGH", "action": "A_NEW_ACTION", "detected": true},
-    ]}})] {
+    for assessment in [
+        both,
+        json!({}),
+        json!({"contentPolicy": {"filters": [
+            {"type": "VIOLENCE", "confidence": "HIGH", "action": "A_NEW_ACTION", "detected": true},
+        ]}}),
+    ] {
         let server = Server::repeat(assessed("GUARDRAIL_INTERVENED", &["Blocked."], assessment)).await;
         let (mut agent, model) = agent(&server, "Fine.").await;
         let response = agent.prompt("Hello").await.unwrap();

@@ -123,7 +123,10 @@ async fn redacts_prompts_responses_and_tool_results() {
         ]
     );
     let result = agent.messages()[2].tool_results().next().unwrap();
-    assert_eq!(serde_json::to_value(&result.content[0]).unwrap(), json!({"json": {"b": [true, "[X]"], "[X]": "no [X]"}}));
+    assert_eq!(
+        serde_json::to_value(&result.content[0]).unwrap(),
+        json!({"json": {"b": [true, "[X]"], "[X]": "no [X]"}})
+    );
 }
 
 #[tokio::test]
@@ -154,12 +157,15 @@ async fn a_word_is_found_across_all_splits_and_held_back_by_its_window() {
 
 #[tokio::test]
 async fn interleaved_blocks_keep_their_order_and_content() {
-    let chunks = [(0, "a se"), (1, "b secr"), (0, "cret a"), (2, "c"), (1, "et b")].map(|(index, text)| StreamEvent::text(index, text));
-    for hook in [secrets(), GuardrailHook::new(Whole(|text: &str| Ok(Verdict::Rewrite(text.replace("secret", "[X]")))))] {
+    let chunks = [(0, "a se"), (1, "b secr"), (0, "cret a"), (2, "c"), (1, "et b")]
+        .map(|(index, text)| StreamEvent::text(index, text));
+    for hook in [secrets(), GuardrailHook::new(Whole(|text: &str| Ok(Verdict::Rewrite(text.replace("secret", "[X]")))))]
+    {
         let model = ScriptedModel::new([response(chunks.clone())]);
         let mut agent = guarded(&model, hook).await;
         agent.prompt("go").await.unwrap();
-        let texts: Vec<_> = agent.messages()[1].content.iter().map(|block| block.as_text().unwrap().to_owned()).collect();
+        let texts: Vec<_> =
+            agent.messages()[1].content.iter().map(|block| block.as_text().unwrap().to_owned()).collect();
         assert_eq!(texts, ["a [X] a", "b [X] b", "c"]);
     }
 }
@@ -262,7 +268,10 @@ async fn changed_reasoning_has_no_signature() {
         agent.prompt("go").await.unwrap();
         let ContentBlock::Reasoning(reasoning) = &agent.messages()[1].content[0] else { panic!("no reasoning") };
         let reasoning = reasoning.reasoning_text.as_ref().unwrap();
-        assert_eq!((reasoning.text.as_str(), reasoning.signature.as_deref()), (&*text.replace("secret", "[X]"), signature));
+        assert_eq!(
+            (reasoning.text.as_str(), reasoning.signature.as_deref()),
+            (&*text.replace("secret", "[X]"), signature)
+        );
     }
 }
 
@@ -350,7 +359,8 @@ async fn texts_beyond_the_limits_are_blocked() {
         }
     }
     let endless = (0..100).map(|_| StreamEvent::text(0, "0123"));
-    let arguments = [StreamEvent::tool_use(0, ToolUseStart::new("c", "look")), StreamEvent::tool_input(0, "0123456789")];
+    let arguments =
+        [StreamEvent::tool_use(0, ToolUseStart::new("c", "look")), StreamEvent::tool_input(0, "0123456789")];
     for (hook, events) in [
         (GuardrailHook::new(Short), endless.clone().collect::<Vec<_>>()),
         (no_bad_words().max_held_bytes(10), endless.collect()),
