@@ -24,6 +24,7 @@ pages! {
     limits: "limits.md",
     retries: "retries.md",
     hooks: "hooks.md",
+    guardrails: "guardrails.md",
     approval: "approval.md",
     authorization: "authorization.md",
     servers: "servers.md",
