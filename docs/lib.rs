@@ -24,6 +24,7 @@ pages! {
     limits: "limits.md",
     retries: "retries.md",
     hooks: "hooks.md",
+    identity: "identity.md",
     approval: "approval.md",
     servers: "servers.md",
     mcp: "mcp.md",
