@@ -296,10 +296,11 @@ impl<'a> Driver<'a> {
         run.limits().time().is_some_and(|limit| elapsed >= limit)
     }
 
-    /// Adds the time since the last call, and the usage of nested agents, to the run.
+    /// Adds the time since the last call, and the usage of nested agents, to the run. A suspended run does not change, so that
+    /// refused responses to its interrupts write nothing.
     pub(super) fn update_spent(&mut self) {
         let now = self.effects.now();
-        if let Some(run) = &mut self.work.run {
+        if let Some(run) = self.work.run.as_mut().filter(|_| !self.work.suspended) {
             run.set_spent(self.context.scope().budget.spent());
             run.add_elapsed(now.saturating_sub(self.began));
         }

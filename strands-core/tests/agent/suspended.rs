@@ -4,11 +4,13 @@
 use std::future::pending;
 
 use serde_json::{Value, json};
+use strands_core::hook::{BeforeInvocation, Hook, HookResult};
 use strands_core::message::Message;
 use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentBuilder, AgentError, InterruptResponse, Limits, Prompt, Repair, ToolAnnotations, ToolOutput, ToolPolicy,
+    Agent, AgentBuilder, AgentError, CancellationToken, InterruptResponse, Limits, Prompt, Repair, ToolAnnotations,
+    ToolOutput, ToolPolicy, async_trait,
 };
 
 use crate::support::{FnTool, Log, naming, newest_results, poll_once, template, tool};
@@ -435,4 +437,56 @@ async fn rejects_a_run_of_another_version() {
     let error = worker(&sessions, &responding("hi"), [book(&log)]).build().await.unwrap_err();
     assert!(error.to_string().contains("a suspended invocation"), "{error}");
     assert_eq!(sessions.record("default").unwrap(), record);
+}
+
+#[tokio::test]
+async fn refused_responses_write_nothing() {
+    let (log, sessions) = (Log::default(), sessions());
+    let approval = suspended(&sessions, &log).await;
+    let refuses = |builder: AgentBuilder| {
+        builder.on_before_invocation(|event| match event.responses.is_empty() {
+            true => Ok(()),
+            false => HookResult::Err("refused".into()),
+        })
+    };
+    let mut agent = refuses(worker(&sessions, &responding("booked"), [book(&log)])).build().await.unwrap();
+    let mut other = worker(&sessions, &responding("booked"), [book(&log)]).build().await.unwrap();
+    // The second failure writes what the first has changed.
+    for _ in 0..2 {
+        let error = agent.prompt(Prompt::none()).resume([approval.clone()]).await.unwrap_err();
+        assert!(matches!(error, AgentError::Hook { .. }), "{error:?}");
+        let unknown = InterruptResponse::new("x", true);
+        let error = agent.prompt(Prompt::none()).resume([unknown]).await.unwrap_err();
+        assert!(matches!(error, AgentError::UnknownInterrupt { .. }), "{error:?}");
+    }
+    // A write would be a conflict here.
+    other.prompt(Prompt::none()).resume([approval]).await.unwrap();
+    assert_eq!(log.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_during_the_check_of_responses_takes_none() {
+    let (log, sessions) = (Log::default(), sessions());
+    let approval = suspended(&sessions, &log).await;
+    let stalls = worker(&sessions, &responding("booked"), [book(&log)]).hook(Stalls);
+    let mut agent = stalls.build().await.unwrap();
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
+    let resumed = agent.prompt(Prompt::none()).resume([approval.clone()]).cancel_with(cancelled);
+    let response = resumed.await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::Cancelled);
+    assert_eq!((response.interrupts.len(), agent.interrupts().len()), (1, 1));
+    let mut other = worker(&sessions, &responding("booked"), [book(&log)]).build().await.unwrap();
+    other.prompt(Prompt::none()).resume([approval]).await.unwrap();
+    assert_eq!(log.lines().len(), 1);
+}
+
+/// Checks responses forever.
+struct Stalls;
+
+#[async_trait]
+impl Hook for Stalls {
+    async fn before_invocation(&self, _: &mut BeforeInvocation<'_>) -> HookResult {
+        pending().await
+    }
 }

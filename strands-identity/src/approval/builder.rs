@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use strands_core::hook::AuthorizeToolCall;
 
-use super::report::Reporter;
 use super::request::NAME;
 use super::rules::Rules;
 use super::{ApprovalHook, Trust};
-use crate::{ApprovalRequirement, AuditSink};
+use crate::{ApprovalRequirement, Audit};
 
 /// Builder for [`ApprovalHook`].
 #[derive(Clone, Debug)]
@@ -19,7 +18,7 @@ pub struct ApprovalHookBuilder {
     trust: Trust,
     expires_after: Option<Duration>,
     name: String,
-    reporter: Reporter,
+    audit: Audit,
 }
 
 impl ApprovalHookBuilder {
@@ -29,7 +28,7 @@ impl ApprovalHookBuilder {
             trust: Trust::Call,
             expires_after: None,
             name: NAME.to_owned(),
-            reporter: Reporter::default(),
+            audit: Audit::default(),
         }
     }
 
@@ -118,15 +117,18 @@ impl ApprovalHookBuilder {
         self
     }
 
-    /// Sets the audit of requests and responses. Default: none.
-    pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
-        self.reporter = Reporter::new(Arc::new(sink));
+    /// Sets the audit of requests and responses. Default: `tracing`.
+    ///
+    /// Without a record of it, no request is made, and no response is taken. A response is recorded before it is stored: of
+    /// two approvers at the same time, one gets a conflict although both are in the audit.
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
         self
     }
 
     /// Builds the hook.
     pub fn build(self) -> ApprovalHook {
-        let Self { rules, trust, expires_after, name, reporter } = self;
-        ApprovalHook { rules, trust, expires_after, name, reporter }
+        let Self { rules, trust, expires_after, name, audit } = self;
+        ApprovalHook { rules, trust, expires_after, name, audit }
     }
 }

@@ -1,10 +1,9 @@
 //! Errors of responses to approval requests.
 
-use std::error::Error as StdError;
-
 use strands_core::AgentError;
 
 use super::Trust;
+use crate::AuditError;
 
 /// An error of a response to an approval request. Nothing has changed, and the request is still open.
 ///
@@ -79,7 +78,7 @@ pub enum ApprovalError {
     },
     /// The audit could not record the response.
     #[error("the response could not be recorded in the audit")]
-    Audit(#[source] Box<dyn StdError + Send + Sync>),
+    Audit(#[source] AuditError),
 }
 
 strands_core::__debug_with_sources!(ApprovalError);

@@ -7,12 +7,12 @@ use serde_json::Value;
 use strands_core::Interrupt;
 use strands_core::hook::{AuthorizeToolCall, BeforeInvocation, Hook, HookContext, HookResult};
 
-use super::report::Reporter;
+use super::report::record;
 use super::request::{check_approver, is_named};
 use super::response::{Answer, Stamped};
 use super::rules::{Needed, Rules};
 use super::{ApprovalError, ApprovalHookBuilder, ApprovalRequest, Approver, Trust, binding, time};
-use crate::{ApprovalRequirement, AuditDecision, Fingerprint, Identity};
+use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
 
 /// A [`Hook`] that asks humans for the approval of tool calls.
 ///
@@ -74,7 +74,7 @@ pub struct ApprovalHook {
     pub(super) trust: Trust,
     pub(super) expires_after: Option<Duration>,
     pub(super) name: String,
-    pub(super) reporter: Reporter,
+    pub(super) audit: Audit,
 }
 
 /// Text of a denial for a response that does not fit the call.
@@ -190,7 +190,6 @@ impl ApprovalHook {
     /// Returns the request for the approval of a call.
     fn new_request(&self, event: &AuthorizeToolCall<'_>, requirement: ApprovalRequirement) -> ApprovalRequest {
         let (context, tool) = (event.context, &event.tool.spec().name);
-        let now = time::now();
         ApprovalRequest {
             interrupt_id: String::new(),
             session_id: context.session_id().map(str::to_owned),
@@ -200,8 +199,8 @@ impl ApprovalHook {
             input: event.input.clone(),
             requirement,
             requested_by: context.injected().map(Identity::without_claims),
-            requested_at: Some(time::text(now)),
-            expires_at: self.expires_after.map(|duration| time::text(time::after(now, duration))),
+            requested_at: Some(time::now()),
+            expires_at: self.expires_after.and_then(time::after),
             fingerprint: binding::in_context(context, &event.tool_use.tool_use_id, tool, event.input),
         }
     }
@@ -210,8 +209,8 @@ impl ApprovalHook {
     async fn request(&self, event: &mut AuthorizeToolCall<'_>, needed: Needed) {
         let request = self.new_request(event, needed.requirement);
         let reason = Some(request.requirement.reason.clone());
-        let recorded = self.reporter.record(AuditDecision::ApprovalRequested, &request, None, reason, event.context);
-        match (recorded.await, serde_json::to_value(&request)) {
+        let record = record(AuditDecision::ApprovalRequested, &request, None, reason, event.context);
+        match (self.audit.record(record).await, serde_json::to_value(&request)) {
             (Ok(()), Ok(reason)) => drop(event.interrupt(&self.name, reason)),
             _ => event.deny("the approval could not be requested"),
         }
@@ -268,8 +267,8 @@ impl ApprovalHook {
             Ok(answer) => (decision(answer.approves), answer.note.clone()),
             Err(error) => (AuditDecision::ApprovalRefused, Some(error.to_string())),
         };
-        let recorded = self.reporter.record(decision, &request, approver, reason, event.context).await;
-        match checked.and_then(|answer| recorded.map(|()| answer)) {
+        let recorded = self.audit.record(record(decision, &request, approver, reason, event.context)).await;
+        match checked.and_then(|answer| recorded.map(|()| answer).map_err(ApprovalError::Audit)) {
             Ok(answer) if answer.approves => self.approve(event, answer.trust)?,
             Ok(answer) => event.deny(denial(answer.note.as_deref())),
             Err(error) if event.context.is_direct() => return Err(error.into()),
@@ -302,9 +301,9 @@ impl Hook for ApprovalHook {
             };
             let recorded = match context.is_replay() {
                 true => Ok(()),
-                false => self.reporter.record(decision, &request, approver, reason, context).await,
+                false => self.audit.record(record(decision, &request, approver, reason, context)).await,
             };
-            outcome.and_then(|_| recorded)?;
+            outcome.and_then(|_| recorded.map_err(ApprovalError::Audit))?;
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Stamped {
         Self {
             approved: answer.approves,
             fingerprint,
-            at: time::text(time::now()),
+            at: time::now(),
             approver: approver.map(Identity::without_claims),
             requested_by: requester.map(Identity::without_claims),
             trust: answer.trust,

@@ -1,26 +1,20 @@
 //! Times of requests and responses: RFC 3339 in UTC with milliseconds.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use crate::audit::rfc3339;
 
 /// Returns the current time.
-pub(super) fn now() -> DateTime<Utc> {
-    Utc::now()
+pub(super) fn now() -> String {
+    rfc3339(SystemTime::now())
 }
 
-/// Formats a time.
-pub(super) fn text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-/// Returns the time after a duration, or the end of time.
-pub(super) fn after(time: DateTime<Utc>, duration: Duration) -> DateTime<Utc> {
-    let duration = TimeDelta::from_std(duration).ok();
-    duration.and_then(|duration| time.checked_add_signed(duration)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+/// Returns the time after a duration from now. `None` if the system has no such time.
+pub(super) fn after(duration: Duration) -> Option<String> {
+    SystemTime::now().checked_add(duration).map(rfc3339)
 }
 
 /// Returns true if a time has passed, or is not a time.
 pub(super) fn has_passed(time: &str) -> bool {
-    DateTime::parse_from_rfc3339(time).map_or(true, |time| time <= now())
+    humantime::parse_rfc3339(time).map_or(true, |time| time <= SystemTime::now())
 }

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 
 pub use json_lines::{AuditFileError, JsonLinesAudit};
 pub use memory::MemoryAudit;
+pub(crate) use record::rfc3339;
 pub use record::{AuditDecision, AuditRecord};
 pub use settings::{Audit, AuditError};
 pub use to_tracing::TracingAudit;

@@ -124,7 +124,7 @@ impl AuditRecord {
 }
 
 /// Formats a time as RFC 3339 in UTC with milliseconds.
-fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     let mut text = String::new();
     // `humantime` panics before 1970, and fails after the year 9999.
     let time = time.max(SystemTime::UNIX_EPOCH);

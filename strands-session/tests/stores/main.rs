@@ -24,6 +24,7 @@ mod files;
 mod half_characters;
 mod late_records;
 mod managers;
+mod open_interrupts;
 #[cfg(unix)]
 mod races;
 mod recreated_documents;
