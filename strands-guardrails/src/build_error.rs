@@ -40,7 +40,9 @@ pub enum PiiBuildError {
         label: String,
     },
     /// The label is not usable in placeholders.
-    #[error("invalid label `{label}`: expected 1 to 32 characters of `A-Z`, `0-9` and `_`, the first and last one a letter")]
+    #[error(
+        "invalid label `{label}`: expected 1 to 32 characters of `A-Z`, `0-9` and `_`, the first and last one a letter"
+    )]
     #[non_exhaustive]
     InvalidLabel {
         /// The label.

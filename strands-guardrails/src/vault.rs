@@ -131,7 +131,9 @@ impl PiiVault {
             entries.placeholders.iter().filter(|((_, original), _)| text.contains(original.as_str())).collect();
         // An original may contain another one.
         found.sort_by_key(|((_, original), placeholder)| (usize::MAX - original.len(), *placeholder));
-        found.into_iter().fold(text.to_owned(), |text, ((_, original), placeholder)| text.replace(original, placeholder))
+        found
+            .into_iter()
+            .fold(text.to_owned(), |text, ((_, original), placeholder)| text.replace(original, placeholder))
     }
 
     /// Replaces the originals in the strings of a JSON value by their placeholders.

@@ -18,7 +18,8 @@ use crate::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopRea
 
 /// Filters a response stream.
 pub(super) fn filtered(settings: Arc<Settings>, context: HookContext, stream: ModelStream) -> ModelStream {
-    let filter = ResponseFilter { settings, context, stream, blocks: Vec::new(), released: VecDeque::new(), is_blocked: false };
+    let filter =
+        ResponseFilter { settings, context, stream, blocks: Vec::new(), released: VecDeque::new(), is_blocked: false };
     Box::pin(stream::unfold(Box::new(filter), ResponseFilter::next))
 }
 

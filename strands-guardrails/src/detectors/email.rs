@@ -15,9 +15,9 @@ pub(super) fn find(text: &str, range: Range<usize>) -> impl Iterator<Item = Rang
     let last = range.end.saturating_add(MAX_LOCAL + 1);
     let after = text.get(range.start..).unwrap_or_default();
     let signs = after.match_indices('@').map(move |(at, _)| range.start + at).take_while(move |at| *at <= last);
-    signs.filter_map(|at| Some(start_of_local(text, at)?..end_of_domain(text, at + 1)?)).filter(move |found| {
-        range.contains(&found.start)
-    })
+    signs
+        .filter_map(|at| Some(start_of_local(text, at)?..end_of_domain(text, at + 1)?))
+        .filter(move |found| range.contains(&found.start))
 }
 
 /// Returns the start of the trailing characters that may belong to an address which continues.

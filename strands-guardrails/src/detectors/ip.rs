@@ -27,7 +27,11 @@ pub(super) fn version_4_at(bytes: &[u8], start: usize) -> Candidate {
         while is_digit(bytes, at) && at - first < 4 {
             at += 1;
         }
-        let value = bytes.get(first..at).unwrap_or_default().iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
+        let value = bytes
+            .get(first..at)
+            .unwrap_or_default()
+            .iter()
+            .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
         if at == first || at - first > 3 || value > 255 {
             return if at == first && at >= bytes.len() { Candidate::OPEN } else { Candidate::NONE };
         }

@@ -20,7 +20,9 @@ pub(super) fn phone_at(bytes: &[u8], start: usize) -> Candidate {
 /// Returns true if a position is within a number with a decimal point or a thousands separator.
 fn follows_number(bytes: &[u8], at: usize) -> bool {
     follows_digit(bytes, at)
-        || at.checked_sub(1).is_some_and(|before| matches!(bytes.get(before), Some(b'.' | b',')) && follows_digit(bytes, before))
+        || at
+            .checked_sub(1)
+            .is_some_and(|before| matches!(bytes.get(before), Some(b'.' | b',')) && follows_digit(bytes, before))
 }
 
 /// Returns a number after the international prefix `00`. It has separators, or it could be any number.

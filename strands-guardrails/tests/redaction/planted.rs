@@ -33,8 +33,20 @@ pub(crate) const DATA: [(&str, &str); 22] = [
 
 /// Text that is no personal data.
 const OTHER: [&str; 14] = [
-    "hello ", "Größe: ", "日本 ", "😀 ", "2026-11-29, ", "1,234.56 EUR; ", "order 1234567890, ", "\n", "(see page 12) ",
-    "{\"a\": [1, 2]} ", "LH 2026 ", "\\\"quoted\\\" ", "a.b@c ", "12:30:45; ",
+    "hello ",
+    "Größe: ",
+    "日本 ",
+    "😀 ",
+    "2026-11-29, ",
+    "1,234.56 EUR; ",
+    "order 1234567890, ",
+    "\n",
+    "(see page 12) ",
+    "{\"a\": [1, 2]} ",
+    "LH 2026 ",
+    "\\\"quoted\\\" ",
+    "a.b@c ",
+    "12:30:45; ",
 ];
 
 /// A part of a text: other text, or data between delimiters.

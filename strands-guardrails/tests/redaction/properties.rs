@@ -11,8 +11,8 @@ use strands_core::guardrails::GuardrailHook;
 use strands_core::models::{ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentEvent, BoxFuture, Journal, JournalError, JournalStep, StreamExt, Tool, ToolContext, ToolError, ToolOutput,
-    ToolSpec, async_trait,
+    Agent, AgentEvent, BoxFuture, Journal, JournalError, JournalStep, StreamExt, Tool, ToolContext, ToolError,
+    ToolOutput, ToolSpec, async_trait,
 };
 use strands_guardrails::{PiiKind, PiiRedactor, PiiVault};
 

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use strands_core::guardrails::GuardrailHook;
 use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
-use strands_core::{
-    Agent, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait,
-};
+use strands_core::{Agent, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 use strands_guardrails::{PiiBuildError, PiiRedactor, PiiVault, RestoringTool};
 
 use crate::planted::{assert_clean, split};
@@ -94,7 +92,10 @@ fn a_placeholder_of_another_vault_stays() {
     let (ada, bob) = (PiiVault::new(), PiiVault::new());
     PiiRedactor::new().redact_into("ada@example.org", &ada);
     PiiRedactor::new().redact_into("bob@example.org and bert@example.org", &bob);
-    assert_eq!(ada.restore("[EMAIL_1], [EMAIL_2], [EMAIL_01], [EMAIL]"), "ada@example.org, [EMAIL_2], [EMAIL_01], [EMAIL]");
+    assert_eq!(
+        ada.restore("[EMAIL_1], [EMAIL_2], [EMAIL_01], [EMAIL]"),
+        "ada@example.org, [EMAIL_2], [EMAIL_01], [EMAIL]"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! National insurance numbers of the United Kingdom.
 
-use crate::detectors::reading::{Candidate, Fixed, fixed, follows_alphanumeric, is_alphanumeric, bounded, separator};
+use crate::detectors::reading::{Candidate, Fixed, bounded, fixed, follows_alphanumeric, is_alphanumeric, separator};
 
 /// Length of a number: two letters, six digits, and a letter.
 const LENGTH: usize = 9;
@@ -12,7 +12,8 @@ pub(crate) fn insurance_number_at(bytes: &[u8], start: usize) -> Candidate {
     }
     let is_valid = |index: usize, character: u8| match index {
         0 | 1 => {
-            character.is_ascii_alphabetic() && !matches!(character.to_ascii_uppercase(), b'D' | b'F' | b'I' | b'Q' | b'U' | b'V')
+            character.is_ascii_alphabetic()
+                && !matches!(character.to_ascii_uppercase(), b'D' | b'F' | b'I' | b'Q' | b'U' | b'V')
         }
         2..=7 => character.is_ascii_digit(),
         _ => matches!(character.to_ascii_uppercase(), b'A'..=b'D'),
