@@ -25,6 +25,7 @@ pages! {
     retries: "retries.md",
     hooks: "hooks.md",
     guardrails: "guardrails.md",
+    identity: "identity.md",
     approval: "approval.md",
     authorization: "authorization.md",
     servers: "servers.md",
