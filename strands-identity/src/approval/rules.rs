@@ -48,18 +48,17 @@ impl Rules {
         let names = [call.tool_use.name.as_str(), call.tool.spec().name.as_str()];
         let any = |set: &HashSet<String>| names.iter().any(|name| set.contains(*name));
         let by_name = |reason: &str| ApprovalRequirement::new(reason);
-        let is_always = any(&self.always);
         let needed = match call.required_approval() {
             // The authorizer asks about this call: trust in the tool is no answer.
             Some(reason) if !reason.is_null() => Some((of_hook(reason)?, false)),
-            _ if is_always => Some((by_name("each call of the tool needs an approval"), false)),
+            _ if self.is_always(call) => Some((by_name("each call of the tool needs an approval"), false)),
             Some(_) => Some((by_name("the tool needs an approval"), true)),
             None if any(&self.tools) => Some((by_name("the tool needs an approval"), true)),
             None => self.by_kind(call, &names).or_else(|| self.classified(call)).map(|needed| (needed, true)),
         };
         Ok(needed.map(|(requirement, by_trust)| {
             let requirement = self.completed(requirement);
-            Needed { requirement, by_trust: by_trust && !is_always }
+            Needed { requirement, by_trust }
         }))
     }
 
