@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::event::{GuardedContent, GuardrailReport};
 use crate::scope::{AgentNames, Scope};
 use crate::stop_reason::StopReason;
 
@@ -36,9 +37,32 @@ pub(crate) fn tool_failed(scope: &Scope, tool: &str, tool_use_id: &str, cause: &
     event!(warn, scope, tool, tool_use_id, cause, "tool call failed");
 }
 
+/// Logs that a tool call failed, and is about to be repeated.
+pub(crate) fn tool_retry(
+    scope: &Scope,
+    tool: &str,
+    tool_use_id: &str,
+    attempt: u32,
+    delay: Duration,
+    cause: &'static str,
+) {
+    event!(warn, scope, tool, tool_use_id, attempt, delay_ms = millis(delay), cause, "tool retry");
+}
+
 /// Logs that the changed tools of a provider could not be listed or used.
 pub(crate) fn tool_refresh_failed(scope: &Scope) {
     event!(warn, scope, "tool refresh failed");
+}
+
+/// Logs that a guardrail changed or blocked content.
+pub(crate) fn guardrail(scope: &Scope, report: &GuardrailReport) {
+    let GuardrailReport { guardrail, content, action, count } = report;
+    event!(info, scope, guardrail, content = content.as_str(), action = action.as_str(), count, "guardrail");
+}
+
+/// Logs that the check of a guardrail failed.
+pub(crate) fn guardrail_failed(scope: &Scope, guardrail: &str, content: &GuardedContent, cause: &'static str) {
+    event!(error, scope, guardrail, content = content.as_str(), cause, "guardrail failed");
 }
 
 /// Logs that a conversation was repaired, when an agent was built or after a dropped invocation.

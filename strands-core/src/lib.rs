@@ -11,6 +11,7 @@ mod diagnostics;
 mod error_chain;
 mod event;
 mod event_loop;
+pub mod guardrails;
 mod history;
 pub mod hook;
 mod injected;
@@ -58,8 +59,8 @@ pub use promptable::{PromptRequest, PromptStream, Promptable};
 pub use schema_validation::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{
-    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolProvider,
-    ToolSet, ToolSetError, ToolSpec, Toolset,
+    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy,
+    ToolProvider, ToolSet, ToolSetError, ToolSpec, Toolset,
 };
 pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 pub use trace_context::{TraceContext, TraceContextError};

@@ -77,8 +77,9 @@ impl ToolSpec {
     }
 }
 
-/// Hints on the effects of a tool, as in MCP. They are not enforced, but an approved call whose outcome is unknown after a
-/// crash runs again only if the tool is `idempotent`.
+/// Hints on the effects of a tool, as in MCP. They are not enforced, but a call is repeated only if they allow it: an approved
+/// call whose outcome is unknown after a crash if the tool is `idempotent`, and a failed call, by the
+/// [policy](ToolPolicy::with_retries) of its tool, if that is `idempotent` or `read_only`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolAnnotations {
@@ -130,16 +131,28 @@ impl ToolAnnotations {
         self
     }
 
+    /// Returns true if a call can be repeated: the tool is declared idempotent or read-only.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.idempotent == Some(true) || self.read_only == Some(true)
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::new()
     }
 }
 
+/// Maximum number of retries of one call by the policy of its tool.
+pub(crate) const MAX_TOOL_RETRIES: u32 = 10;
+
+/// Default of [`ToolPolicy::retry_delay`].
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
 /// Settings of a tool's calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolPolicy {
-    /// Timeout of a call, after which the model gets an error result. `None`: the agent's default.
+    /// Timeout of a call, after which the model gets an error result. `None`: the agent's default. Each attempt of a call that
+    /// is repeated has this timeout.
     pub timeout: Option<Duration>,
     /// Never run concurrently with another tool of the same turn.
     pub exclusive: bool,
@@ -149,12 +162,30 @@ pub struct ToolPolicy {
     pub numeric_strings: bool,
     /// Accept an input schema that can't be compiled for validation.
     pub unsupported_schema: bool,
+    /// Number of times that a call is repeated after transient failures, for tools that are declared idempotent or read-only.
+    pub retries: u32,
+    /// Maximum wait before the first retry; it doubles with each one.
+    pub retry_delay: Duration,
+}
+
+impl Default for ToolPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl ToolPolicy {
-    /// Creates a policy without a timeout, for concurrent calls without approval.
+    /// Creates a policy without a timeout and retries, for concurrent calls without approval.
     pub const fn new() -> Self {
-        Self { timeout: None, exclusive: false, approval: false, numeric_strings: false, unsupported_schema: false }
+        Self {
+            timeout: None,
+            exclusive: false,
+            approval: false,
+            numeric_strings: false,
+            unsupported_schema: false,
+            retries: 0,
+            retry_delay: RETRY_DELAY,
+        }
     }
 
     /// Sets the timeout of a call.
@@ -175,6 +206,28 @@ impl ToolPolicy {
     #[must_use]
     pub const fn with_approval(mut self, approval: bool) -> Self {
         self.approval = approval;
+        self
+    }
+
+    /// Sets how many times a call is repeated after a transient failure, at most 10. Default: 0.
+    ///
+    /// Only tools whose [annotations](ToolAnnotations) are `idempotent` or `read_only` are repeated; for others, the setting
+    /// has no effect. Transient failures are timeouts, errors made by [`ToolError::retryable`](crate::ToolError::retryable), and
+    /// converted errors, which were not written for the model. Invalid arguments, other errors for the model, panics,
+    /// interrupts and denials are final.
+    ///
+    /// Between attempts is a random wait of at most [`retry_delay`](Self::with_retry_delay), which doubles with each retry, up
+    /// to 30 seconds; cancellation ends it. Hooks and approval see one call with one result, that of the last attempt.
+    #[must_use]
+    pub const fn with_retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Sets the maximum wait before the first retry. Default: 500 ms.
+    #[must_use]
+    pub const fn with_retry_delay(mut self, delay: Duration) -> Self {
+        self.retry_delay = delay;
         self
     }
 

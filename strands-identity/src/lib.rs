@@ -9,6 +9,7 @@ mod fingerprint;
 mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
+mod session_ids;
 
 pub use approval::{ApprovalError, ApprovalHook, ApprovalHookBuilder, ApprovalRequest, Approver, Trust};
 pub use audit::{
@@ -22,3 +23,13 @@ pub use authorization::{
 pub use authorization::{CedarAuthorizer, CedarError, CedarPolicies};
 pub use fingerprint::Fingerprint;
 pub use identity::Identity;
+#[cfg(feature = "jwt")]
+pub use jwt::{
+    ClaimPath, JwtAlgorithm, JwtError, JwtReason, JwtSetupError, JwtVerifier, JwtVerifierBuilder, MintError,
+    ServiceTokenMinter, ServiceTokenMinterBuilder,
+};
+pub use session_ids::{SessionIds, owns_session, session_id_for};
+// Secrets are part of the public API.
+#[cfg(feature = "jwt")]
+#[doc(no_inline)]
+pub use secrecy;

@@ -1,16 +1,20 @@
 //! Parser of the key lists in `#[tool(..)]`, `#[toolset(..)]` and `#[arg(..)]`. It reports all unknown keys, repeated keys
 //! and invalid values, each at its place.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, LitBool, LitStr, Path, Token, Visibility};
+use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitStr, Path, Token, Visibility};
 
 use crate::errors::Errors;
 use crate::message;
 
 /// Keys that a block can preset for its methods, in the order in which messages list them.
-const SETTING_KEYS: [&str; 11] = [
+const SETTING_KEYS: [&str; 14] = [
     "read_only",
     "destructive",
     "idempotent",
@@ -19,16 +23,38 @@ const SETTING_KEYS: [&str; 11] = [
     "approval",
     "numeric_strings",
     "timeout",
+    "retries",
+    "concurrency",
+    "rate",
     "strict",
     "output",
     "inline",
 ];
+
+/// Maximum number of retries, which the library enforces as well.
+const MAX_RETRIES: u32 = 10;
+/// Maximum number of concurrent calls of a tool.
+const MAX_CONCURRENCY: usize = 65_535;
 
 /// A boolean key with its span.
 #[derive(Clone, Copy)]
 pub(crate) struct Flag {
     pub(crate) on: bool,
     pub(crate) span: Span,
+}
+
+/// A number of retries with the span of its key.
+#[derive(Clone, Copy)]
+pub(crate) struct Retries {
+    pub(crate) count: u32,
+    pub(crate) span: Span,
+}
+
+/// A number of calls per interval.
+#[derive(Clone, Copy)]
+pub(crate) struct Rate {
+    pub(crate) calls: u32,
+    pub(crate) interval_millis: u64,
 }
 
 /// Keys that `#[tool]` and `#[toolset]` share.
@@ -45,6 +71,9 @@ pub(crate) struct Settings {
     pub(crate) output: Option<Flag>,
     pub(crate) inline: Option<Flag>,
     pub(crate) timeout_millis: Option<u64>,
+    pub(crate) retries: Option<Retries>,
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) rate: Option<Rate>,
 }
 
 impl Settings {
@@ -62,6 +91,9 @@ impl Settings {
             output: self.output.or(block.output),
             inline: self.inline.or(block.inline),
             timeout_millis: self.timeout_millis.or(block.timeout_millis),
+            retries: self.retries.or(block.retries),
+            concurrency: self.concurrency.or(block.concurrency),
+            rate: self.rate.or(block.rate),
         }
     }
 
@@ -69,6 +101,19 @@ impl Settings {
         let flag = match name {
             "timeout" => {
                 self.timeout_millis = Some(timeout(&text(key, input, "\"30s\"")?)?);
+                return Ok(());
+            }
+            "retries" => {
+                let count = number(key, input, "3", 0..=MAX_RETRIES, message::BAD_RETRIES)?;
+                self.retries = Some(Retries { count, span: key.span() });
+                return Ok(());
+            }
+            "concurrency" => {
+                self.concurrency = Some(number(key, input, "2", 1..=MAX_CONCURRENCY, message::BAD_CONCURRENCY)?);
+                return Ok(());
+            }
+            "rate" => {
+                self.rate = Some(rate(&text(key, input, "\"10/s\"")?)?);
                 return Ok(());
             }
             "read_only" => &mut self.read_only,
@@ -287,8 +332,41 @@ fn text(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<LitSt
     input.parse()
 }
 
+/// Parses a whole number within a range.
+fn number<N: FromStr<Err: Display> + PartialOrd>(
+    key: &Ident,
+    input: ParseStream<'_>,
+    example: &str,
+    range: RangeInclusive<N>,
+    message: &str,
+) -> syn::Result<N> {
+    value_sign(key, input, example)?;
+    let value: Expr = input.parse()?;
+    let parsed = match &value {
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => literal.base10_parse().ok(),
+        _ => None,
+    };
+    parsed.filter(|number| range.contains(number)).ok_or_else(|| syn::Error::new_spanned(&value, message))
+}
+
 fn timeout(literal: &LitStr) -> syn::Result<u64> {
+    millis(&literal.value()).ok_or_else(|| syn::Error::new(literal.span(), message::BAD_TIMEOUT))
+}
+
+/// Parses a rate such as `10/s` or `100/30s`.
+fn rate(literal: &LitStr) -> syn::Result<Rate> {
     let text = literal.value();
+    let parsed = text.split_once('/').and_then(|(calls, interval)| {
+        let calls = calls.parse().ok().filter(|calls| *calls > 0)?;
+        let counted = interval.starts_with(|c: char| c.is_ascii_digit());
+        let interval_millis = if counted { millis(interval) } else { millis(&format!("1{interval}")) }?;
+        Some(Rate { calls, interval_millis })
+    });
+    parsed.ok_or_else(|| syn::Error::new(literal.span(), message::BAD_RATE))
+}
+
+/// Returns the milliseconds of a positive duration such as `30s`.
+fn millis(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit_millis = match unit {
@@ -304,7 +382,6 @@ fn timeout(literal: &LitStr) -> syn::Result<u64> {
         .filter(|number| *number > 0)
         .zip(unit_millis)
         .and_then(|(number, millis)| number.checked_mul(millis))
-        .ok_or_else(|| syn::Error::new(literal.span(), message::BAD_TIMEOUT))
 }
 
 /// Returns the known key that differs by at most two letters.

@@ -9,7 +9,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Lit, Path, Type};
 
-use crate::attr::DefaultValue;
+use crate::attr::{DefaultValue, Rate};
 use crate::tool_fn::{Argument, Origin, ToolFn, peel};
 
 /// Returns the path of the module of `strands` for generated code. Its name contains the patch version, so that
@@ -240,7 +240,30 @@ impl Expander<'_> {
             let on = flag.on;
             quote!(.with_numeric_strings(#on))
         });
-        quote_spanned!(Span::mixed_site()=> #private::ToolPolicy::new() #timeout #exclusive #approval #numeric_strings)
+        let retries = settings.retries.map(|retries| {
+            let count = retries.count;
+            quote!(.with_retries(#count))
+        });
+        quote_spanned! {Span::mixed_site()=>
+            #private::ToolPolicy::new() #timeout #exclusive #approval #numeric_strings #retries
+        }
+    }
+
+    /// Generates a reference to the `ToolLimiter` of the function, in a `static`; `None` for a tool without limits.
+    pub(crate) fn limiter(&self) -> Option<TokenStream> {
+        let private = self.private;
+        let settings = &self.tool.settings;
+        let concurrency = settings.concurrency.map(|calls| quote!(.concurrency(#calls)));
+        let rate = settings.rate.map(
+            |Rate { calls, interval_millis }| quote!(.rate(#calls, #private::Duration::from_millis(#interval_millis))),
+        );
+        if concurrency.is_none() && rate.is_none() {
+            return None;
+        }
+        Some(quote_spanned! {Span::mixed_site()=> {
+            static __STRANDS_LIMITER: #private::ToolLimiter = #private::ToolLimiter::new() #concurrency #rate;
+            &__STRANDS_LIMITER
+        }})
     }
 
     /// Generates the boxed future of a call: reads the arguments, gets injected values, calls, and converts the output.

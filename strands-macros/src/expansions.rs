@@ -33,7 +33,7 @@ fn sync_function_with_all_keys() {
             shared.book(trip)
         }
     };
-    let keys = quote!(name = "book-trip", struct = BookTrip, crate = agents, read_only = false, approval, timeout = "2m", output);
+    let keys = quote!(name = "book-trip", struct = BookTrip, crate = agents, read_only = false, approval, timeout = "2m", retries = 0, concurrency = 2, rate = "10/s", output);
     insta::assert_snapshot!(pretty(crate::function::expand(keys, &function)));
 }
 

@@ -75,6 +75,13 @@ fn tool_impl(tool: &ToolFn, struct_name: &Ident, private: &TokenStream) -> Token
     let spec = expander.spec();
     let requires = requires(&expander);
     let policy = expander.policy();
+    let limiter = expander.limiter().map(|limiter| {
+        quote_spanned! {Span::mixed_site()=>
+            fn limiter(&self) -> #private::Option<&#private::ToolLimiter> {
+                #private::Some(#limiter)
+            }
+        }
+    });
     let site = Span::mixed_site();
     let (ctx, input) = (Ident::new("__ctx", site), Ident::new("__input", site));
     let function = &tool.sig.ident;
@@ -95,6 +102,7 @@ fn tool_impl(tool: &ToolFn, struct_name: &Ident, private: &TokenStream) -> Token
                 fn policy(&self) -> #private::ToolPolicy {
                     #policy
                 }
+                #limiter
                 fn checks_input(&self) -> bool {
                     true
                 }

@@ -141,16 +141,43 @@ use proc_macro::TokenStream;
 /// | `description = expr` | replaces the doc comment; `""` for none |
 /// | `struct = Name` | the name of the struct; default: the function's name in `PascalCase` |
 /// | `crate = path` | the path of `strands`, if it is renamed or re-exported |
-/// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, as in MCP; an approved call whose outcome is unknown after a crash runs again only if it is `idempotent` |
+/// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, as in MCP; `retries` need one of `read_only` and `idempotent`; an approved call whose outcome is unknown after a crash runs again only if it is `idempotent` |
 /// | `exclusive` | never runs concurrently with other tools of the same turn |
 /// | `approval` | a human has to approve each call |
 /// | `numeric_strings` | strings such as `"3"` are accepted where an argument is a number and not a string, for models that quote numbers |
-/// | `timeout = "30s"` | timeout of a call, in `ms`, `s`, `m` or `h` |
+/// | `timeout = "30s"` | timeout of each attempt of a call, in `ms`, `s`, `m` or `h` |
+/// | `retries = 3` | repeats a call after timeouts and errors that may not happen again, up to 10 times; only with `idempotent` or `read_only` |
+/// | `concurrency = 2` | at most 2 calls at the same time, of all agents in the process; further ones wait |
+/// | `rate = "10/s"` | at most 10 calls within any second, of all agents in the process; also `"100/m"`, `"5/30s"` |
 /// | `strict` | the provider enforces the schema |
 /// | `output` | publishes the schema of the return type |
 /// | `inline` | see above |
 ///
 /// Boolean keys also accept `= true` and `= false`.
+///
+/// # Retries and limits
+///
+/// An error that was written for the model is final: `ToolError::new`. Other errors, `ToolError::retryable` and timeouts are
+/// transient, and a call that fails with one is repeated if `retries` are left, after a wait of up to 0.5, 1, 2 .. 30 seconds
+/// with full jitter. `ToolPolicy::with_retries` has the details.
+///
+/// Limits hold for the function, not for an agent, so that agents which are built for each request share them. Calls wait in
+/// order, after approval; the wait is part of the timeout. `ToolLimiter` has the details.
+///
+/// ```
+/// # use strands::{Tool, ToolError, tool};
+/// /// Looks up a flight.
+/// #[tool(read_only, timeout = "10s", retries = 3, concurrency = 4, rate = "100/m")]
+/// async fn flight(number: u32) -> Result<String, ToolError> {
+///     match number {
+///         17 => Ok("on time".to_owned()),
+///         _ => Err(ToolError::new("no such flight")),
+///     }
+/// }
+///
+/// assert_eq!(Flight.policy().retries, 3);
+/// assert!(Flight.limiter().is_some());
+/// ```
 ///
 /// # Restrictions
 ///
@@ -229,7 +256,7 @@ pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
 /// | `prefix = "…"` | prefix of each tool's name |
 /// | `into = pub name` | instead of `Toolset`, a method `fn name(self: &Arc<Self>) -> Vec<Arc<dyn Tool>>` with this visibility |
 /// | `crate = path` | the path of `strands`, if it is renamed or re-exported |
-/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `numeric_strings`, `timeout`, `strict`, `output`, `inline` | defaults for the block's tools, which a method can override, such as with `read_only = false` |
+/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `numeric_strings`, `timeout`, `retries`, `concurrency`, `rate`, `strict`, `output`, `inline` | defaults for the block's tools, which a method can override, such as with `read_only = false` or `retries = 0`; each method has limits of its own, shared by all values of the type |
 #[proc_macro_attribute]
 pub fn toolset(keys: TokenStream, item: TokenStream) -> TokenStream {
     toolset::expand(keys.into(), &item.into()).into()

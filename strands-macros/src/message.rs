@@ -34,6 +34,10 @@ pub(crate) const ARG_WITHOUT_KEYS: &str = "`#[arg]` needs keys, such as `#[arg(d
 pub(crate) const BAD_TOOL_NAME: &str = "invalid tool name: names are 1 to 64 characters of `a-z A-Z 0-9 _ -`";
 pub(crate) const BAD_ARG_NAME: &str = "invalid argument name: names are 1 to 64 characters of `a-z A-Z 0-9 _ . -`; choose one with `#[arg(rename = \"…\")]`";
 pub(crate) const BAD_TIMEOUT: &str = "invalid timeout: write it like `500ms`, `30s` or `2m`";
+pub(crate) const BAD_RETRIES: &str = "`retries` must be a whole number from 0 to 10";
+pub(crate) const BAD_CONCURRENCY: &str = "`concurrency` must be a whole number from 1 to 65535";
+pub(crate) const BAD_RATE: &str = "invalid rate: write it like `10/s`, `100/m` or `5/30s`";
+pub(crate) const RETRIES_NOT_REPEATABLE: &str = "`retries` would repeat the effects of this tool: add `idempotent` if calling it twice is the same as calling it once, `read_only` if it changes nothing, or remove `retries`";
 pub(crate) const INLINE_ASYNC: &str = "`inline` is for sync functions: async functions never run on the blocking pool";
 pub(crate) const NUMERIC_WITHOUT_ARGUMENTS: &str =
     "`numeric_strings` is for arguments from the model: this tool has none";

@@ -113,6 +113,7 @@ fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
     let expander = Expander { tool, private };
     let spec = expander.spec();
     let policy = expander.policy();
+    let limiter = expander.limiter().map(|limiter| quote_spanned!(site=> .with_limiter(#limiter)));
     let (injected, owned) = expander.requires();
     let shared = format_ident!("__shared", span = site);
     let (ctx, input) = (format_ident!("__ctx", span = site), format_ident!("__input", span = site));
@@ -128,7 +129,7 @@ fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
             #private::injected_keys([#(#private::Some(#injected),)* #(#owned),*]),
             #policy,
             |#shared, #ctx, #input| #call,
-        )));
+        ) #limiter));
     }
 }
 

@@ -4,6 +4,7 @@
 use syn::spanned::Spanned;
 use syn::{GenericParam, Receiver, ReceiverKind, Safety, Signature, Type};
 
+use crate::attr::Flag;
 use crate::errors::Errors;
 use crate::message;
 use crate::tool_fn::{Argument, Origin, ToolFn, peel};
@@ -73,6 +74,16 @@ fn common(tool: &ToolFn, errors: &mut Errors) {
         && inline.on
     {
         errors.add(inline.span, message::INLINE_ASYNC);
+    }
+    let is_on = |flag: Option<Flag>| flag.is_some_and(|flag| flag.on);
+    if let Some(retries) = tool.settings.retries
+        && retries.count > 0
+        && !is_on(tool.settings.idempotent)
+        && !is_on(tool.settings.read_only)
+    {
+        // A default of the block is reported at the method that it does not fit.
+        let at = if tool.attr.settings.retries.is_some() { retries.span } else { tool.sig.ident.span() };
+        errors.add(at, message::RETRIES_NOT_REPEATABLE);
     }
     if let Some(numeric_strings) = tool.attr.settings.numeric_strings
         && numeric_strings.on

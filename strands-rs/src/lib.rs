@@ -154,9 +154,10 @@ pub use strands_core::{
     FromContext, InjectedKey, Interrupt, InterruptResponse, InterruptedCall, IntoToolOutput, Invocation, Journal,
     JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits, Plugin, Prompt, PromptRequest,
     PromptStream, Promptable, Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError,
-    StructuredOutput, Tool, ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolOutput, ToolPolicy,
-    ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext, TraceContextError, conversation,
-    hook, interrupt, lenient_json, message, metrics, schema, testing, tool, tools, toolset,
+    StructuredOutput, Tool, ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolLimiter,
+    ToolOutput, ToolPolicy, ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext,
+    TraceContextError, conversation, hook, interrupt, lenient_json, message, metrics, schema, testing, tool, tools,
+    toolset,
 };
 // Crates and items of other crates that public signatures name.
 #[doc(hidden)]

@@ -108,7 +108,7 @@ pub fn access(store: Arc<Store>, clock: Clock, audit: Audit) -> Result<Plugin, C
     let cedar = CedarAuthorizer::new(policies).session_facts(move |request| facts(request, &store, &clock));
     Ok(Plugin::new("access")
         .hook(AuthorizationHook::new(TravelAuthorizer { cedar }).audit(audit.clone()))
-        .hook(ApprovalHook::builder().build()))
+        .hook(ApprovalHook::builder().audit(audit).build()))
 }
 
 /// The policies, with one action for all tools of MCP servers, whose names the policies can't know.

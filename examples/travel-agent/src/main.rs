@@ -24,8 +24,8 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let store = Arc::new(args.store()?);
-    let (user, assumed) = args.identity.user(&store).await?;
     let audit = args.audit()?;
+    let (user, assumed) = args.identity.user(&store, &audit).await?;
     let mut terminal = Terminal::standard();
     if let Some(command) = &args.command {
         return Ok(exit_code(command.run(&args, &user.identity, (store, audit), &mut terminal).await?));

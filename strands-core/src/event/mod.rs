@@ -1,6 +1,7 @@
 //! Events and the response of an invocation, and their JSON format for clients of other releases and languages, over SSE and
 //! A2A. They belong to the lowest layer, so that tools can forward events of agents that they call.
 
+mod guardrail;
 mod json;
 mod known_types;
 mod milliseconds;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
+pub use guardrail::{GuardedContent, GuardrailAction, GuardrailReport};
 pub use response::AgentResponse;
 
 use crate::interrupt::Interrupt;
@@ -174,6 +176,17 @@ event_with_json! {
             /// Replacement of the response. A user interface should remove the output that was streamed before.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             assistant: Option<String>,
+        },
+        /// A guardrail of the program changed or blocked content; see [`guardrails`](crate::guardrails).
+        Guardrail {
+            /// Name of the guardrail.
+            guardrail: String,
+            /// Content that it checked.
+            content: GuardedContent,
+            /// Action that it took.
+            action: GuardrailAction,
+            /// Number of replaced parts, of rewritten texts, or 1 for blocked content.
+            count: u32,
         },
         /// A message was added to the history: the prompt, the model's response, or tool results.
         Message {

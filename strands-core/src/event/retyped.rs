@@ -27,6 +27,9 @@ impl AgentEvent {
             Self::ToolsChanged { added, removed, changed } => AgentEvent::ToolsChanged { added, removed, changed },
             Self::ToolRefreshFailed { error } => AgentEvent::ToolRefreshFailed { error },
             Self::Redacted { user, assistant } => AgentEvent::Redacted { user, assistant },
+            Self::Guardrail { guardrail, content, action, count } => {
+                AgentEvent::Guardrail { guardrail, content, action, count }
+            }
             Self::Message { message } => AgentEvent::Message { message },
             Self::ToolStart { tool_use } => AgentEvent::ToolStart { tool_use },
             Self::ToolProgress { tool_use, data } => AgentEvent::ToolProgress { tool_use, data },

@@ -104,14 +104,25 @@ impl Driver<'_> {
         }
         let mut cut_off = None;
         self.update_context();
-        let mut event = BeforeInvocation { context: &self.context, prompt, responses, interrupted, deny: None };
+        let mut event = BeforeInvocation {
+            context: &self.context,
+            prompt,
+            responses,
+            interrupted,
+            deny: None,
+            reports: Vec::new(),
+        };
         for hook in self.work.config.hooks() {
             match stop.race_unrecorded(hook.before_invocation(&mut event)).await {
                 Ok(result) => result.map_err(AgentError::in_hook("before_invocation"))?,
                 Err(reason) => cut_off = Some(reason),
             }
         }
-        self.denial = event.deny;
+        let BeforeInvocation { deny, reports, .. } = event;
+        self.denial = deny;
+        for report in reports {
+            self.emitter.emit(|| report.into()).await;
+        }
         Ok((self.denial.clone(), cut_off))
     }
 

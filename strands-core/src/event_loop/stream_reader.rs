@@ -183,6 +183,7 @@ impl StreamReader {
                 redact_user_content_message: user,
                 redact_assistant_content_message: assistant,
             } => Some(AgentEvent::Redacted { user, assistant }),
+            StreamEvent::Guardrail { report } => Some(report.into()),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::HookContext;
-use crate::event::AgentResponse;
+use crate::event::{AgentResponse, GuardrailReport};
 use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall};
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::models::{ModelError, StopReason};
@@ -31,6 +31,8 @@ pub struct BeforeInvocation<'a> {
     pub interrupted: &'a [InterruptedCall],
     /// If set, the model is not called, and this text is the response.
     pub deny: Option<String>,
+    /// Reports of guardrails, for the listener of the invocation's stream.
+    pub reports: Vec<GuardrailReport>,
 }
 
 /// Event of the tools that the model may call: at the start of an invocation, and after the tools of a provider have changed.
@@ -261,6 +263,8 @@ pub struct AfterToolCall<'a> {
     pub error: Option<&'a (dyn StdError + Send + Sync)>,
     /// Duration of the call.
     pub duration: Duration,
+    /// Reports of guardrails, for the listener of the invocation's stream.
+    pub reports: Vec<GuardrailReport>,
     /// If set, the result is discarded and the tool is called again, at most 8 times.
     pub retry: bool,
 }

@@ -53,7 +53,9 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 /// - It requests a `retry` at most 8 times in a row, and a `resume` at most 16 times in an invocation. The loop ignores
 ///   further requests, and a retry of a call that was approved by a response to an interrupt, unless its tool is idempotent.
 /// - The reason of a denial is not blank.
-/// - Messages, calls and results that it changes have content, and nest at most 100 levels of JSON.
+/// - Messages, calls, results and responses that it changes have content, and nest at most 100 levels of JSON.
+/// - Responses that it changes are to the same interrupts, and tools that it hides have valid names.
+/// - A response stream that it returns keeps to the contract of [`Model`](crate::models::Model).
 ///
 /// `testing::contract::check_hook` tests this contract (feature `contract`).
 ///

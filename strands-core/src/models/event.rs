@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StopReason;
+use crate::event::GuardrailReport;
 use crate::message::{Citation, ContentBlock, ProviderContent, Role};
 use crate::usage::{ModelMetrics, ProviderUsage, Usage};
 
@@ -96,6 +97,11 @@ pub enum StreamEvent {
         /// Replacement of the response.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         redact_assistant_content_message: Option<String>,
+    },
+    /// A guardrail of the program changed or blocked content of this response. It has no effect on the response.
+    Guardrail {
+        /// The report.
+        report: GuardrailReport,
     },
 }
 

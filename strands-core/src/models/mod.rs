@@ -37,13 +37,14 @@ pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelt
 pub use fallback::{Fallback, FallbackFailures, FallbackOn};
 pub use optional_text::OptionalText;
 pub use outgoing::{outgoing_content, outgoing_result};
+pub(crate) use rate_limit::Window;
 pub use rate_limit::{RateLimit, RateLimitExceeded};
 pub(crate) use recording::RecordedError;
 pub use recording::{Recorder, RecordingError, Replay, ReplayError, RequestDifference, RequestMatching, RequestPart};
 pub(crate) use request::Described;
 pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
-pub(crate) use retry::Failures;
 pub use retry::RetryPolicy;
+pub(crate) use retry::{Failures, backoff};
 pub use retry_after::parse_retry_after;
 pub use serialized::{MessageSerializer, NotedMessages, SerializedMessages};
 pub use turn::{Turn, TurnBuilder};

@@ -95,10 +95,7 @@ impl RetryPolicy {
         if !error.is_retryable() || failures.all >= self.max_attempts {
             return None;
         }
-        let backoff = |initial: Duration, failures: u32| {
-            let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-            initial.saturating_mul(doubled).min(self.max_delay).mul_f64(jitter)
-        };
+        let backoff = |initial, failures| backoff(initial, self.max_delay, failures, jitter);
         let delay = match error {
             ModelError::Unreachable { .. } if failures.unreachable > QUICK_RETRIES => return None,
             ModelError::MalformedOutput { .. } if failures.malformed > QUICK_RETRIES => return None,
@@ -108,6 +105,13 @@ impl RetryPolicy {
         };
         (elapsed.saturating_add(delay) <= self.max_elapsed).then_some(delay.min(self.max_delay))
     }
+}
+
+/// Returns a delay of full jitter: a part of `initial`, doubled with each failure after the first, up to `max`. `jitter` is a
+/// random number, at least 0.0 and below 1.0.
+pub(crate) fn backoff(initial: Duration, max: Duration, failures: u32, jitter: f64) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    initial.saturating_mul(doubled).min(max).mul_f64(jitter)
 }
 
 /// Maximum number of retries of errors that either disappear at once or stay: no connection, and malformed output.

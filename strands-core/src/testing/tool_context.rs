@@ -89,6 +89,8 @@ impl ToolContextBuilder {
             cancellation: OnceLock::new(),
             progress: None,
             responses: Arc::new(self.responses),
+            attempt: 1,
+            _permit: None,
         })
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::ToolError;
 use super::events::{ToolEvent, ToolEventSender};
+use super::{ToolError, ToolPermit};
 use crate::event::AgentEvent;
 use crate::injected::InjectedKey;
 use crate::interrupt::Interrupt;
@@ -34,6 +34,10 @@ pub(crate) struct ContextParts {
     /// `None` without a listener.
     pub(crate) progress: Option<ToolEventSender>,
     pub(crate) responses: Arc<BTreeMap<String, Value>>,
+    /// One-based number of the attempt.
+    pub(crate) attempt: u32,
+    /// Admission by the tool's limiter: a call counts until all clones of its context are gone.
+    pub(crate) _permit: ToolPermit,
 }
 
 /// The context of a running call. A clone that outlives the call is cancelled.
@@ -86,6 +90,13 @@ impl ToolContext {
     /// Returns the id of the agent's session, if it has one.
     pub fn session_id(&self) -> Option<&str> {
         self.parts.scope.agent.session_id.as_deref()
+    }
+
+    /// Returns the one-based number of the attempt: above 1 if the call failed before and is repeated, as the
+    /// [policy](crate::ToolPolicy::with_retries) of the tool allows. All attempts have the same
+    /// [`tool_use_id`](Self::tool_use_id), which can serve as an idempotency key.
+    pub fn attempt(&self) -> u32 {
+        self.parts.attempt
     }
 
     /// Returns the arguments as the model generated them.
@@ -153,6 +164,9 @@ impl ToolContext {
 
     /// Reports progress to the listener of the invocation's stream. Waits while the listener is behind, and returns at once
     /// without a listener.
+    ///
+    /// A call that is repeated by the policy of its tool has one start and one end, and reports the progress of all
+    /// [attempts](Self::attempt).
     ///
     /// # Errors
     ///

@@ -23,6 +23,7 @@ pub struct ToolError {
     text: String,
     /// True if the tool's author wrote the text for the model.
     explicit: bool,
+    retryable: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -36,7 +37,14 @@ pub(crate) enum ToolErrorKind {
 impl ToolError {
     /// Creates an error of a failed tool, with a text for the model.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { kind: ToolErrorKind::Failed, text: text.into(), explicit: true, source: None }
+        Self { kind: ToolErrorKind::Failed, text: text.into(), explicit: true, retryable: false, source: None }
+    }
+
+    /// Creates an error of a failure that may not happen again, such as an overloaded service, with a text for the model.
+    ///
+    /// The call is repeated if the tool's [policy](crate::ToolPolicy::with_retries) has retries.
+    pub fn retryable(text: impl Into<String>) -> Self {
+        Self { retryable: true, ..Self::new(text) }
     }
 
     /// Creates an error of invalid arguments, with a text for the model that names them and the reason.
@@ -73,6 +81,7 @@ impl ToolError {
                     kind: ToolErrorKind::Failed,
                     text: ErrorChain::for_model(&*source).to_string(),
                     explicit: false,
+                    retryable: true,
                     source: Some(source),
                 },
             },
@@ -90,6 +99,12 @@ impl ToolError {
             ToolErrorKind::Interrupt(interrupt) => Some(interrupt),
             _ => None,
         }
+    }
+
+    /// Returns true if the failure may not happen again: for errors made by [`retryable`](Self::retryable), and for converted
+    /// ones.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
     }
 
     /// Returns true if the tool's author wrote the text for the model, and false for a converted error.

@@ -1,9 +1,11 @@
 //! Tools: the trait that they implement, and the ordered set that an agent holds.
 
 mod catalog;
+mod configured;
 mod context;
 mod error;
 mod events;
+mod limiter;
 pub(crate) mod macro_support;
 mod output;
 mod output_parts;
@@ -17,13 +19,17 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 pub use crate::injected::InjectedKey;
+pub(crate) use crate::tool_spec::MAX_TOOL_RETRIES;
 pub(crate) use crate::tool_spec::is_valid_tool_name;
 pub use crate::tool_spec::{ToolAnnotations, ToolPolicy, ToolSpec};
 pub(crate) use catalog::{ListingError, ToolCatalog, ToolListing};
+pub use configured::ConfiguredTool;
 pub(crate) use context::{ContextParts, RunningCall};
 pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub(crate) use events::{EVENT_CAPACITY, ToolEvent, ToolEventReceiver, ToolEventSender, received};
+pub use limiter::ToolLimiter;
+pub(crate) use limiter::ToolPermit;
 pub use output::{IntoToolOutput, ToolOutput};
 pub use provider::ToolProvider;
 pub use set::{ToolSet, ToolSetError};
@@ -35,7 +41,7 @@ pub use set::{ToolSet, ToolSetError};
 ///
 /// # Contract
 ///
-/// - `spec` and `requires` always return the same value.
+/// - `spec`, `requires`, `policy` and `limiter` always return the same value.
 /// - Dropping the future ends the call.
 /// - Calls may run concurrently, also those of the same tool.
 /// - The loop rejects arguments that do not fit the input schema before `call`, unless `checks_input` says that `call`
@@ -110,9 +116,15 @@ pub trait Tool: Send + Sync {
         &[]
     }
 
-    /// Returns the call settings: timeout, approval, exclusivity.
+    /// Returns the call settings, such as the timeout and the retries.
     fn policy(&self) -> ToolPolicy {
         ToolPolicy::new()
+    }
+
+    /// Returns the limits of the tool: concurrent calls and calls per interval. Calls of all tools that return the same limiter
+    /// count together. Default: none.
+    fn limiter(&self) -> Option<&ToolLimiter> {
+        None
     }
 
     /// Returns true if `call` itself rejects arguments that do not fit the schema, with [`ToolError::invalid_input`].
@@ -147,6 +159,10 @@ macro_rules! forward_tool {
 
                 fn policy(&self) -> ToolPolicy {
                     (**self).policy()
+                }
+
+                fn limiter(&self) -> Option<&ToolLimiter> {
+                    (**self).limiter()
                 }
 
                 fn checks_input(&self) -> bool {

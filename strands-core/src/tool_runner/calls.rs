@@ -1,20 +1,19 @@
-//! Execution of tool calls: hooks, approval, arguments, timeouts and panics. Each call ends with exactly one result.
+//! Execution of tool calls: hooks, arguments, authorization, approval, and the run of the tool. Each call ends with exactly one
+//! result.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use futures_util::FutureExt;
 use futures_util::future::OptionFuture;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::approval::Approval;
 use super::arguments::validated;
+use super::execution::{Execution, FailureCause};
 use crate::depth;
 use crate::diagnostics;
 use crate::hook::{AfterToolCall, AuthorizeToolCall, BeforeToolCall, Hook, HookContext, MAX_RETRIES};
@@ -23,7 +22,7 @@ use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
 use crate::schema_validation::quoting;
-use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolEventSender, ToolOutput, ToolSet};
+use crate::tool::{Tool, ToolError, ToolEvent, ToolEventSender, ToolSet};
 
 /// Maximum number of characters of an unknown tool's name in an error. Valid names have at most 64.
 const MAX_NAME: usize = 80;
@@ -83,15 +82,6 @@ enum Authorization {
     Interrupted(Vec<Interrupt>),
 }
 
-/// Outcome of one attempt to call a tool.
-enum Execution {
-    Completed(ToolOutput),
-    /// The error, and its cause for diagnostics.
-    Failed(ToolError, &'static str),
-    Interrupted(Vec<Interrupt>),
-    HookFailed(AgentError),
-}
-
 impl ToolCalls {
     pub(crate) fn is_exclusive(&self, name: &str) -> bool {
         self.tools.get(name).is_some_and(|tool| tool.policy().exclusive)
@@ -129,7 +119,7 @@ impl ToolCalls {
             ended.is_known = tool.is_some();
             ended.call = Arc::clone(&call);
             let execution = match denied {
-                Some(reason) => Execution::Failed(ToolError::new(reason), "denied"),
+                Some(reason) => Execution::Failed(ToolError::new(reason), FailureCause::Denied),
                 None => self.execute(&call, tool.as_ref(), budget, &starting).await,
             };
             let (mut result, error) = match execution {
@@ -146,7 +136,7 @@ impl ToolCalls {
                 Execution::Failed(error, cause) => {
                     // The name of an unknown tool is text of the model, which diagnostics must not contain.
                     let name = if ended.is_known { call.name.as_str() } else { "unknown" };
-                    diagnostics::tool_failed(self.context.scope(), name, &call.tool_use_id, cause);
+                    diagnostics::tool_failed(self.context.scope(), name, &call.tool_use_id, cause.as_str());
                     (ToolResult::error(&requested.tool_use_id, self.text_for_model(&error)), Some(error))
                 }
             };
@@ -234,6 +224,7 @@ impl ToolCalls {
             result,
             error: error.map(|error| error as &(dyn StdError + Send + Sync)),
             duration: ended.duration,
+            reports: Vec::new(),
             retry: false,
         };
         for hook in self.settings.hooks.iter().rev() {
@@ -242,10 +233,14 @@ impl ToolCalls {
                 return false;
             }
         }
-        event.retry
+        let AfterToolCall { retry, reports, .. } = event;
+        for report in reports {
+            self.emit(|| ToolEvent::Forwarded(Box::new(report.into()))).await;
+        }
+        retry
     }
 
-    /// Validates the arguments, checks the approval and calls the tool.
+    /// Validates the arguments, checks authorization and approval, and runs the tool.
     async fn execute<F: Future<Output = ()>>(
         &self,
         call: &Arc<ToolUse>,
@@ -253,58 +248,31 @@ impl ToolCalls {
         budget: &Arc<Budget>,
         starting: &impl Fn() -> F,
     ) -> Execution {
-        let Some(tool) = tool else { return Execution::Failed(self.unknown(&call.name), "unknown_tool") };
+        let Some(tool) = tool else { return Execution::Failed(self.unknown(&call.name), FailureCause::UnknownTool) };
         let input = match validated(&call.input, tool, &self.tools) {
             Ok(input) => input,
-            Err(error) => return Execution::Failed(ToolError::invalid_input(error), "invalid_input"),
+            Err(error) => return Execution::Failed(ToolError::invalid_input(error), FailureCause::InvalidInput),
         };
         let approval = match self.authorize(call, &input, tool, budget).await {
             Ok(Authorization::Approved) => Approval::Granted,
             Ok(Authorization::Undecided { required }) => Approval::of(call, &**tool, required, &self.responses),
-            Ok(Authorization::Denied(reason)) => return Execution::Failed(ToolError::new(reason), "denied"),
+            Ok(Authorization::Denied(reason)) => {
+                return Execution::Failed(ToolError::new(reason), FailureCause::Denied);
+            }
             Ok(Authorization::Interrupted(interrupts)) => return Execution::Interrupted(interrupts),
             Err(failure) => return Execution::HookFailed(failure),
         };
         match approval {
             Approval::Granted => {}
             Approval::Denied => {
-                return Execution::Failed(ToolError::new("the user did not approve this call"), "not_approved");
+                return Execution::Failed(
+                    ToolError::new("the user did not approve this call"),
+                    FailureCause::NotApproved,
+                );
             }
             Approval::Requested(interrupt) => return Execution::Interrupted(vec![interrupt]),
         }
-        starting().await;
-        self.emit(|| ToolEvent::Start { tool_use: Arc::clone(call) }).await;
-        let scope = self.context.scope();
-        let ctx = RunningCall::new(ContextParts {
-            tool_use: Arc::clone(call),
-            scope: Arc::clone(scope),
-            budget: Arc::clone(budget),
-            cancellation: OnceLock::new(),
-            progress: self.events.clone(),
-            responses: Arc::clone(&self.responses),
-        });
-        // A tool may also panic while it creates its future.
-        let running = nesting::inside(budget, async { (**tool).call(ctx.context(), input).await });
-        let running = AssertUnwindSafe(running).catch_unwind();
-        let done = match tool.policy().timeout.or(self.settings.tool_timeout) {
-            Some(timeout) => match tokio::time::timeout(timeout, running).await {
-                Ok(done) => done,
-                Err(_) => {
-                    let error = ToolError::new(format!("tool `{}` did not finish within {timeout:?}", call.name));
-                    return Execution::Failed(error, "timeout");
-                }
-            },
-            None => running.await,
-        };
-        match done {
-            Ok(Ok(output)) => Execution::Completed(output),
-            Ok(Err(error)) => match error.as_interrupt() {
-                Some(interrupt) => Execution::Interrupted(vec![interrupt.clone()]),
-                None if error.is_invalid_input() => Execution::Failed(error, "invalid_input"),
-                None => Execution::Failed(error, "error"),
-            },
-            Err(panic) => Execution::Failed(panicked(&call.name, &*panic), "panic"),
-        }
+        self.run(call, tool, input, budget, starting).await
     }
 
     /// Calls `authorize_tool_call` hooks with the final call, until one denies it.
@@ -365,16 +333,10 @@ impl ToolCalls {
     }
 
     /// Sends an event to the listener, if there is one. The future waits while the listener is behind.
-    fn emit(&self, event: impl FnOnce() -> ToolEvent) -> OptionFuture<BoxFuture<'_, ()>> {
+    pub(super) fn emit(&self, event: impl FnOnce() -> ToolEvent) -> OptionFuture<BoxFuture<'_, ()>> {
         self.events.as_ref().and_then(|events| events.send(event())).into()
     }
 }
 
 /// A call after hooks, its tool if it exists, and the reason if it was denied.
 type Ready = (Arc<ToolUse>, Option<Arc<dyn Tool>>, Option<String>);
-
-fn panicked(tool: &str, panic: &(dyn Any + Send)) -> ToolError {
-    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = format!("tool `{tool}` panicked: {}", message.unwrap_or("no reason given"));
-    ToolError::from_source(text)
-}

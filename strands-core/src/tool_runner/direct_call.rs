@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CallEnd, CallSettings, EndedCall, ToolCalls, agent_event};
 use crate::depth;
 use crate::event::AgentEvent;
-use crate::hook::HookContext;
+use crate::hook::{HookContext, SelectTools};
 use crate::injected::InjectedValues;
 use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
@@ -158,6 +158,26 @@ impl Caller {
             (Err(_), Some(known)) => Ok(known.clone()),
             (Err(error), None) => Err(BuildError::from(error).into()),
         }
+    }
+
+    /// Lists the tools that hooks do not hide.
+    pub(super) async fn select(&self) -> Result<ToolSet, AgentError> {
+        let tools = self.list().await?;
+        if self.settings.hooks.is_empty() {
+            return Ok(tools);
+        }
+        let budget = Arc::new(Budget::new(nesting::current(), self.limits, None, None, Spent::default()));
+        let scope =
+            Scope::new(Arc::clone(&self.names), self.state.clone(), self.injected.clone(), Arc::clone(&budget), None);
+        let context = HookContext::direct(Arc::new(scope));
+        let mut event = SelectTools { context: &context, tools: &tools, hidden: Vec::new() };
+        for hook in &self.settings.hooks {
+            nesting::inside(&budget, hook.select_tools(&mut event))
+                .await
+                .map_err(AgentError::in_hook("select_tools"))?;
+        }
+        let hidden = event.hidden;
+        Ok(tools.changed(&hidden, &[])?)
     }
 
     /// Applies the checks that a call and its responses pass in a conversation.

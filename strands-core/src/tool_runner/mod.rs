@@ -3,8 +3,10 @@
 
 mod approval;
 mod arguments;
+mod attempts;
 mod calls;
 mod direct_call;
+mod execution;
 mod runner;
 
 pub(crate) use calls::{CallEnd, CallSettings, EndedCall, ToolCalls};

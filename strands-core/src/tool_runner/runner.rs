@@ -144,6 +144,17 @@ impl ToolRunner {
         self.caller.list().await
     }
 
+    /// Lists the tools that `select_tools` hooks do not hide, with those of tool providers. A server that offers tools lists them
+    /// for each of its users, whose identity is [injected](Self::inject) into a clone of the runner.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error as [`list_tools`](Self::list_tools) does, and [`AgentError::Hook`](crate::AgentError::Hook) if a hook
+    /// failed.
+    pub async fn select_tools(&self) -> Result<ToolSet, AgentError> {
+        self.caller.select().await
+    }
+
     /// Returns the [generation](ToolProvider::generation) of each tool provider. The list of tools may have changed if one of
     /// them has.
     pub fn generations(&self) -> Vec<u64> {

@@ -21,7 +21,7 @@ use crate::support::{FnTool, agent, assert_whole, listen, naming, newest_results
 
 /// A provider whose tools can be replaced.
 #[derive(Default)]
-struct Switchable {
+pub(crate) struct Switchable {
     tools: Mutex<Vec<Arc<dyn Tool>>>,
     generation: AtomicU64,
     listed: AtomicU64,
@@ -29,11 +29,11 @@ struct Switchable {
 }
 
 impl Switchable {
-    fn with(tools: Vec<Arc<dyn Tool>>) -> Arc<Self> {
+    pub(crate) fn with(tools: Vec<Arc<dyn Tool>>) -> Arc<Self> {
         Arc::new(Self { tools: Mutex::new(tools), ..Self::default() })
     }
 
-    fn switch_to(&self, tools: Vec<Arc<dyn Tool>>) {
+    pub(crate) fn switch_to(&self, tools: Vec<Arc<dyn Tool>>) {
         *self.tools.lock().unwrap() = tools;
         self.generation.fetch_add(1, Ordering::SeqCst);
     }

@@ -9,7 +9,7 @@ use strands_core::hook::BeforeToolCall;
 use strands_core::message::{Message, Role, ToolUse};
 use strands_core::models::{ErrorDetails, Fallback, ModelError};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, Limits, RetryPolicy, ToolError, ToolOutput};
+use strands_core::{Agent, Limits, RetryPolicy, ToolAnnotations, ToolError, ToolOutput, ToolPolicy, ToolRunner, tools};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -124,6 +124,25 @@ async fn diagnostics_report_failures_without_content() {
     one("limit reached", &["limit=\"limit_turns\"", "agent_id=mine"]);
     let all = lines.0.lock().unwrap().join("\n");
     assert!(!all.contains(CONTENT), "{all}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn diagnostics_report_retries_of_a_tool() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let annotations = ToolAnnotations::new().with_read_only(true);
+    let fails = tool("fails", |_, _| async { Err(ToolError::retryable(CONTENT)) });
+    let fails = fails.annotations(annotations).policy(ToolPolicy::new().with_retries(2));
+    ToolRunner::new(tools![fails]).unwrap().call("fails", json!({})).await.unwrap();
+    let retries = lines.of("tool retry");
+    assert_eq!(retries.len(), 2, "{retries:?}");
+    for (retry, attempt) in retries.iter().zip(["attempt=1", "attempt=2"]) {
+        for part in ["WARN", "tool=\"fails\"", "tool_use_id=", "delay_ms=", "cause=\"error\"", attempt] {
+            assert!(retry.contains(part), "{part}: {retry}");
+        }
+    }
+    assert_eq!(lines.of("tool call failed").len(), 1);
+    assert!(!lines.0.lock().unwrap().join("\n").contains(CONTENT));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use serde_json::json;
 use strands_core::hook::{
-    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, Hook, HookResult, MessageAdded,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
+    BeforeToolCall, BeforeTools, Hook, HookResult, MessageAdded, SelectTools,
 };
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, ToolOutput};
@@ -178,18 +178,26 @@ impl Hook for Hangs {
     async fn after_tool_call(&self, _: &mut AfterToolCall<'_>) -> HookResult {
         self.on_event("after_tool_call").await
     }
+    async fn select_tools(&self, _: &mut SelectTools<'_>) -> HookResult {
+        self.on_event("select_tools").await
+    }
+    async fn authorize_tool_call(&self, _: &mut AuthorizeToolCall<'_>) -> HookResult {
+        self.on_event("authorize_tool_call").await
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropping_during_a_hook_leaves_a_valid_history() {
     for event in [
         "before_invocation",
+        "select_tools",
         "message_added",
         "before_model_call",
         "after_model_call",
         "before_tools",
         "after_tools",
         "before_tool_call",
+        "authorize_tool_call",
         "after_tool_call",
     ] {
         for nth in 1..=5 {

@@ -1,10 +1,12 @@
 //! Tests of the agent loop, one module per subject, in one test program.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails panics")]
 
+mod authorizing;
 mod bounds;
 mod broken_streams;
 mod call_ids;
 mod calls;
+mod changed_responses;
 mod changing_tools;
 mod clears;
 mod conflicts;
@@ -19,6 +21,7 @@ mod fakes;
 mod fallback;
 mod hook_context;
 mod hook_failures;
+mod hook_sequences;
 mod hooks;
 mod injected_values;
 mod interrupts;
@@ -45,9 +48,11 @@ mod recorded_secrets;
 mod recording;
 mod regressions;
 mod replays;
+mod response_streams;
 mod retries;
 mod rewind;
 mod rounds;
+mod selected_tools;
 mod session_properties;
 mod shared_agents;
 mod spending;
@@ -59,6 +64,8 @@ mod support;
 mod suspended;
 mod suspended_output;
 mod tool_arguments;
+mod tool_limits;
 mod tool_lists;
+mod tool_retries;
 mod usage;
 mod valid_history;

@@ -59,6 +59,7 @@ fn builder() -> AgentBuilder {
 async fn a_hanging_hook_is_dropped_after_the_grace_period() {
     let events = [
         "before_invocation",
+        "select_tools",
         "after_invocation",
         "message_added",
         "before_model_call",
@@ -66,6 +67,7 @@ async fn a_hanging_hook_is_dropped_after_the_grace_period() {
         "before_tools",
         "after_tools",
         "before_tool_call",
+        "authorize_tool_call",
         "after_tool_call",
     ];
     for (event, by_time) in events.into_iter().flat_map(|event| [(event, false), (event, true)]) {

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use strands_core::hook::{
-    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, Hook, HookResult,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
+    BeforeToolCall, BeforeTools, Hook, HookContext, HookResult, SelectTools,
 };
 use strands_core::message::{Message, ToolResultContent};
+use strands_core::models::{ModelStream, StreamEvent};
 use strands_core::testing::contract::{Promise, check_hook};
 use strands_core::{AgentBuilder, tool};
 use tokio::sync::Semaphore;
@@ -41,6 +43,32 @@ impl Hook for Guard {
         }
         Ok(())
     }
+    async fn select_tools(&self, event: &mut SelectTools<'_>) -> HookResult {
+        tokio::task::yield_now().await;
+        event.hide("contract_repeat");
+        event.hide("delete_everything");
+        Ok(())
+    }
+    async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {
+        tokio::task::yield_now().await;
+        match event.tool_use.name.as_str() {
+            "contract_fail" => event.deny("not for anyone"),
+            "book" if event.interrupt("sure", "really?") == Some(json!(true)) => {
+                event.require_approval("it costs money")
+            }
+            _ => event.approve(),
+        }
+        Ok(())
+    }
+    fn response_stream(&self, _: &HookContext, stream: ModelStream) -> ModelStream {
+        Box::pin(stream.filter(|event| {
+            let is_kept = !matches!(event, Ok(StreamEvent::Metadata { .. }));
+            async move {
+                tokio::task::yield_now().await;
+                is_kept
+            }
+        }))
+    }
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
         tokio::time::sleep(Duration::from_millis(5)).await;
         event.result.content.push(ToolResultContent::Text("checked".into()));
@@ -59,7 +87,7 @@ fn with_user(may: bool) -> impl Fn(AgentBuilder) -> AgentBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn accepts_a_hook_that_authorizes_awaits_and_interrupts() {
+async fn accepts_a_hook_that_hides_authorizes_awaits_interrupts_and_changes_streams() {
     check_hook(Guard, with_user(true)).await.unwrap();
     check_hook(Arc::new(Guard) as Arc<dyn Hook>, with_user(false)).await.unwrap();
 }
@@ -234,6 +262,14 @@ enum Breaks {
     DeepensCall,
     EmptiesResult,
     DeepensResult,
+    DeniesAuthorization,
+    HidesNoName,
+    DeepensResponse,
+    AnswersAnotherInterrupt,
+    DropsStop,
+    RepeatsStart,
+    AddsAfterStop,
+    LeavesBlockOpen,
 }
 
 const BLANK: &str = " ";
@@ -249,9 +285,52 @@ impl Hook for Breaks {
             Self::DeniesInvocation => event.deny = Some(BLANK.into()),
             Self::EmptiesPrompt => event.prompt.clear(),
             Self::AddsBlankMessage => event.prompt.push(Message::user(BLANK)),
+            Self::DeepensResponse => event.responses.iter_mut().for_each(|response| response.response = deep()),
+            Self::AnswersAnotherInterrupt => {
+                event.responses.iter_mut().for_each(|response| response.interrupt_id.push('2'));
+            }
             _ => {}
         }
         Ok(())
+    }
+    async fn select_tools(&self, event: &mut SelectTools<'_>) -> HookResult {
+        if *self == Self::HidesNoName {
+            event.hide("no name");
+        }
+        Ok(())
+    }
+    async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {
+        match self {
+            Self::DeniesAuthorization => event.deny(BLANK),
+            Self::DeepensResponse | Self::AnswersAnotherInterrupt => event.require_approval("it costs money"),
+            _ => {}
+        }
+        Ok(())
+    }
+    fn response_stream(&self, _: &HookContext, stream: ModelStream) -> ModelStream {
+        let without = |stream: ModelStream, left_out: fn(&StreamEvent) -> bool| -> ModelStream {
+            Box::pin(stream.filter(move |event| {
+                let is_kept = !event.as_ref().is_ok_and(left_out);
+                async move { is_kept }
+            }))
+        };
+        match self {
+            Self::DropsStop => without(stream, |event| matches!(event, StreamEvent::MessageStop { .. })),
+            Self::LeavesBlockOpen => without(stream, |event| matches!(event, StreamEvent::ContentBlockStop { .. })),
+            Self::RepeatsStart | Self::AddsAfterStop => {
+                let first = *self == Self::RepeatsStart;
+                Box::pin(stream.flat_map(move |event| {
+                    let repeated = event.as_ref().ok().filter(|event| match event {
+                        StreamEvent::MessageStart { .. } => first,
+                        StreamEvent::MessageStop { .. } => !first,
+                        _ => false,
+                    });
+                    let repeated = repeated.cloned().map(Ok);
+                    stream::iter([Some(event), repeated].into_iter().flatten())
+                }))
+            }
+            _ => stream,
+        }
     }
     async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
         match self {
@@ -313,7 +392,13 @@ async fn detects_unbounded_repeats() {
 
 #[tokio::test(start_paused = true)]
 async fn detects_denials_without_a_reason() {
-    for hook in [Breaks::DeniesInvocation, Breaks::DeniesModelCall, Breaks::DeniesTools, Breaks::DeniesToolCall] {
+    for hook in [
+        Breaks::DeniesInvocation,
+        Breaks::DeniesModelCall,
+        Breaks::DeniesTools,
+        Breaks::DeniesToolCall,
+        Breaks::DeniesAuthorization,
+    ] {
         assert_eq!(broken(hook).await, Promise::HookDenialReason, "{hook:?}");
     }
 }
@@ -329,7 +414,17 @@ async fn detects_changes_that_are_empty_or_too_deep() {
         Breaks::DeepensCall,
         Breaks::EmptiesResult,
         Breaks::DeepensResult,
+        Breaks::HidesNoName,
+        Breaks::DeepensResponse,
+        Breaks::AnswersAnotherInterrupt,
     ] {
         assert_eq!(broken(hook).await, Promise::HookValidChanges, "{hook:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn detects_response_streams_out_of_order() {
+    for hook in [Breaks::DropsStop, Breaks::RepeatsStart, Breaks::AddsAfterStop, Breaks::LeavesBlockOpen] {
+        assert_eq!(broken(hook).await, Promise::HookResponseStream, "{hook:?}");
     }
 }

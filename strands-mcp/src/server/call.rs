@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientCapabilities, ErrorCode, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
@@ -96,8 +95,7 @@ impl<'a> Call<'a> {
         let Ok(_permit) = shared.calls.try_acquire() else {
             return Err(ErrorData::new(BUSY, "the server is busy: too many calls are running", None));
         };
-        let caller = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
-        let caller = caller.cloned().unwrap_or_default();
+        let caller = Caller::of(context);
         let Request { name, kind, arguments, request_state, input_responses } = request;
         let is_continued = request_state.is_some();
         let waiting = match request_state {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use strands_core::{Invocation, ToolCall};
+use rmcp::RoleServer;
+use rmcp::service::RequestContext;
+use strands_core::{Invocation, ToolCall, ToolRunner};
 
 /// The sender of a request, and values to inject into the tool calls of that request.
 ///
@@ -39,6 +41,12 @@ impl Caller {
         self
     }
 
+    /// Returns the caller of a request: anonymous over stdio, and for a server that identifies none.
+    pub(super) fn of(context: &RequestContext<RoleServer>) -> Self {
+        let caller = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Self>());
+        caller.cloned().unwrap_or_default()
+    }
+
     /// Returns the id.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
@@ -47,6 +55,11 @@ impl Caller {
     /// Injects the values, and the caller itself, into a tool call.
     pub(super) fn inject_into_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
         self.injections.iter().fold(call.inject(self.clone()), |call, value| value.add_to_call(call))
+    }
+
+    /// Injects the values, and the caller itself, into a runner.
+    pub(super) fn inject_into_runner(&self, runner: ToolRunner) -> ToolRunner {
+        self.injections.iter().fold(runner.inject(self.clone()), |runner, value| value.add_to_runner(runner))
     }
 
     /// Injects the values, and the caller itself, into an invocation of an agent.
@@ -67,6 +80,7 @@ impl fmt::Debug for Caller {
 /// A value of any type.
 trait Inject: Send + Sync {
     fn add_to_call(&self, call: ToolCall<'static>) -> ToolCall<'static>;
+    fn add_to_runner(&self, runner: ToolRunner) -> ToolRunner;
     fn add_to_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a>;
 }
 
@@ -75,6 +89,10 @@ struct Value<V>(V);
 impl<V: Clone + Send + Sync + 'static> Inject for Value<V> {
     fn add_to_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
         call.inject(self.0.clone())
+    }
+
+    fn add_to_runner(&self, runner: ToolRunner) -> ToolRunner {
+        runner.inject(self.0.clone())
     }
 
     fn add_to_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a> {

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::McpServer;
 use super::call::{Call, Outcome, Request, internal, shown};
+use super::caller::Caller;
 use super::claims::Claims;
 use super::client_state::ClientState;
 use super::connection::Connected;
@@ -170,10 +171,15 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let listing = self.shared.listings.current(&self.shared.runner).await.map_err(|error| internal("", &error))?;
-        Ok(ListToolsResult::with_all_items(listing.tools.clone()))
+        let failed = |error| internal("", &error);
+        let listing = self.shared.listings.current(&self.shared.runner).await.map_err(failed)?;
+        // Hooks may hide tools that the caller may not call.
+        let runner = Caller::of(&context).inject_into_runner(self.shared.runner.clone());
+        let selected = runner.select_tools().await.map_err(failed)?;
+        let tools = listing.tools.iter().filter(|tool| selected.get(&tool.name).is_some());
+        Ok(ListToolsResult::with_all_items(tools.cloned().collect()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

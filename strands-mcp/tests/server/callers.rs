@@ -1,6 +1,7 @@
 //! Callers of HTTP requests: their values, refusals, and what belongs to them.
 
 use serde_json::json;
+use strands::hook::{Hook, HookResult, SelectTools};
 use strands::mcp::axum::http::request::Parts;
 use strands::mcp::{Caller, IdentifyCaller, McpServer, Refusal};
 use strands::{async_trait, tool, tools};
@@ -44,6 +45,30 @@ async fn tools_get_the_values_of_the_caller() {
             let client = connected_to(&url, Client::default(), age, Some(name)).await;
             let result = client.call_tool(call("whoami", json!({}))).await.unwrap();
             assert_eq!(text(&result), format!("{} ({name})", name.to_uppercase()));
+        }
+    }
+}
+
+struct OnlyAnnPays;
+
+#[async_trait]
+impl Hook for OnlyAnnPays {
+    async fn select_tools(&self, event: &mut SelectTools<'_>) -> HookResult {
+        if event.context.injected::<User>().is_none_or(|user| user.0 != "ANN") {
+            event.hide("pay");
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_caller_does_not_see_hidden_tools() {
+    let url = served(server().hook(OnlyAnnPays)).await;
+    for age in AGES {
+        for (name, expected) in [("ann", vec!["whoami", "pay"]), ("bob", vec!["whoami"])] {
+            let client = connected_to(&url, Client::default(), age, Some(name)).await;
+            let listed = client.list_all_tools().await.unwrap();
+            assert_eq!(listed.iter().map(|tool| &*tool.name).collect::<Vec<_>>(), expected, "{name}");
         }
     }
 }

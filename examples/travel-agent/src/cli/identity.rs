@@ -3,6 +3,9 @@
 use std::error::Error;
 
 use clap::Args;
+use strands::identity::Audit;
+#[cfg(feature = "jwt")]
+use strands::identity::{JwtSetupError, JwtVerifier};
 use travel_agent::{
     access::{Role, User},
     error::TravelError,
@@ -54,11 +57,14 @@ impl IdentityArgs {
         not(feature = "jwt"),
         expect(clippy::unused_async, reason = "a token is verified with keys from a server")
     )]
-    pub(crate) async fn user(&self, store: &Store) -> Result<(User, bool), Box<dyn Error>> {
+    pub(crate) async fn user(&self, store: &Store, audit: &Audit) -> Result<(User, bool), Box<dyn Error>> {
         #[cfg(feature = "jwt")]
-        if let Some(identity) = self.token.identity().await? {
+        if let Some(token) = &self.token.token {
+            let identity = self.token.verifier(audit)?.verify(token).await?;
             return Ok((User::identified(store, identity)?, false));
         }
+        #[cfg(not(feature = "jwt"))]
+        let _ = audit;
         if let Some(user) = &self.user {
             return Ok((User::employee(store, user, self.role)?, false));
         }
@@ -70,5 +76,24 @@ impl IdentityArgs {
             }
             Some(Err(error)) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(feature = "jwt")]
+impl TokenArgs {
+    /// Returns the verifier of the token. The keys come over TLS, or from this machine.
+    fn verifier(&self, audit: &Audit) -> Result<JwtVerifier, JwtSetupError> {
+        let jwks = self.jwks.as_deref().unwrap_or_default();
+        let is_local =
+            ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"].iter().any(|local| jwks.starts_with(local));
+        JwtVerifier::builder()
+            .jwks_url(jwks)
+            .issuer(self.issuer.as_deref().unwrap_or_default())
+            .audience(self.audience.as_deref().unwrap_or_default())
+            .name_claim("username")
+            .roles_claim("roles")
+            .allow_http(is_local)
+            .audit(audit.clone())
+            .build()
     }
 }

@@ -66,7 +66,8 @@ fn is_content(event: &StreamEvent) -> bool {
         StreamEvent::MessageStart { .. }
         | StreamEvent::Fallback { .. }
         | StreamEvent::ContentBlockStop { .. }
-        | StreamEvent::Metadata { .. } => false,
+        | StreamEvent::Metadata { .. }
+        | StreamEvent::Guardrail { .. } => false,
         StreamEvent::ContentBlockStart { start, .. } => start.tool_use.is_some(),
         StreamEvent::ContentBlockDelta { delta, .. } => match delta {
             BlockDelta::Text(text) | BlockDelta::ReasoningContent(ReasoningDelta::Text(text)) => !text.is_empty(),

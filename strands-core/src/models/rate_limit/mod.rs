@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use self::reservation::{RateLimitedStream, Reservation};
-use self::window::Window;
+pub(crate) use self::window::Window;
 use super::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens};
 
 /// Default of [`RateLimit::max_wait`].

@@ -12,7 +12,7 @@ const PARTS: u32 = 64;
 
 /// Limit of the amount that may be spent within any interval.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     limit: u64,
     interval: Duration,
     spent: VecDeque<Spent>,
@@ -27,12 +27,12 @@ struct Spent {
 }
 
 impl Window {
-    pub(super) fn new(limit: u64, interval: Duration) -> Self {
+    pub(crate) fn new(limit: u64, interval: Duration) -> Self {
         Self { limit, interval, spent: VecDeque::new(), total: 0 }
     }
 
     /// Returns the wait until `amount` fits. An amount above the limit fits when the window is empty.
-    pub(super) fn wait(&mut self, amount: u64, now: Instant) -> Duration {
+    pub(crate) fn wait(&mut self, amount: u64, now: Instant) -> Duration {
         while self.spent.front().is_some_and(|oldest| now.duration_since(oldest.last) >= self.interval) {
             if let Some(oldest) = self.spent.pop_front() {
                 self.total = self.total.saturating_sub(oldest.amount);
@@ -50,7 +50,7 @@ impl Window {
         wait
     }
 
-    pub(super) fn spend(&mut self, amount: u64, now: Instant) {
+    pub(crate) fn spend(&mut self, amount: u64, now: Instant) {
         if amount == 0 {
             return;
         }
@@ -65,7 +65,7 @@ impl Window {
     }
 
     /// Subtracts an amount spent at `at`, unless it has left the window.
-    pub(super) fn refund(&mut self, amount: u64, at: Instant) {
+    pub(crate) fn refund(&mut self, amount: u64, at: Instant) {
         let within = |spent: &&mut Spent| spent.first <= at && at <= spent.last;
         if let Some(spent) = self.spent.iter_mut().rev().find(within) {
             let amount = amount.min(spent.amount);

@@ -77,7 +77,7 @@ impl TurnBuilder {
     /// response exceeds its maximum size.
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ModelError> {
         match event {
-            StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::ContentBlockStop { .. } | StreamEvent::Guardrail { .. } => {}
             StreamEvent::Fallback { usage, .. } => self.failed_usage.add(*usage),
             StreamEvent::MessageStart { provider, .. } => self.provider = provider.as_deref().map(str::to_owned),
             StreamEvent::ContentBlockStart { content_block_index, start } => {

@@ -51,7 +51,8 @@ pub async fn check_tool<T: Tool + ?Sized>(
 ) -> Result<(), ContractViolation> {
     let described = || {
         let requires: Vec<&str> = tool.requires().iter().map(InjectedKey::type_name).collect();
-        (tool.spec().clone(), requires, tool.policy(), tool.checks_input())
+        let limiter = tool.limiter().map(|limiter| std::ptr::from_ref(limiter).addr());
+        (tool.spec().clone(), requires, tool.policy(), limiter, tool.checks_input())
     };
     let before = described();
     let (example, validator) = checked_spec(tool, example)?;
@@ -79,7 +80,7 @@ pub async fn check_tool<T: Tool + ?Sized>(
     for (what, input) in invalid_inputs(&tool.spec().input_schema, &validator, example) {
         rejects(tool, ctx, &validator, &what, input).await?;
     }
-    ensure_eq(Promise::ToolStable, "the tool's spec, required values and policy", &before, &described())
+    ensure_eq(Promise::ToolStable, "the tool's spec, required values, policy and limiter", &before, &described())
 }
 
 /// Checks the spec, and that the example fits it. Returns the example as an object, and the compiled schema.

@@ -92,7 +92,7 @@ promises! {
         ModelHidesSecrets = "debug output, errors and events contain no secret",
     }
     "Tool" {
-        /// `spec`, `requires`, `policy` and `checks_input` always return the same value.
+        /// `spec`, `requires`, `policy`, `limiter` and `checks_input` always return the same value.
         ToolStable = "the tool's description doesn't change",
         /// The name is valid and the input schema is that of an object.
         ToolSpecValid = "the name is valid and the input schema is that of an object",
@@ -128,8 +128,12 @@ promises! {
         HookBoundedRepeats = "the number of retries, resumptions and interrupts is bounded",
         /// A denial has a reason that is not blank.
         HookDenialReason = "a denial has a reason",
-        /// Messages, calls and results that the hook changes have content and can be stored.
-        HookValidChanges = "changed messages, calls and results have content and can be stored",
+        /// Messages, calls, results and responses that the hook changes have content and can be stored, and hidden tools have
+        /// names of tools.
+        HookValidChanges = "changed messages, calls, results and responses have content and can be stored",
+        /// The response stream that the hook returns keeps to the contract of models: its events are in order, and it ends
+        /// with a stop event or with an error.
+        HookResponseStream = "a response stream is in order and ends with a stop event or an error",
     }
     "Promptable" {
         /// `name` and `description` always return the same value.

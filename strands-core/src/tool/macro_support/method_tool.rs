@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
-use crate::tool::{InjectedKey, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec};
+use crate::tool::{InjectedKey, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSpec};
 
 type Call<S> = for<'a> fn(&'a Arc<S>, &'a ToolContext, Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
 
@@ -15,12 +15,19 @@ pub struct MethodTool<S> {
     spec: ToolSpec,
     requires: Vec<InjectedKey>,
     policy: ToolPolicy,
+    limiter: Option<&'static ToolLimiter>,
     call: Call<S>,
 }
 
 impl<S> MethodTool<S> {
     pub fn new(shared: Arc<S>, spec: ToolSpec, requires: Vec<InjectedKey>, policy: ToolPolicy, call: Call<S>) -> Self {
-        Self { shared, spec, requires, policy, call }
+        Self { shared, spec, requires, policy, limiter: None, call }
+    }
+
+    #[must_use]
+    pub fn with_limiter(mut self, limiter: &'static ToolLimiter) -> Self {
+        self.limiter = Some(limiter);
+        self
     }
 }
 
@@ -35,6 +42,10 @@ impl<S: Send + Sync> Tool for MethodTool<S> {
 
     fn policy(&self) -> ToolPolicy {
         self.policy
+    }
+
+    fn limiter(&self) -> Option<&ToolLimiter> {
+        self.limiter
     }
 
     fn checks_input(&self) -> bool {

@@ -37,10 +37,10 @@ pub use std::clone::Clone;
 pub use std::convert::From;
 pub use std::default::Default;
 pub use std::marker::{Send, Sync};
-pub use std::option::Option::{None, Some};
+pub use std::option::Option::{self, None, Some};
 pub use std::result::Result::{self, Err, Ok};
 pub use std::vec::Vec;
 
 pub use super::{
-    InjectedKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec, Toolset,
+    InjectedKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSpec, Toolset,
 };

@@ -2,6 +2,7 @@
 
 use super::super::violation::{ContractViolation, Promise, ensure};
 use crate::depth;
+use crate::interrupt::InterruptResponse;
 use crate::message::{ContentBlock, Message, ToolResult, ToolResultContent, ToolUse};
 use crate::tool::is_valid_tool_name;
 
@@ -28,6 +29,25 @@ pub(super) fn messages(event: &str, before: &[Message], after: &[Message]) -> Re
         stored(event, depth::check_message(message))?;
     }
     Ok(())
+}
+
+/// Checks responses to interrupts that the hook has changed.
+pub(super) fn responses(before: &[InterruptResponse], after: &[InterruptResponse]) -> Result<(), ContractViolation> {
+    let event = "before_invocation";
+    for response in after.iter().filter(|response| !before.contains(response)) {
+        let known = before.iter().any(|known| known.interrupt_id == response.interrupt_id);
+        let expected = format!("responses to the same interrupts after `{event}`");
+        ensure(known, Promise::HookValidChanges, expected, || format!("{response:?}"))?;
+        stored(event, depth::check(&response.response))?;
+    }
+    Ok(())
+}
+
+/// Checks the names of the tools that the hook has hidden. A tool of that name need not exist.
+pub(super) fn hidden(names: &[String]) -> Result<(), ContractViolation> {
+    let invalid = names.iter().find(|name| !is_valid_tool_name(name));
+    let expected = "names of tools to hide in `select_tools`";
+    ensure(invalid.is_none(), Promise::HookValidChanges, expected, || format!("{invalid:?}"))
 }
 
 /// Checks a tool call that the hook has changed.

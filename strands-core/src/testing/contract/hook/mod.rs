@@ -4,6 +4,7 @@ mod changes;
 mod fixture;
 mod observations;
 mod observed_hook;
+mod observed_stream;
 mod repeats;
 mod scenarios;
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::super::polling::yield_once;
 use super::changes;
 use super::observations::Observations;
+use super::observed_stream::ObservedStream;
 use crate::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
     BeforeToolCall, BeforeTools, Hook, HookContext, HookResult, MAX_RESUMES, MAX_RETRIES, MessageAdded, SelectTools,
@@ -49,19 +50,24 @@ impl ObservedHook {
 #[deny(clippy::missing_trait_methods)]
 impl Hook for ObservedHook {
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
-        let (prompt, deny) = (event.prompt.clone(), event.deny.clone());
+        let (prompt, deny, responses) = (event.prompt.clone(), event.deny.clone(), event.responses.clone());
         self.call(self.hook.before_invocation(event)).await?;
+        self.observations.note(changes::responses(&responses, event.responses));
         self.observations.note(changes::denial("before_invocation", deny.as_deref(), event.deny.as_deref()));
         self.observations.note(changes::messages("before_invocation", &prompt, event.prompt));
         Ok(())
     }
 
     async fn select_tools(&self, event: &mut SelectTools<'_>) -> HookResult {
-        self.call(self.hook.select_tools(event)).await
+        let hidden = event.hidden.len();
+        self.call(self.hook.select_tools(event)).await?;
+        self.observations.note(changes::hidden(event.hidden.get(hidden..).unwrap_or_default()));
+        Ok(())
     }
 
     fn response_stream(&self, context: &HookContext, stream: ModelStream) -> ModelStream {
-        self.hook.response_stream(context, stream)
+        let stream = self.hook.response_stream(context, stream);
+        Box::pin(ObservedStream::new(stream, &self.observations))
     }
 
     async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {

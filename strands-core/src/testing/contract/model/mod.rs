@@ -15,6 +15,7 @@ use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
 use crate::message::Message;
 use crate::models::{Model, ModelRequest};
 use requests::Conversations;
+pub(super) use stream::EventOrder;
 use stream::{ReadStream, read_stream, responds};
 
 /// The most polls after which a call is dropped.

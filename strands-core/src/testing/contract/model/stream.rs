@@ -56,48 +56,66 @@ pub(super) async fn responds<M: Model + ?Sized>(model: &M, request: ModelRequest
 
 /// Checks that events are in the order of [`StreamEvent`].
 fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
-    let mut blocks = Blocks::default();
-    let (mut started, mut stopped) = (false, false);
-    for event in events {
-        let wrong = |expected: &str| {
-            ContractViolation::new(
-                Promise::ModelEventOrder,
-                expected,
-                format!("{event:?} among {} events", events.len()),
-            )
-        };
+    let mut order = EventOrder::default();
+    events.iter().try_for_each(|event| {
+        order.push(event).map_err(|expected| {
+            let observed = format!("{event:?} among {} events", events.len());
+            ContractViolation::new(Promise::ModelEventOrder, expected, observed)
+        })
+    })
+}
+
+/// The order of a response's events.
+#[derive(Default)]
+pub(in super::super) struct EventOrder {
+    blocks: Blocks,
+    started: bool,
+    stopped: bool,
+}
+
+impl EventOrder {
+    /// Returns true after the stop event.
+    pub(in super::super) fn is_complete(&self) -> bool {
+        self.stopped
+    }
+
+    /// Adds the next event. An error describes the expected order.
+    pub(in super::super) fn push(&mut self, event: &StreamEvent) -> Result<(), &'static str> {
         match event {
-            StreamEvent::RedactContent { .. } => {}
-            StreamEvent::Fallback { .. } if started => return Err(wrong("`Fallback` before `MessageStart`")),
+            StreamEvent::RedactContent { .. } | StreamEvent::Guardrail { .. } => {}
+            StreamEvent::Fallback { .. } if self.started => return Err("`Fallback` before `MessageStart`"),
             StreamEvent::Fallback { .. } => {}
-            StreamEvent::MessageStart { .. } if started => return Err(wrong("`MessageStart` once")),
+            StreamEvent::MessageStart { .. } if self.started => return Err("`MessageStart` once"),
             StreamEvent::MessageStart { role, .. } if *role != Role::Assistant => {
-                return Err(wrong("`MessageStart` of the assistant"));
+                return Err("`MessageStart` of the assistant");
             }
-            StreamEvent::MessageStart { .. } => started = true,
-            _ if !started => return Err(wrong("`MessageStart` first")),
+            StreamEvent::MessageStart { .. } => self.started = true,
+            _ if !self.started => return Err("`MessageStart` first"),
             // A provider may report usage at any time.
             StreamEvent::Metadata { .. } => {}
-            _ if stopped => return Err(wrong("no content and no other stop after `MessageStop`")),
-            StreamEvent::MessageStop { .. } if !blocks.open.is_empty() => {
-                return Err(wrong("`ContentBlockStop` of every block before `MessageStop`"));
+            _ if self.stopped => return Err("no content and no other stop after `MessageStop`"),
+            StreamEvent::MessageStop { .. } if !self.blocks.open.is_empty() => {
+                return Err("`ContentBlockStop` of every block before `MessageStop`");
             }
-            StreamEvent::MessageStop { .. } => stopped = true,
+            StreamEvent::MessageStop { .. } => self.stopped = true,
             StreamEvent::ContentBlockStart { content_block_index, .. } => {
-                let begins = blocks.begin(*content_block_index);
-                begins.then_some(()).ok_or_else(|| wrong("`ContentBlockStart` before anything else of its block"))?;
+                if !self.blocks.begin(*content_block_index) {
+                    return Err("`ContentBlockStart` before anything else of its block");
+                }
             }
             StreamEvent::ContentBlockDelta { content_block_index, .. } => {
-                let goes_on = blocks.open.contains(content_block_index) || blocks.begin(*content_block_index);
-                goes_on.then_some(()).ok_or_else(|| wrong("no delta of a block that has stopped"))?;
+                if !self.blocks.open.contains(content_block_index) && !self.blocks.begin(*content_block_index) {
+                    return Err("no delta of a block that has stopped");
+                }
             }
             StreamEvent::ContentBlockStop { content_block_index } => {
-                let ends = blocks.end(*content_block_index);
-                ends.then_some(()).ok_or_else(|| wrong("`ContentBlockStop` once for each block"))?;
+                if !self.blocks.end(*content_block_index) {
+                    return Err("`ContentBlockStop` once for each block");
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 #[derive(Default)]

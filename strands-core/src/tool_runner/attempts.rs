@@ -1,0 +1,124 @@
+//! Run of a tool whose call is authorized: its limits, its timeout, panics, and retries of transient failures.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::calls::ToolCalls;
+use super::execution::{Execution, FailureCause};
+use crate::diagnostics;
+use crate::message::ToolUse;
+use crate::models::backoff;
+use crate::nesting::{self, Budget};
+use crate::tool::{ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolPermit};
+
+/// Maximum wait before a retry.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
+
+impl ToolCalls {
+    /// Runs a tool, and again after transient failures if its policy has retries. `starting` is awaited once, right before
+    /// the first attempt.
+    pub(super) async fn run<F: Future<Output = ()>>(
+        &self,
+        call: &Arc<ToolUse>,
+        tool: &Arc<dyn Tool>,
+        mut input: Value,
+        budget: &Arc<Budget>,
+        starting: &impl Fn() -> F,
+    ) -> Execution {
+        let policy = tool.policy();
+        let retries = if tool.spec().annotations.is_repeatable() { policy.retries.min(MAX_TOOL_RETRIES) } else { 0 };
+        let timeout = policy.timeout.or(self.settings.tool_timeout);
+        let mut attempt = 1;
+        loop {
+            let (permit, time_left) = match self.admit(tool, timeout).await {
+                Ok(admitted) => admitted,
+                Err(()) => {
+                    let error = ToolError::new(format!("tool `{}` is busy; call it again later", call.name));
+                    return Execution::Failed(error, FailureCause::Busy);
+                }
+            };
+            if attempt == 1 {
+                starting().await;
+                self.emit(|| ToolEvent::Start { tool_use: Arc::clone(call) }).await;
+            }
+            let repeated = (attempt <= retries).then(|| input.clone());
+            let ctx = RunningCall::new(ContextParts {
+                tool_use: Arc::clone(call),
+                scope: Arc::clone(self.context.scope()),
+                budget: Arc::clone(budget),
+                cancellation: OnceLock::new(),
+                progress: self.events.clone(),
+                responses: Arc::clone(&self.responses),
+                attempt,
+                _permit: permit,
+            });
+            // A tool may also panic while it creates its future.
+            let running = nesting::inside(budget, async { (**tool).call(ctx.context(), input).await });
+            let running = AssertUnwindSafe(running).catch_unwind();
+            let ended = match time_left {
+                Some(time_left) => match tokio::time::timeout(time_left, running).await {
+                    Ok(ended) => execution(call, ended),
+                    Err(_) => timed_out(call, timeout.unwrap_or(time_left)),
+                },
+                None => execution(call, running.await),
+            };
+            match (ended, repeated) {
+                (Execution::Failed(error, cause), Some(repeated)) if cause.is_transient(&error) => {
+                    drop(ctx);
+                    let delay = backoff(policy.retry_delay, MAX_RETRY_DELAY, attempt, fastrand::f64());
+                    let scope = self.context.scope();
+                    diagnostics::tool_retry(scope, &call.name, &call.tool_use_id, attempt, delay, cause.as_str());
+                    // Boxed, since most calls have no retry.
+                    Box::pin(tokio::time::sleep(delay)).await;
+                    attempt += 1;
+                    input = repeated;
+                }
+                (ended, _) => return ended,
+            }
+        }
+    }
+
+    /// Waits until the limits of a tool admit a call. Returns the time that is left of the timeout.
+    async fn admit(
+        &self,
+        tool: &Arc<dyn Tool>,
+        timeout: Option<Duration>,
+    ) -> Result<(ToolPermit, Option<Duration>), ()> {
+        let Some(limiter) = tool.limiter() else { return Ok((None, timeout)) };
+        let began = Instant::now();
+        let permit = Box::pin(limiter.admit(timeout)).await.map_err(|_| ())?;
+        Ok((permit, timeout.map(|timeout| timeout.saturating_sub(began.elapsed()))))
+    }
+}
+
+fn execution(
+    call: &ToolUse,
+    ended: Result<Result<crate::tool::ToolOutput, ToolError>, Box<dyn Any + Send>>,
+) -> Execution {
+    match ended {
+        Ok(Ok(output)) => Execution::Completed(output),
+        Ok(Err(error)) => match error.as_interrupt() {
+            Some(interrupt) => Execution::Interrupted(vec![interrupt.clone()]),
+            None if error.is_invalid_input() => Execution::Failed(error, FailureCause::InvalidInput),
+            None => Execution::Failed(error, FailureCause::Error),
+        },
+        Err(panic) => Execution::Failed(panicked(&call.name, &*panic), FailureCause::Panic),
+    }
+}
+
+fn timed_out(call: &ToolUse, timeout: Duration) -> Execution {
+    let error = ToolError::new(format!("tool `{}` did not finish within {timeout:?}", call.name));
+    Execution::Failed(error, FailureCause::Timeout)
+}
+
+fn panicked(tool: &str, panic: &(dyn Any + Send)) -> ToolError {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = format!("tool `{tool}` panicked: {}", message.unwrap_or("no reason given"));
+    ToolError::from_source(text)
+}

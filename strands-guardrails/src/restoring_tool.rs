@@ -1,0 +1,75 @@
+//! Tools that get originals instead of placeholders.
+
+use strands_core::serde_json::Value;
+use strands_core::{
+    InjectedKey, Interrupt, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec, async_trait,
+};
+
+use crate::PiiVault;
+
+/// Tool whose arguments have the originals of the injected [`PiiVault`] in place of their placeholders.
+///
+/// The arguments are restored right before the tool runs: the conversation, events, journals and sessions have the
+/// placeholders. Add a [`GuardrailHook`](strands_core::guardrails::GuardrailHook) with a [`PiiRedactor`](crate::PiiRedactor), so
+/// that the originals in the result are redacted again. The reasons of interrupts that the tool raises get placeholders.
+/// Progress that the tool reports is emitted as it is.
+///
+/// A model can put a placeholder into any argument, so wrap only tools that may receive the data: a tool that sends
+/// requests to addresses chosen by the model would leak it.
+///
+/// ```
+/// use strands::guardrails::RestoringTool;
+/// use strands::{Tool, tool};
+///
+/// /// Books a trip.
+/// #[tool]
+/// async fn book_trip(email: String) -> String {
+///     format!("booked for {email}")
+/// }
+///
+/// let tool = RestoringTool::new(BookTrip);
+/// assert_eq!(tool.spec().name, "book_trip");
+/// ```
+#[derive(Clone, Debug)]
+pub struct RestoringTool<T> {
+    tool: T,
+}
+
+impl<T: Tool> RestoringTool<T> {
+    /// Wraps a tool.
+    pub fn new(tool: T) -> Self {
+        Self { tool }
+    }
+}
+
+#[async_trait]
+impl<T: Tool> Tool for RestoringTool<T> {
+    fn spec(&self) -> &ToolSpec {
+        self.tool.spec()
+    }
+
+    fn requires(&self) -> &[InjectedKey] {
+        self.tool.requires()
+    }
+
+    fn policy(&self) -> ToolPolicy {
+        self.tool.policy()
+    }
+
+    fn checks_input(&self) -> bool {
+        self.tool.checks_input()
+    }
+
+    async fn call(&self, ctx: &ToolContext, mut input: Value) -> Result<ToolOutput, ToolError> {
+        let Ok(vault) = ctx.injected::<PiiVault>() else { return self.tool.call(ctx, input).await };
+        vault.restore_json(&mut input);
+        self.tool.call(ctx, input).await.map_err(|error| match error.as_interrupt() {
+            Some(Interrupt { id, name, reason, .. }) => {
+                let mut reason = reason.clone();
+                vault.hide_json(&mut reason);
+                ToolError::interrupt(Interrupt::new(id, name, reason))
+            }
+            None => error,
+        })
+    }
+}
