@@ -24,6 +24,8 @@ pages! {
     limits: "limits.md",
     retries: "retries.md",
     hooks: "hooks.md",
+    guardrails: "guardrails.md",
+    identity: "identity.md",
     approval: "approval.md",
     authorization: "authorization.md",
     servers: "servers.md",
