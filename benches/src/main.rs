@@ -16,6 +16,7 @@ mod measure;
 mod openai;
 mod process;
 mod prompt;
+mod redaction;
 mod script;
 mod serve;
 mod start;
@@ -33,7 +34,8 @@ const USAGE: &str = "usage:
   compare [FILTER]                        times of the rows whose name contains FILTER, as ratios to the hand-written loop
   compare rows                            the names of the rows, each with the clock that measures it
   compare once ROW SIDE COUNT [prepare]   COUNT runs of one side after one to warm up, or their preparation alone
-  compare growth                          costs at growing numbers of turns, tools and streams, with exponents";
+  compare growth                          costs at growing numbers of turns, tools and streams, with exponents
+  compare redaction                       throughput of the redaction of personal data, in MB/s";
 
 fn main() {
     install_crypto_provider();
@@ -55,6 +57,7 @@ fn main() {
         ["once", row, side, count] => once(row, named(side), count.parse().unwrap(), true),
         ["once", row, side, count, "prepare"] => once(row, named(side), count.parse().unwrap(), false),
         ["growth"] => growth::print(),
+        ["redaction"] => redaction::print(),
         ["help" | "--help"] => println!("{USAGE}"),
         [filter] => table::print(filter),
         _ => {

@@ -19,6 +19,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod apply_guardrail;
 mod blocks;
 mod body;
 mod builder;
@@ -49,6 +50,7 @@ mod turns;
 /// Provider name in responses and in provider content.
 const PROVIDER: &str = "bedrock";
 
+pub use apply_guardrail::{BedrockGuardrail, BedrockGuardrailBuilder};
 pub use builder::{BedrockBuildError, BedrockModelBuilder};
 pub use error::BedrockCallError;
 pub use model::BedrockModel;

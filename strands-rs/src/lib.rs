@@ -101,6 +101,7 @@
 //! | store a session | [`session`], [`AgentBuilder::session_manager`], [`Agent::snapshot`] | [Sessions][b8] |
 //! | require human approval | [`ToolContext::interrupt`], [`Invocation::resume`] | [Human in the loop][b9] |
 //! | observe and steer the loop | [`hook::Hook`], [`Plugin`] | [Hooks and plugins][b10] |
+//! | check and redact prompts, responses and tool results | [`guardrails`] | [Guardrails][b17] |
 //! | keep a conversation in the context window | [`conversation`] | [Conversation managers][b11] |
 //! | test an agent without a model | [`testing::ScriptedModel`] | [Cookbook][b12] |
 //! | write a provider | [`models::Model`] | [A provider of your own][b13] |
@@ -123,6 +124,7 @@
 //! | `offline` | `OfflineModel`: rules instead of a model, for examples and tests without a key |
 //! | `session` | `FileSessionManager`: persistent conversations in local files, or in any object store |
 //! | `s3` | `S3SessionManager`: the same in Amazon S3 |
+//! | `guardrails` | `guardrails::PiiRedactor`: redaction of personal data |
 //! | `mcp` | `mcp`: tools of MCP servers for agents, and agents and tools as MCP servers |
 //! | `contract` | `testing::contract`: contract tests for your own models, tools, hooks, managers and others |
 //! | `tracing` (default) | `tracing` events for retries, fallbacks, failures, repairs and limits, without content |
@@ -143,6 +145,7 @@
 //! [b14]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/from-rig.md
 //! [b15]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/from-python-strands.md
 //! [b16]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/glossary.md
+//! [b17]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/guardrails.md
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -168,9 +171,6 @@ pub use strands_core::{
     bytes, indexmap, schemars, serde, serde_json, uuid,
 };
 
-#[cfg(feature = "guardrails")]
-#[doc(inline)]
-pub use strands_guardrails as guardrails;
 #[cfg(feature = "identity")]
 #[doc(inline)]
 pub use strands_identity as identity;
@@ -178,6 +178,7 @@ pub use strands_identity as identity;
 #[doc(inline)]
 pub use strands_mcp as mcp;
 
+pub mod guardrails;
 pub mod models;
 pub mod prelude;
 pub mod session;

@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod apply_guardrail;
 mod content_rules;
 mod error_responses;
 mod faults;

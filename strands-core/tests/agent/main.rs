@@ -19,6 +19,7 @@ mod drops;
 mod error_texts;
 mod fakes;
 mod fallback;
+mod guardrails;
 mod hook_context;
 mod hook_failures;
 mod hook_sequences;

@@ -10,6 +10,7 @@ mod broken_providers;
 mod broken_sessions;
 mod broken_tools;
 mod document_store;
+mod guardrail_hook;
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -59,6 +59,9 @@ pub(crate) fn event(name: &str, fields: Fields) -> Json {
         "partial_output" => vec![req("value", json_value())],
         "tool_refresh_failed" => vec![req("error", text())],
         "redacted" => vec![opt("user", text()), opt("assistant", text())],
+        "guardrail" => {
+            vec![req("guardrail", text()), req("content", text()), req("action", text()), req("count", any::<u32>())]
+        }
         "message" => vec![req("message", message())],
         "tool_start" => vec![req("tool_use", tool_use())],
         "tool_progress" => vec![req("tool_use", tool_use()), req("data", json_value())],

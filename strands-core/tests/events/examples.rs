@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use strands_core::guardrails::{GuardedContent, GuardrailAction};
 use strands_core::message::{
     Citation, ImageBlock, ImageFormat, Message, ProviderContent, ToolResult, ToolResultStatus, ToolUse,
 };
@@ -35,6 +36,12 @@ fn events() -> Vec<AgentEvent> {
         AgentEvent::ToolsChanged { added: vec!["search".into()], removed: vec![], changed: vec!["book".into()] },
         AgentEvent::ToolRefreshFailed { error: "the server is down".into() },
         AgentEvent::Redacted { user: None, assistant: Some("[redacted]".into()) },
+        AgentEvent::Guardrail {
+            guardrail: "pii".into(),
+            content: GuardedContent::ToolResult,
+            action: GuardrailAction::Redacted,
+            count: 2,
+        },
         AgentEvent::Message { message: Arc::new(Message::user("hi")) },
         AgentEvent::ToolStart { tool_use: Arc::clone(&tool_use) },
         AgentEvent::ToolProgress { tool_use: Arc::clone(&tool_use), data: json!(0.5) },
@@ -64,6 +71,7 @@ fn serializes_events_to_the_pinned_json() {
     {"type":"tools_changed","added":["search"],"removed":[],"changed":["book"]}
     {"type":"tool_refresh_failed","error":"the server is down"}
     {"type":"redacted","assistant":"[redacted]"}
+    {"type":"guardrail","guardrail":"pii","content":"tool_result","action":"redacted","count":2}
     {"type":"message","message":{"role":"user","content":[{"text":"hi"}]}}
     {"type":"tool_start","tool_use":{"toolUseId":"call-1","name":"one","input":{"a":1}}}
     {"type":"tool_progress","tool_use":{"toolUseId":"call-1","name":"one","input":{"a":1}},"data":0.5}

@@ -79,7 +79,7 @@ impl ApprovalHookBuilder {
     }
 
     /// Adds a role that may approve. It applies to calls for which neither an authorizer nor a function of
-    /// [`when`](Self::when) names roles. Default: none, so that everybody who can resume the agent may approve.
+    /// [`when`](Self::when) names roles. Default: none, so that each caller who can resume the agent may approve.
     pub fn by_role(mut self, role: impl Into<String>) -> Self {
         self.rules.approvers.push(role.into());
         self

@@ -149,7 +149,7 @@ pub enum AuditDecision {
     Approved,
     /// A human denied a tool call.
     Disapproved,
-    /// A response to an approval request was refused: it is unknown, late, or from somebody who may not approve.
+    /// A response to an approval request was refused: it is unknown, late, or its sender may not approve.
     ApprovalRefused,
     /// A token or another proof of an identity was refused.
     IdentityRefused,

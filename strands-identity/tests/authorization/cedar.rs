@@ -54,7 +54,7 @@ async fn runs_with(authorizer: CedarAuthorizer, identity: &Identity, input: Valu
     !direct(authorizer, identity, &Runs::default().tool("tool"), input).await.0
 }
 
-/// Whether a call runs if the condition is that of the only permit.
+/// Returns true if a call runs with a condition of the only permit.
 async fn satisfies(condition: &str, identity: &Identity, input: Value) -> bool {
     runs_with(authorizer(&format!("permit(principal, action, resource) when {{ {condition} }};")), identity, input)
         .await
@@ -126,6 +126,21 @@ async fn no_role_may_approve_what_two_policies_give_to_different_roles() {
     "#;
     let ended = direct(authorizer(policies), &with(&[]), &Runs::default().tool("t"), json!({})).await;
     assert_eq!(ended, (true, "no role may approve this call of `t`".to_owned()));
+}
+
+#[tokio::test]
+async fn an_approver_meets_the_requirements_of_all_policies() {
+    let policies = r#"
+        permit(principal, action, resource);
+        @ask("a") @approvers("x, y") forbid(principal, action, resource);
+        @ask("b") @other_than_requester forbid(principal, action, resource);
+        @ask("c") @approvers("y, z") forbid(principal, action, resource);
+    "#;
+    let (hook, _) = audited(authorizer(policies));
+    let runner = ToolRunner::new(tools![Runs::default().tool("t")]).unwrap().hook(hook).inject(with(&[]));
+    let ToolCallOutcome::Interrupted(interrupts) = runner.call("t", json!({})).await.unwrap() else { panic!() };
+    let expected = json!({"reason": "a; b; c", "approvers": ["y"], "other_than_requester": true});
+    assert_eq!(interrupts[0].reason["reason"], expected);
 }
 
 #[tokio::test]
@@ -203,8 +218,10 @@ async fn values_that_cedar_does_not_have_deny_the_call() {
     for input in [deep(90), wide(50_000), json!({"n": i64::MAX}), json!({"n": 12_345_678.1234})] {
         assert!(runs_with(authorizer("permit(principal, action, resource);"), &with(&[]), input).await);
     }
-    let claims = Identity::new("a").with_claim("list", json!([null]));
-    assert!(!runs_with(authorizer("permit(principal, action, resource);"), &claims, json!({})).await);
+    for claim in [json!([null]), deep(150)] {
+        let claims = Identity::new("a").with_claim("claim", claim);
+        assert!(!runs_with(authorizer("permit(principal, action, resource);"), &claims, json!({})).await);
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 #[doc(inline)]
 pub use strands_bedrock::{
-    BedrockBuildError, BedrockCallError, BedrockModel, BedrockModelBuilder, CacheConfig, CacheSection, CacheStrategy,
-    Guardrail, GuardrailStreamMode, GuardrailTrace, ServiceTier, ToolResultStatusPolicy,
+    BedrockBuildError, BedrockCallError, BedrockGuardrail, BedrockGuardrailBuilder, BedrockModel, BedrockModelBuilder,
+    CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace, ServiceTier,
+    ToolResultStatusPolicy,
 };
 // Crates that public signatures name.
 #[doc(no_inline)]
