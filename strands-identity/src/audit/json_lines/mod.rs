@@ -85,6 +85,25 @@ impl JsonLinesAudit {
     fn queue(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Writes all records of the queue, unless another task has written them.
+    async fn write_queue(self) {
+        let mut file = Arc::clone(&self.file).lock_owned().await;
+        let batch = mem::take(&mut *self.queue());
+        if batch.is_empty() {
+            return;
+        }
+        // Not awaited: the file stays locked until it is written.
+        drop(tokio::task::spawn_blocking(move || {
+            let lines: Vec<u8> = batch.iter().flat_map(|waiting| waiting.line.iter().copied()).collect();
+            let written = file.append(&lines).map_err(Arc::new);
+            drop(file);
+            for waiting in batch {
+                // A caller that was dropped does not need the result.
+                let _ = waiting.stored.send(written.clone());
+            }
+        }));
+    }
 }
 
 #[async_trait]
@@ -95,23 +114,8 @@ impl AuditSink for JsonLinesAudit {
         let capacity = Arc::clone(&self.capacity).acquire_owned().await?;
         let (sender, stored) = oneshot::channel();
         self.queue().push(Waiting { line, stored: sender, _capacity: capacity });
-        // The first one to get the file writes the records of all that wait. Another one may have written this record.
-        let mut file = Arc::clone(&self.file).lock_owned().await;
-        let batch = mem::take(&mut *self.queue());
-        if batch.is_empty() {
-            drop(file);
-        } else {
-            // Not awaited: the write goes on, with the file locked, if the caller is dropped.
-            drop(tokio::task::spawn_blocking(move || {
-                let lines: Vec<u8> = batch.iter().flat_map(|waiting| waiting.line.iter().copied()).collect();
-                let written = file.append(&lines).map_err(Arc::new);
-                drop(file);
-                for waiting in batch {
-                    // A caller that was dropped does not need the result.
-                    let _ = waiting.stored.send(written.clone());
-                }
-            }));
-        }
+        // A task of its own: if all callers were dropped, their records would fill the queue, and block all later ones.
+        tokio::spawn(self.clone().write_queue());
         Ok(stored.await??)
     }
 }
@@ -119,5 +123,33 @@ impl AuditSink for JsonLinesAudit {
 impl fmt::Debug for JsonLinesAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("JsonLinesAudit").field(&self.path).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use tokio::task::unconstrained;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::AuditDecision;
+
+    #[tokio::test]
+    async fn records_whose_callers_are_dropped_do_not_block_later_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let audit = JsonLinesAudit::open(&path).unwrap();
+        let record = AuditRecord::new(AuditDecision::Allowed);
+        // A disk that hangs.
+        let file = audit.file.lock().await;
+        for _ in 0..QUEUE {
+            assert!(unconstrained(audit.record(&record)).now_or_never().is_none());
+        }
+        drop(file);
+        timeout(Duration::from_secs(30), audit.record(&record)).await.unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), QUEUE + 1);
     }
 }
