@@ -57,7 +57,7 @@ pub(crate) type ToolPermit = Option<OwnedSemaphorePermit>;
 
 /// A call was not admitted in time, or too many others wait.
 #[derive(Debug)]
-pub(crate) struct Busy;
+pub(crate) struct ToolLimiterBusy;
 
 impl ToolLimiter {
     /// Creates a limiter without limits.
@@ -93,7 +93,7 @@ impl ToolLimiter {
     }
 
     /// Waits for admission, at most for a duration.
-    pub(crate) async fn admit(&self, most: Option<Duration>) -> Result<ToolPermit, Busy> {
+    pub(crate) async fn admit(&self, most: Option<Duration>) -> Result<ToolPermit, ToolLimiterBusy> {
         let queue = self.queue.get_or_init(|| Queue::new(self.concurrency, self.rate));
         if let Some(permit) = queue.try_admit() {
             return Ok(permit);
@@ -102,7 +102,7 @@ impl ToolLimiter {
         let deadline = most.and_then(|most| Instant::now().checked_add(most));
         let admitted = queue.admit(deadline);
         match deadline {
-            Some(deadline) => timeout_at(deadline, admitted).await.unwrap_or(Err(Busy)),
+            Some(deadline) => timeout_at(deadline, admitted).await.unwrap_or(Err(ToolLimiterBusy)),
             None => admitted.await,
         }
     }
@@ -143,7 +143,7 @@ impl Queue {
 
     /// Waits in the queue, for concurrency, and until the window has capacity: so that no call is in the window before it
     /// starts.
-    async fn admit(&self, deadline: Option<Instant>) -> Result<ToolPermit, Busy> {
+    async fn admit(&self, deadline: Option<Instant>) -> Result<ToolPermit, ToolLimiterBusy> {
         // These semaphores are never closed.
         let _turn = self.turns.acquire().await.ok();
         let permit = match &self.running {
@@ -152,7 +152,7 @@ impl Queue {
         };
         while let Err(wait) = self.spend() {
             if deadline.is_some_and(|deadline| wait > deadline.saturating_duration_since(Instant::now())) {
-                return Err(Busy);
+                return Err(ToolLimiterBusy);
             }
             tokio::time::sleep(wait).await;
         }
@@ -177,11 +177,11 @@ impl Queue {
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn enter(limiter: &'a ToolLimiter) -> Result<Self, Busy> {
+    fn enter(limiter: &'a ToolLimiter) -> Result<Self, ToolLimiterBusy> {
         let joined = |waiting: usize| (waiting < limiter.max_waiting).then(|| waiting.saturating_add(1));
         match limiter.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, joined) {
             Ok(_) => Ok(Self(&limiter.waiting)),
-            Err(_) => Err(Busy),
+            Err(_) => Err(ToolLimiterBusy),
         }
     }
 }

@@ -29,7 +29,7 @@ pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub(crate) use events::{EVENT_CAPACITY, ToolEvent, ToolEventReceiver, ToolEventSender, received};
 pub use limiter::ToolLimiter;
-pub(crate) use limiter::ToolPermit;
+pub(crate) use limiter::{ToolLimiterBusy, ToolPermit};
 pub use output::{IntoToolOutput, ToolOutput};
 pub use provider::ToolProvider;
 pub use set::{ToolSet, ToolSetError};

@@ -15,7 +15,9 @@ use crate::diagnostics;
 use crate::message::ToolUse;
 use crate::models::backoff;
 use crate::nesting::{self, Budget};
-use crate::tool::{ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolPermit};
+use crate::tool::{
+    ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolLimiterBusy, ToolOutput, ToolPermit,
+};
 
 /// Maximum wait before a retry.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
@@ -38,7 +40,7 @@ impl ToolCalls {
         loop {
             let (permit, time_left) = match self.admit(tool, timeout).await {
                 Ok(admitted) => admitted,
-                Err(()) => {
+                Err(ToolLimiterBusy) => {
                     let error = ToolError::new(format!("tool `{}` is busy; call it again later", call.name));
                     return Execution::Failed(error, FailureCause::Busy);
                 }
@@ -89,18 +91,16 @@ impl ToolCalls {
         &self,
         tool: &Arc<dyn Tool>,
         timeout: Option<Duration>,
-    ) -> Result<(ToolPermit, Option<Duration>), ()> {
+    ) -> Result<(ToolPermit, Option<Duration>), ToolLimiterBusy> {
         let Some(limiter) = tool.limiter() else { return Ok((None, timeout)) };
         let began = Instant::now();
-        let permit = Box::pin(limiter.admit(timeout)).await.map_err(|_| ())?;
+        let permit = Box::pin(limiter.admit(timeout)).await?;
         Ok((permit, timeout.map(|timeout| timeout.saturating_sub(began.elapsed()))))
     }
 }
 
-fn execution(
-    call: &ToolUse,
-    ended: Result<Result<crate::tool::ToolOutput, ToolError>, Box<dyn Any + Send>>,
-) -> Execution {
+/// Returns the outcome of a tool that has returned or panicked.
+fn execution(call: &ToolUse, ended: Result<Result<ToolOutput, ToolError>, Box<dyn Any + Send>>) -> Execution {
     match ended {
         Ok(Ok(output)) => Execution::Completed(output),
         Ok(Err(error)) => match error.as_interrupt() {

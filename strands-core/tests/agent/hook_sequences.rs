@@ -250,7 +250,7 @@ fn scenarios() -> Vec<(&'static str, Scenario)> {
             prompted(builder(&log, [text(), text()], []).on_after_invocation(continues)).await
         }
         "cancelled during the response": |log| {
-            ended_early(builder(&log, [ScriptedTurn::text("").stalling_after(0)], []), false).await
+            ended_early(builder(&log, [ScriptedTurn::text("").stalling_after(0)], []), false).await;
         }
         "cancelled during the response": |log| { ended_early(builder(&log, stalling(), []), false).await }
         "cancelled during a tool": |log| { ended_early(builder(&log, call(), [hanging()]), false).await }
@@ -274,22 +274,22 @@ fn scenarios() -> Vec<(&'static str, Scenario)> {
         }
         "resumed, approved": |log| {
             let turns = [ScriptedTurn::tool_use("wipe", json!({})), text()];
-            resumed(builder(&log, turns, [asks()]), &log, json!(true)).await
+            resumed(builder(&log, turns, [asks()]), &log, json!(true)).await;
         }
         "resumed, approved": |log| {
             let t = tool("t", |ctx, _| async move { ctx.interrupt("ask", "sure?").map(ToolOutput::json) });
-            resumed(builder(&log, call(), [t]), &log, json!("yes")).await
+            resumed(builder(&log, call(), [t]), &log, json!("yes")).await;
         }
         "resumed, not approved": |log| {
             let turns = [ScriptedTurn::tool_use("wipe", json!({})), text()];
-            resumed(builder(&log, turns, [asks()]), &log, json!(false)).await
+            resumed(builder(&log, turns, [asks()]), &log, json!(false)).await;
         }
         "resumed, response refused by `before_invocation`": |log| {
             let refuses = |event: &mut BeforeInvocation<'_>| -> HookResult {
                 if event.responses.is_empty() { Ok(()) } else { Err("not yours to approve".into()) }
             };
             let turns = [ScriptedTurn::tool_use("wipe", json!({})), text()];
-            resumed(builder(&log, turns, [asks()]).on_before_invocation(refuses), &log, json!(true)).await
+            resumed(builder(&log, turns, [asks()]).on_before_invocation(refuses), &log, json!(true)).await;
         }
         "limit of turns": |log| {
             prompted(builder(&log, call(), [naming("t")]).limits(Limits::new().turns(1))).await
@@ -360,16 +360,16 @@ fn scenarios() -> Vec<(&'static str, Scenario)> {
             agent.call_tool("t", json!({})).await.unwrap()
         }
         "direct call, denied by `before_tool_call` or invalid": |log| {
-            called(&log, naming("t"), |runner| runner.hook(Denies { before: true })).await
+            called(&log, naming("t"), |runner| runner.hook(Denies { before: true })).await;
         }
         "direct call, denied by `before_tool_call` or invalid": |log| {
-            called(&log, naming("t").schema(json!({"type": "object", "required": ["n"]})), |runner| runner).await
+            called(&log, naming("t").schema(json!({"type": "object", "required": ["n"]})), |runner| runner).await;
         }
         "direct call, denied by `authorize_tool_call`": |log| {
-            called(&log, naming("t"), |runner| runner.hook(Denies { before: false })).await
+            called(&log, naming("t"), |runner| runner.hook(Denies { before: false })).await;
         }
         "direct call, interrupted by the approval": |log| {
-            called(&log, naming("t").policy(ToolPolicy::new().with_approval(true)), |runner| runner).await
+            called(&log, naming("t").policy(ToolPolicy::new().with_approval(true)), |runner| runner).await;
         }
         "prompt that ends with a tool call": |log| {
             let mut agent = builder(&log, [text()], [naming("t")]).build().await.unwrap();

@@ -54,7 +54,7 @@ impl Hook for Guard {
         match event.tool_use.name.as_str() {
             "contract_fail" => event.deny("not for anyone"),
             "book" if event.interrupt("sure", "really?") == Some(json!(true)) => {
-                event.require_approval("it costs money")
+                event.require_approval("it costs money");
             }
             _ => event.approve(),
         }

@@ -79,7 +79,7 @@ impl ApprovalHookBuilder {
     }
 
     /// Adds a role that may approve. It applies to calls for which neither an authorizer nor a function of
-    /// [`when`](Self::when) names roles. Default: none, so that everybody who can resume the agent may approve.
+    /// [`when`](Self::when) names roles. Default: none, so that each caller who can resume the agent may approve.
     pub fn by_role(mut self, role: impl Into<String>) -> Self {
         self.rules.approvers.push(role.into());
         self
@@ -105,6 +105,9 @@ impl ApprovalHookBuilder {
     /// The time of the response counts: a call that was approved in time runs, also after a crash. A request that Strands wrote
     /// has no time, so that it can only be denied by a hook with an expiry. In direct tool calls nothing is stored, and
     /// requests do not expire.
+    ///
+    /// A durable engine may replay the response after the expiry. That is no error, if its
+    /// [`Journal::is_replaying`](strands_core::Journal::is_replaying) can tell.
     pub fn expires_after(mut self, expires_after: Duration) -> Self {
         self.expires_after = Some(expires_after);
         self

@@ -8,12 +8,12 @@ use crate::AuditError;
 /// An error of a response to an approval request. Nothing has changed, and the request is still open.
 ///
 /// It is the source of the [`AgentError::Hook`] with which the invocation ends: see [`of`](Self::of). A response to an
-/// interrupt that is not pending, since it is unknown or was answered before, is [`AgentError::UnknownInterrupt`] instead.
+/// interrupt that is not pending, since it is unknown or has a response already, is [`AgentError::UnknownInterrupt`] instead.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ApprovalError {
     /// No identity of an approver was injected.
-    #[error("nobody is known to respond to the request for `{tool}`: inject an `Approver` into the invocation")]
+    #[error("no approver is known for the request for `{tool}`: inject an `Approver` into the invocation")]
     NoApprover {
         /// The tool.
         tool: String,

@@ -14,7 +14,7 @@ use super::rules::{Needed, Rules};
 use super::{ApprovalError, ApprovalHookBuilder, ApprovalRequest, Approver, Trust, binding, time};
 use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
 
-/// A [`Hook`] that asks humans for the approval of tool calls.
+/// A [`Hook`] that requires human approval of tool calls.
 ///
 /// A call that needs an approval raises an interrupt, which ends the invocation; its reason is an [`ApprovalRequest`]. A
 /// response resumes the agent, in this process or in another one: [`ApprovalRequest::approve`] makes one, and plain `true` or
@@ -26,8 +26,8 @@ use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
 /// # Checks
 ///
 /// The identity that responds is the injected [`Approver`], or else the injected [`Identity`]. It must have one of the roles
-/// that may approve, and must be another than the requester where that is required. Whoever may approve a call may deny it,
-/// and its requester may. A response that fails a check is an [`ApprovalError`]: nothing changes, and the request stays open.
+/// that may approve, and must be another than the requester where that is required. An identity that may approve a call may
+/// deny it, and so may its requester. A response that fails a check is an [`ApprovalError`]: nothing changes, and the request stays open.
 ///
 /// An approval is bound to the session, the agent, the id of the call, the tool and the arguments. On anything else it is void:
 /// the tool does not run, and the model reads that it has to call it again.

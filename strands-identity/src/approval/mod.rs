@@ -1,4 +1,4 @@
-//! Approval of tool calls by humans: who may approve what, for how long, and bound to which call.
+//! Approval of tool calls by humans: requests, checked responses, and trust in tools.
 
 mod approver;
 mod binding;

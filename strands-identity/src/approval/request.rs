@@ -167,7 +167,7 @@ impl ApprovalRequest {
         check_approver(&self.requirement, &self.tool, self.requested_by.as_ref(), approver)
     }
 
-    /// Checks that an identity may deny the call: whoever may approve it, and its requester.
+    /// Checks that an identity may deny the call: one that may approve it, or its requester.
     pub(super) fn check_denier(&self, denier: Option<&Identity>) -> Result<(), ApprovalError> {
         let is_requester = self.requested_by.as_ref().zip(denier).is_some_and(|(one, other)| one.is_same_user(other));
         if is_requester {

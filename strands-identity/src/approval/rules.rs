@@ -1,4 +1,4 @@
-//! Rules: which calls need an approval.
+//! Rules for the calls that need an approval.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::ApprovalRequirement;
 /// Decides by a call whether it needs an approval.
 pub(super) type Classifier = dyn Fn(&AuthorizeToolCall<'_>) -> Option<ApprovalRequirement> + Send + Sync;
 
-/// Which calls need an approval, and by whom.
+/// Rules for the calls that need an approval, and for their approvers.
 #[derive(Clone, Default)]
 pub(super) struct Rules {
     pub(super) all: bool,
@@ -25,7 +25,7 @@ pub(super) struct Rules {
     pub(super) destructive: bool,
     pub(super) not_read_only: bool,
     pub(super) classifiers: Vec<Arc<Classifier>>,
-    /// Who may approve, unless an authorizer or a classifier names roles.
+    /// Roles that may approve, unless an authorizer or a classifier names some.
     pub(super) approvers: Vec<String>,
     pub(super) other_than_requester: bool,
 }
@@ -48,18 +48,17 @@ impl Rules {
         let names = [call.tool_use.name.as_str(), call.tool.spec().name.as_str()];
         let any = |set: &HashSet<String>| names.iter().any(|name| set.contains(*name));
         let by_name = |reason: &str| ApprovalRequirement::new(reason);
-        let is_always = any(&self.always);
         let needed = match call.required_approval() {
-            // The authorizer asks about this call: trust in the tool is no answer.
+            // The authorizer asks about this call: trust in the tool does not count.
             Some(reason) if !reason.is_null() => Some((of_hook(reason)?, false)),
-            _ if is_always => Some((by_name("each call of the tool needs an approval"), false)),
+            _ if self.is_always(call) => Some((by_name("each call of the tool needs an approval"), false)),
             Some(_) => Some((by_name("the tool needs an approval"), true)),
             None if any(&self.tools) => Some((by_name("the tool needs an approval"), true)),
             None => self.by_kind(call, &names).or_else(|| self.classified(call)).map(|needed| (needed, true)),
         };
         Ok(needed.map(|(requirement, by_trust)| {
             let requirement = self.completed(requirement);
-            Needed { requirement, by_trust: by_trust && !is_always }
+            Needed { requirement, by_trust }
         }))
     }
 

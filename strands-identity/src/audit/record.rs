@@ -149,7 +149,7 @@ pub enum AuditDecision {
     Approved,
     /// A human denied a tool call.
     Disapproved,
-    /// A response to an approval request was refused: it is unknown, late, or from somebody who may not approve.
+    /// A response to an approval request was refused: it is unknown, late, or its sender may not approve.
     ApprovalRefused,
     /// A token or another proof of an identity was refused.
     IdentityRefused,
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn formats_times_even_if_the_clock_is_wrong() {
-        let at = |seconds| rfc3339(SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1_000 + 7));
+        let at = |seconds: u64| rfc3339(SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1_000 + 7));
         assert_eq!(at(951_782_400), "2000-02-29T00:00:00.007Z");
         assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(9)), "1970-01-01T00:00:00.000Z");
         assert_eq!(at(253_402_300_799), "9999-12-31T23:59:59.007Z");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use super::{AuditRecord, AuditSink, TracingAudit};
 
@@ -122,7 +123,12 @@ impl Audit {
     /// [continues](Self::continue_on_failure) then. A decision without a record must not be acted on.
     pub async fn record(&self, record: AuditRecord) -> Result<(), AuditError> {
         let stored = AssertUnwindSafe(self.store(record)).catch_unwind();
-        let failure = match tokio::time::timeout(self.timeout, stored).await {
+        let stored = match Handle::try_current() {
+            Ok(_) => tokio::time::timeout(self.timeout, stored).await,
+            // There are no timers outside of a runtime: a token may be refused there.
+            Err(_) => Ok(stored.await),
+        };
+        let failure = match stored {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(source))) => AuditError::Failed { source },
             Ok(Err(_)) => AuditError::Panicked,

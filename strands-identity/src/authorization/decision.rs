@@ -33,7 +33,7 @@ pub enum Effect {
 pub struct ApprovalRequirement {
     /// The reason to show to the approver.
     pub reason: String,
-    /// Roles that may approve. Empty: everybody who may respond.
+    /// Roles that may approve. Empty: all identities that may respond.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
     /// True if the identity for which the agent works may not approve its own call. Default: false.
@@ -66,7 +66,7 @@ impl Decision {
 }
 
 impl ApprovalRequirement {
-    /// Creates a requirement that everybody who may respond can meet.
+    /// Creates a requirement that all identities that may respond can meet.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), ..Self::default() }
     }

@@ -21,7 +21,7 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 /// Time between two attempts while there are no keys at all.
 const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long fetched keys are used.
+/// Ages of fetched keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyAges {
     /// Age at which keys are fetched again.
@@ -32,8 +32,8 @@ pub(super) struct KeyAges {
 
 /// Keys of an issuer, fetched when they are needed.
 ///
-/// All callers share one fetch. It is a task of its own, so that a caller that is cancelled neither stops it for the others nor makes
-/// the next one start it again.
+/// All callers share one fetch. It is a task of its own, so that a caller that is cancelled neither stops it for the others nor
+/// makes the next one start it again.
 pub(super) struct KeyCache {
     shared: Arc<SharedKeys>,
 }
@@ -89,7 +89,7 @@ impl KeyCache {
 
     /// Fetches the keys, unless they are fetched already and new enough.
     pub(super) async fn load(&self) -> Result<(), JwtReason> {
-        // No key has this algorithm and no id, or all have: only the reason counts.
+        // A search fetches keys, whatever it finds.
         match self.find(None, JwtAlgorithm::Hs256).await {
             Err(JwtReason::KeysUnavailable) => Err(JwtReason::KeysUnavailable),
             _ => Ok(()),
@@ -170,7 +170,8 @@ impl SharedKeys {
         match &keys {
             Ok(keys) => {
                 for key in keys.set.unusable() {
-                    tracing::debug!(target: "strands::identity", index = key.index, reason = key.reason, "a key of the issuer can't be used");
+                    let (index, reason) = (key.index, key.reason);
+                    tracing::debug!(target: "strands::identity", index, reason, "a key of the issuer can't be used");
                 }
             }
             Err(error) => {

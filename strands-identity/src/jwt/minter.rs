@@ -13,7 +13,7 @@ use super::error::MintError;
 use super::minted_tokens::MintedTokens;
 use super::minter_builder::ServiceTokenMinterBuilder;
 use super::signing_key::SigningKey;
-use super::{Clock, seconds};
+use super::{Clock, since_1970};
 use crate::Identity;
 
 /// Mints the tokens that an agent presents to a service, such as an MCP server, for the user it works for.
@@ -92,7 +92,7 @@ impl ServiceTokenMinter {
     /// Returns a [`MintError`] if the identity has no subject, or the token can't be signed.
     pub fn token_for(&self, user: &Identity) -> Result<SecretString, MintError> {
         let inner = &*self.inner;
-        let now = seconds(&inner.clock);
+        let now = since_1970(&inner.clock).ok_or(MintError::Signing)?;
         if let Some(token) = inner.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(user, now) {
             return Ok(token);
         }

@@ -40,7 +40,7 @@ pub use verifier::JwtVerifier;
 /// Returns the current time.
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Returns the seconds since 1970 of a clock. Times before are 1970: no token is valid then.
-fn seconds(clock: &Clock) -> Duration {
-    clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+/// Returns the time since 1970, or `None` if the clock is before.
+fn since_1970(clock: &Clock) -> Option<Duration> {
+    clock().duration_since(SystemTime::UNIX_EPOCH).ok()
 }

@@ -60,6 +60,8 @@ pub enum JwtReason {
     Audience,
     /// The claims don't have the program's type.
     ClaimsType,
+    /// The program's clock is before 1970, so that expiry can't be checked.
+    Clock,
     /// The provider's keys can't be obtained: the token was not checked.
     KeysUnavailable,
 }
@@ -92,6 +94,7 @@ impl fmt::Display for JwtReason {
             Self::Issuer => "token of another issuer",
             Self::Audience => "token for another audience",
             Self::ClaimsType => "the claims don't have the program's type",
+            Self::Clock => "the clock is before 1970",
             Self::KeysUnavailable => "the provider's keys can't be obtained",
         })
     }

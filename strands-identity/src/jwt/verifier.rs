@@ -17,7 +17,7 @@ use super::jwk::Jwk;
 use super::key_cache::KeyCache;
 use super::key_set::KeySet;
 use super::reason::JwtReason;
-use super::{Clock, seconds};
+use super::{Clock, since_1970};
 use crate::{Audit, AuditDecision, AuditRecord, Identity};
 
 /// Verifies the JSON Web Tokens of one issuer, and makes an [`Identity`] of each.
@@ -150,7 +150,7 @@ impl JwtVerifier {
 impl Inner {
     async fn verify(&self, token: &str) -> Result<Identity, JwtReason> {
         let claims = self.verified_claims(token).await?;
-        self.rules.check(&claims, seconds(&self.clock))?;
+        self.rules.check(&claims, since_1970(&self.clock).ok_or(JwtReason::Clock)?)?;
         self.identity.identity(claims)
     }
 

@@ -1,4 +1,4 @@
-//! Who may approve and deny.
+//! Identities that may approve and deny.
 
 use strands::Prompt;
 use strands::identity::{ApprovalHook, Approver, Identity};
@@ -36,7 +36,7 @@ async fn others_are_refused_and_the_request_stays_open() {
     let refused = refusal(resume(&mut agent, request.approve(), alice()).await);
     assert!(refused.starts_with("`alice` may not respond"), "{refused}");
     let nobody = agent.prompt(Prompt::none()).resume([request.approve()]).await;
-    assert!(refusal(nobody).starts_with("nobody is known"));
+    assert!(refusal(nobody).starts_with("no approver is known"));
     assert_eq!((agent.messages(), agent.interrupts()), (&messages[..], interrupts));
     resume(&mut agent, request.approve(), manager()).await.unwrap();
     assert_eq!(log.lines().len(), 1);
@@ -95,7 +95,7 @@ async fn an_unknown_requester_has_no_other() {
 }
 
 #[tokio::test]
-async fn everybody_may_respond_without_a_rule() {
+async fn any_caller_may_respond_without_a_rule() {
     let log = Log::default();
     for response in ["yes", "no"] {
         let (mut agent, _) = interrupted(ApprovalHook::builder().all_tools().build(), &log).await;

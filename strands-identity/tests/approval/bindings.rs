@@ -191,7 +191,7 @@ async fn the_interrupt_of_a_tool_is_not_a_request() {
     let mut agent = builder.build().await.unwrap();
     let response = agent.prompt("go").inject(alice()).await.unwrap();
     assert_eq!(ApprovalRequest::from_interrupt(&response.interrupts[0]), None);
-    // Everybody may respond to the tool.
+    // Each caller may respond to the tool.
     let response = response.interrupts[0].respond("as I say");
     agent.prompt(Prompt::none()).resume([response]).inject(alice()).await.unwrap();
     assert_eq!(log.lines(), [r#""as I say""#]);

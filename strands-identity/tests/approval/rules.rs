@@ -1,4 +1,4 @@
-//! Which calls need an approval.
+//! Calls that need an approval.
 
 use std::collections::BTreeMap;
 

@@ -100,7 +100,7 @@ async fn refused_responses_change_no_byte_of_the_store() {
         // Of another session: the scripted ids of calls differ, and ids can repeat.
         (two.approve(), manager()),
         (InterruptResponse::new(one.interrupt_id.clone(), two.approve().response), manager()),
-        // Of somebody who may not approve.
+        // Of an identity that may not approve.
         (one.approve(), alice()),
         (one.approve(), Identity::new("eve")),
         (InterruptResponse::new(one.interrupt_id.clone(), json!(7)), manager()),
@@ -142,7 +142,7 @@ async fn of_two_managers_one_wins() {
         };
         assert!(matches!(winner.1, AgentError::Session(error) if error.is_conflict()), "{:?}", winner.1);
         assert_eq!(log.lines().len(), usize::from(winner.0));
-        // The one who lost reads that the request is answered.
+        // The request has a response by now.
         let error = resume(&mut reopened(folder, "trip", &log).await, asked.approve(), manager()).await.unwrap_err();
         assert!(matches!(error, AgentError::UnknownInterrupt { .. }), "{error:?}");
     }
@@ -206,7 +206,7 @@ async fn an_interrupted_agent_of_a_snapshot_is_found() {
 
 /// Leaves two bookings in a session as Strands stores them, with a response to the first that Strands has stored and not
 /// evaluated.
-async fn answered_by_strands(folder: &Path, response: Value, log: &Log) {
+async fn with_response_of_strands(folder: &Path, response: Value, log: &Log) {
     let calls = [("book", json!({"n": 1})), ("book", json!({"n": 2}))];
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls)]);
     let template = template(model, [tool("book", log)], by_manager()).session_manager(session(folder, "trip").await);
@@ -235,7 +235,7 @@ async fn a_response_that_strands_stored_is_that_of_who_resumes() {
         (json!(7), true, 1),
     ] {
         let (folder, log) = (tempfile::tempdir().unwrap(), Log::default());
-        answered_by_strands(folder.path(), stored.clone(), &log).await;
+        with_response_of_strands(folder.path(), stored.clone(), &log).await;
         let open = requests(folder.path(), &manager()).await;
         assert_eq!(open.len(), 1, "{stored}");
         let mut agent = reopened(folder.path(), "trip", &log).await;
@@ -250,7 +250,7 @@ async fn a_response_that_strands_stored_is_that_of_who_resumes() {
 #[tokio::test]
 async fn a_request_of_strands_does_not_say_when_it_was_made() {
     let (folder, log) = (tempfile::tempdir().unwrap(), Log::default());
-    answered_by_strands(folder.path(), json!("n"), &log).await;
+    with_response_of_strands(folder.path(), json!("n"), &log).await;
     let open = requests(folder.path(), &manager()).await;
     let hook = ApprovalHook::builder().tools(["book"]).expires_after(std::time::Duration::from_mins(1)).build();
     let template = template(ScriptedModel::responding("-"), [tool("book", &log)], hook);

@@ -87,6 +87,10 @@ async fn a_tool_that_always_needs_an_approval_is_never_trusted() {
     let mut agent = agent(ApprovalHook::builder().always(["book"]).trust(Trust::Session), &log).await;
     assert_eq!(questions(&mut agent, None, Trust::Session).await, 4);
     assert_eq!(agent.state().get(KEY), None);
+    // Trusted by another hook, or by Strands.
+    let mut agent = self::agent(ApprovalHook::builder().always(["book"]).trust(Trust::Session), &log).await;
+    agent.state().set(KEY, json!(["book"])).unwrap();
+    assert_eq!(questions(&mut agent, None, Trust::Call).await, 4);
 }
 
 struct Asks;

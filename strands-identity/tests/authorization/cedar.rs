@@ -54,7 +54,7 @@ async fn runs_with(authorizer: CedarAuthorizer, identity: &Identity, input: Valu
     !direct(authorizer, identity, &Runs::default().tool("tool"), input).await.0
 }
 
-/// Whether a call runs if the condition is that of the only permit.
+/// Returns true if a call runs with a condition of the only permit.
 async fn satisfies(condition: &str, identity: &Identity, input: Value) -> bool {
     runs_with(authorizer(&format!("permit(principal, action, resource) when {{ {condition} }};")), identity, input)
         .await
@@ -129,6 +129,21 @@ async fn no_role_may_approve_what_two_policies_give_to_different_roles() {
 }
 
 #[tokio::test]
+async fn an_approver_meets_the_requirements_of_all_policies() {
+    let policies = r#"
+        permit(principal, action, resource);
+        @ask("a") @approvers("x, y") forbid(principal, action, resource);
+        @ask("b") @other_than_requester forbid(principal, action, resource);
+        @ask("c") @approvers("y, z") forbid(principal, action, resource);
+    "#;
+    let (hook, _) = audited(authorizer(policies));
+    let runner = ToolRunner::new(tools![Runs::default().tool("t")]).unwrap().hook(hook).inject(with(&[]));
+    let ToolCallOutcome::Interrupted(interrupts) = runner.call("t", json!({})).await.unwrap() else { panic!() };
+    let expected = json!({"reason": "a; b; c", "approvers": ["y"], "other_than_requester": true});
+    assert_eq!(interrupts[0].reason["reason"], expected);
+}
+
+#[tokio::test]
 async fn the_principal_has_the_attributes_of_the_identity() {
     let identity = Identity::new("al\"ice")
         .with_name("Alice")
@@ -200,11 +215,19 @@ async fn values_that_cedar_does_not_have_deny_the_call() {
         let allowed = runs_with(authorizer("permit(principal, action, resource);"), &with(&[]), input.clone()).await;
         assert!(!allowed, "{}", input.to_string().chars().take(80).collect::<String>());
     }
-    for input in [deep(90), wide(50_000), json!({"n": i64::MAX}), json!({"n": 12_345_678.1234})] {
+    for input in [deep(90), wide(50_000), json!({"n": i64::MAX}), json!({"n": 1234.5678})] {
         assert!(runs_with(authorizer("permit(principal, action, resource);"), &with(&[]), input).await);
     }
-    let claims = Identity::new("a").with_claim("list", json!([null]));
-    assert!(!runs_with(authorizer("permit(principal, action, resource);"), &claims, json!({})).await);
+    for (claim, cause) in
+        [(json!([null]), "`claims.claim.0` can't be a value in Cedar: null"), (deep(150), "nested too deep")]
+    {
+        let (hook, audit) = audited(authorizer("permit(principal, action, resource);"));
+        let runner = ToolRunner::new(tools![Runs::default().tool("t")]).unwrap().hook(hook);
+        runner.call("t", json!({})).inject(Identity::new("a").with_claim("claim", claim)).await.unwrap();
+        let record = only(&audit);
+        assert_eq!(record.decision, AuditDecision::Denied);
+        assert!(record.reason.is_some_and(|reason| reason.contains(cause)));
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ fn refuses_invalid_policies_with_their_position() {
         (format!("{ok}permit(who, action, resource);"), ("syntax", 2, 8), "who"),
         (format!("{ok}\n  @id(\"a\") @ask(\"?\") permit(principal, action, resource);"), ("a", 3, 3), "`@ask`"),
         (format!("{ok}@reason(\"?\") permit(principal, action, resource);"), ("policy1", 2, 1), "`@reason`"),
+        (format!("{ok}@ask forbid(principal, action, resource);"), ("policy1", 2, 1), "no reason to show"),
         (format!("{ok}@approvers(\"m\") forbid(principal, action, resource);"), ("policy1", 2, 1), "`@approvers`"),
         (
             format!("{ok}@ask(\"?\") @approver(\"m\") forbid(principal, action, resource);"),

@@ -24,8 +24,8 @@ use strands_core::{
     Agent, AgentBuilder, CancellationToken, Limits, Prompt, Tool, ToolAnnotations, ToolPolicy, async_trait,
 };
 use strands_identity::{
-    ApprovalRequirement, Audit, AuditDecision, AuthorizationHook, AuthorizationRequest, Authorizer, Decision,
-    Fingerprint, Identity, MemoryAudit, ToolRequest,
+    ApprovalHook, ApprovalRequirement, Audit, AuditDecision, AuthorizationHook, AuthorizationRequest, Authorizer,
+    Decision, Fingerprint, Identity, MemoryAudit, ToolRequest,
 };
 
 use crate::support::*;
@@ -107,6 +107,8 @@ struct Scenario {
     steps: Vec<(Mode, Reply, usize)>,
     concurrency: usize,
     has_session: bool,
+    /// True with an `ApprovalHook`; otherwise the agent requests approvals itself.
+    has_approvals: bool,
 }
 
 /// A hook that acts at one event, on some of its calls.
@@ -175,14 +177,15 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let hooks = || prop::collection::vec(hook(), 0..4);
     let verdicts = prop::collection::vec(verdict(), 1..12);
     let steps = prop::collection::vec((mode, reply, 0_usize..3), 1..8);
-    (turns, verdicts, (hooks(), hooks()), steps, 1_usize..5, any::<bool>()).prop_map(
-        |(turns, verdicts, hooks, steps, concurrency, has_session)| Scenario {
+    (turns, verdicts, (hooks(), hooks()), steps, 1_usize..5, any::<bool>(), any::<bool>()).prop_map(
+        |(turns, verdicts, hooks, steps, concurrency, has_session, has_approvals)| Scenario {
             turns,
             verdicts,
             hooks,
             steps,
             concurrency,
             has_session,
+            has_approvals,
         },
     )
 }
@@ -198,8 +201,11 @@ enum Logged {
     Denied {
         tool_use_id: String,
     },
-    /// A hook or a human approved the call.
+    /// A response approved the call, or another interrupt of it.
     Approved {
+        tool_use_id: String,
+    },
+    ApprovedByHook {
         tool_use_id: String,
     },
     Ran(Run),
@@ -372,7 +378,7 @@ impl Hook for Acting {
                 event.deny("no");
             }
             Act::Approve if event.required_approval().is_some() => {
-                self.log.add(Logged::Approved { tool_use_id });
+                self.log.add(Logged::ApprovedByHook { tool_use_id });
                 event.approve();
             }
             Act::Require => event.require_approval("a hook wants it"),
@@ -415,6 +421,7 @@ struct Play {
     log: Log,
     calm: Arc<AtomicBool>,
     audit: MemoryAudit,
+    has_approvals: bool,
 }
 
 fn identity(number: usize) -> Option<Identity> {
@@ -474,10 +481,13 @@ impl Play {
         template = scenario.hooks.0.iter().fold(template, |template, hook| template.hook(acting(hook)));
         template = template.hook(authorization);
         template = scenario.hooks.1.iter().fold(template, |template, hook| template.hook(acting(hook)));
+        if scenario.has_approvals {
+            template = template.hook(ApprovalHook::builder().audit(Audit::new(audit.clone())).build());
+        }
         if scenario.has_session {
             template = template.session_manager(InMemorySessionManager::new("session"));
         }
-        Self { template, model, log, calm, audit }
+        Self { template, model, log, calm, audit, has_approvals: scenario.has_approvals }
     }
 
     /// Makes one invocation, which may be dropped or panic.
@@ -577,10 +587,20 @@ impl Play {
                 verdict
             );
             if *verdict == Verdict::Ask || run.tool == "consent" {
-                let approved = before
-                    .iter()
-                    .any(|event| matches!(event, Logged::Approved { tool_use_id } if *tool_use_id == run.tool_use_id));
+                let approved = before.iter().any(|event| match event {
+                    Logged::Approved { tool_use_id } | Logged::ApprovedByHook { tool_use_id } => {
+                        *tool_use_id == run.tool_use_id
+                    }
+                    _ => false,
+                });
                 prop_assert!(approved, "{:?} ran without approval", run);
+                let by_a_hook = before.iter().any(
+                    |event| matches!(event, Logged::ApprovedByHook { tool_use_id } if *tool_use_id == run.tool_use_id),
+                );
+                let is_recorded = records.iter().any(|record| {
+                    record.decision == AuditDecision::Approved && record.tool_use_id.as_ref() == Some(&run.tool_use_id)
+                });
+                prop_assert!(by_a_hook || is_recorded || !self.has_approvals, "{:?}: no record of the approval", run);
             }
             let fingerprint = Fingerprint::of_call(&run.tool_use_id, &run.tool, &run.input);
             let recorded = records.iter().any(|record| {
@@ -655,7 +675,8 @@ async fn play(scenario: &Scenario) -> Result<usize, TestCaseError> {
 
 #[test]
 fn no_denied_tool_runs_and_the_loop_stays_valid() {
-    let cases = 600;
+    // More with `PROPTEST_CASES`.
+    let cases = ProptestConfig::default().cases.max(600);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let ran = AtomicUsize::new(0);
     let mut runner = proptest::test_runner::TestRunner::new(config);

@@ -1,6 +1,6 @@
 //! Tokens that are accepted, and all ways in which one is refused.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use strands_identity::{Audit, Identity, JwtAlgorithm, JwtReason, MemoryAudit};
@@ -61,6 +61,15 @@ async fn accepts_times_within_the_leeway_alone() {
     assert!(with_claims(json!({"iat": NOW + 30})).await.is_ok());
     assert_eq!(with_claims(json!({"iat": NOW + 31})).await, Err(JwtReason::IssuedInFuture));
     assert!(with_claims(json!({"exp": NOW as f64 + 0.5, "nbf": null, "iat": null})).await.is_ok());
+}
+
+#[tokio::test]
+async fn refuses_every_token_if_the_clock_is_wrong() {
+    let key = Key::p256();
+    let builder = builder().jwks(key_set([key.jwk("1")]).to_string());
+    let verifier = builder.clock(|| SystemTime::UNIX_EPOCH - Duration::from_secs(1)).build().unwrap();
+    let token = key.token(&header(&json!({})), &claims(json!({"nbf": null, "iat": null})));
+    assert_eq!(verifier.verify(&token).await.unwrap_err().reason(), &JwtReason::Clock);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn one_approval_runs_a_tool_at_most_once_with_snapshots() {
     check_killed_approvals(true).await;
 }
 
-/// What the workers reported and did.
+/// Reports and repairs of the workers.
 #[derive(Default)]
 struct Seen {
     approving: HashSet<String>,
@@ -102,7 +102,6 @@ async fn check_killed_approvals(as_snapshots: bool) {
         }
     }
     let runs = runs(&ledger).len();
-    println!("{kills} kills: {runs} runs, {} pending, {} unknown", seen.pending, seen.unknown);
     assert!(runs > kills / 3, "the tools have hardly run: {runs}");
     assert!(kills < 200 || (seen.pending > 0 && seen.unknown > 0), "no kill between the records of a call");
 }

@@ -54,7 +54,7 @@ impl Deadly {
 /// Kills this process, and never returns.
 async fn kill() {
     std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status().unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[async_trait]

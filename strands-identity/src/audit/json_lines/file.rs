@@ -91,6 +91,13 @@ impl AuditFile {
     }
 }
 
+impl Drop for AuditFile {
+    /// Unlocks the file. Otherwise a process that is just being started, and has inherited the file, would keep the lock.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).read(true).append(true);

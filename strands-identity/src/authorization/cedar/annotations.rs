@@ -41,6 +41,9 @@ impl Annotations {
                 OF_ASK.join(", ")
             ));
         }
+        if ask.trim().is_empty() {
+            return Err("`@ask` has no reason to show".to_owned());
+        }
         let mut requirement = ApprovalRequirement::new(ask);
         if let Some(approvers) = get("approvers") {
             requirement.approvers = roles(approvers);

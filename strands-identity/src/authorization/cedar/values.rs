@@ -7,8 +7,6 @@ use serde_json::{Map, Number, Value};
 const MAX_DEPTH: usize = 100;
 /// Maximum number of values in a request.
 const MAX_VALUES: usize = 100_000;
-/// Maximum number of decimals of Cedar's `decimal`.
-const MAX_DECIMALS: usize = 4;
 
 /// A JSON value that is none of Cedar's.
 #[derive(Debug, thiserror::Error)]
@@ -76,14 +74,13 @@ impl Converter {
         };
         // Never in scientific notation.
         let text = float.to_string();
-        match text.split_once('.') {
-            None => text
+        match text.contains('.') {
+            // Its range and decimals are checked when the request is made.
+            true => Ok(RestrictedExpression::new_decimal(text)),
+            false => text
                 .parse()
                 .map(RestrictedExpression::new_long)
                 .or_else(|_| self.refused("a whole number of more than 64 bits")),
-            // Its range is checked when the request is made.
-            Some((_, decimals)) if decimals.len() <= MAX_DECIMALS => Ok(RestrictedExpression::new_decimal(text)),
-            Some(_) => self.refused("a number with more than 4 decimals"),
         }
     }
 
