@@ -1,4 +1,4 @@
-//! Verification and minting of tokens, with keys in memory, with issuers on loopback, and, if it is running, with the OIDC rig.
+//! Verification and minting of tokens, with keys in memory and with issuers on loopback.
 #![cfg(feature = "jwt")]
 #![allow(
     clippy::expect_used,
@@ -14,7 +14,6 @@ mod identities;
 mod keys;
 mod minting;
 mod provider;
-mod rig;
 mod settings;
 mod support;
 mod tokens;

@@ -12,7 +12,7 @@ use strands_identity::{
     Identity, JwtSetupError, JwtVerifier, JwtVerifierBuilder, MintError, ServiceTokenMinter, ServiceTokenMinterBuilder,
 };
 
-use crate::support::{NOW, RSA, SECRET, now};
+use crate::support::{NOW, RSA, SECRET, now, p256_pem, pem};
 
 const ISSUER: &str = "https://agents.example.com";
 
@@ -26,18 +26,6 @@ fn verifier(builder: JwtVerifierBuilder) -> JwtVerifier {
 
 fn alice() -> Identity {
     Identity::new("alice").with_name("Alice").with_issuer("https://login.example.com").with_role("traveler")
-}
-
-/// A P-256 key as PEM.
-pub(crate) fn p256_pem() -> String {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
-    pem(pkcs8.as_ref())
-}
-
-fn pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }
 
 #[tokio::test]

@@ -29,6 +29,18 @@ pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// A P-256 key as PEM.
+pub(crate) fn p256_pem() -> String {
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+    pem(pkcs8.as_ref())
+}
+
+/// Returns a key in PKCS#8 as PEM.
+pub(crate) fn pem(der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+}
+
 /// Private key of an issuer.
 pub(crate) enum Key {
     Rsa(RsaKeyPair),

@@ -1,7 +1,20 @@
 //! An OIDC issuer that others wrote, over HTTP, and PyJWT. `.ci/identity/oidc` starts the issuer and runs these tests, one by one.
 //!
 //! Tokens that it can't make come from an issuer of the tests, over HTTP as well.
+#![cfg(feature = "jwt")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 #![expect(clippy::print_stdout, reason = "counts for the operator of the test")]
+
+#[path = "jwt/support.rs"]
+#[allow(dead_code, reason = "the tests without an issuer use all of it")]
+mod support;
 
 use std::env;
 use std::io::Write as _;
@@ -15,8 +28,7 @@ use strands_identity::{Audit, Identity, JwtVerifier, JwtVerifierBuilder, MemoryA
 use strands_testkit::{Response, Server};
 use tokio::time::Instant;
 
-use crate::minting::p256_pem;
-use crate::support::{Key, OTHER_RSA, RSA, SECRET, b64, claims, hmac_token, key_set, reasons};
+use crate::support::{Key, OTHER_RSA, RSA, SECRET, b64, claims, hmac_token, key_set, p256_pem, reasons};
 
 const AUDIENCE: &str = "rig-api";
 
@@ -80,7 +92,6 @@ async fn pass(seconds: u64) {
 }
 
 #[tokio::test]
-#[ignore = "needs the OIDC rig: .ci/identity/oidc"]
 async fn accepts_valid_tokens() {
     let before = fetches().await;
     let verifier = discovering().build().unwrap();
@@ -95,7 +106,6 @@ async fn accepts_valid_tokens() {
 }
 
 #[tokio::test]
-#[ignore = "needs the OIDC rig: .ci/identity/oidc"]
 async fn refuses_bad_tokens() {
     let audited = Audited::new(discovering());
     audited.verifier.load_keys().await.unwrap();
@@ -146,7 +156,6 @@ async fn refuses_bad_tokens() {
 }
 
 #[tokio::test]
-#[ignore = "needs the OIDC rig: .ci/identity/oidc"]
 async fn refuses_bad_tokens_that_no_library_makes() {
     let (key, leaked) = (Key::rsa(RSA), Key::rsa(OTHER_RSA));
     let mut private = leaked.jwk("leaked");
@@ -191,7 +200,6 @@ async fn refuses_bad_tokens_that_no_library_makes() {
 }
 
 #[tokio::test]
-#[ignore = "needs the OIDC rig: .ci/identity/oidc"]
 async fn follows_a_rotation_of_keys() {
     let audited = Audited::new(discovering());
     let old = mint(json!({})).await;
@@ -213,7 +221,6 @@ async fn follows_a_rotation_of_keys() {
 }
 
 #[tokio::test]
-#[ignore = "needs the OIDC rig: .ci/identity/oidc"]
 async fn survives_an_outage() {
     let audited = Audited::new(discovering().max_key_age(Duration::from_secs(3600)));
     let token = mint(json!({"ttl": 100_000})).await;
@@ -238,7 +245,6 @@ async fn survives_an_outage() {
 }
 
 #[tokio::test]
-#[ignore = "needs the OIDC rig: .ci/identity/oidc"]
 async fn unknown_keys_cause_one_fetch_a_minute() {
     let seconds: u64 = env::var("STRANDS_OIDC_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let audited = Audited::new(discovering().refresh_keys_after(Duration::from_secs(24 * 3600)));
@@ -288,7 +294,6 @@ fn pyjwt(arguments: &[&str], input: Option<&Value>) -> Value {
 }
 
 #[tokio::test]
-#[ignore = "needs the OIDC rig: .ci/identity/oidc"]
 async fn understands_tokens_of_pyjwt_and_is_understood() {
     let issuer = "https://issuer.example.com";
     let minted = pyjwt(&["mint", issuer, AUDIENCE], None);
