@@ -180,7 +180,8 @@ pub struct AuthorizeToolCall<'a> {
     pub(crate) responses: &'a BTreeMap<String, Value>,
     pub(crate) interrupts: Vec<Interrupt>,
     pub(crate) denial: Option<String>,
-    pub(crate) required: Option<Value>,
+    /// Reasons of the hooks that require approval, in order.
+    pub(crate) required: Vec<Value>,
     pub(crate) is_approved: bool,
 }
 
@@ -192,20 +193,27 @@ impl AuthorizeToolCall<'_> {
 
     /// Requires a human's approval of the call, like `#[tool(approval)]`, with a reason to show to the human.
     ///
-    /// A later hook may ask for the approval in its own way, and [`approve`](Self::approve) the call. Otherwise the agent
-    /// raises the interrupt `approval`, whose reason has this one as `reason`. The reason of the first hook counts.
+    /// A later hook may ask for the approval in its own way, and [`approve`](Self::approve) the call; an approval of an
+    /// earlier hook has no effect any more. Otherwise the agent raises the interrupt `approval`, whose reason has that of the
+    /// first hook as `reason`.
     pub fn require_approval(&mut self, reason: impl Into<Value>) {
-        self.required.get_or_insert(reason.into());
+        self.required.push(reason.into());
+        self.is_approved = false;
     }
 
-    /// Returns the reason for which the call requires approval: that of a hook, or `null` for a tool with
+    /// Returns the reason for which the call requires approval: that of the first hook, or `null` for a tool with
     /// `#[tool(approval)]`. `None` if it requires none.
     pub fn required_approval(&self) -> Option<&Value> {
-        self.required.as_ref().or_else(|| self.tool.policy().approval.then_some(&Value::Null))
+        self.required.first().or_else(|| self.tool.policy().approval.then_some(&Value::Null))
+    }
+
+    /// Returns the reasons of all hooks that require approval so far, in order.
+    pub fn required_approvals(&self) -> &[Value] {
+        &self.required
     }
 
     /// Approves the call, in place of the approval that the agent requests otherwise. It does not override a denial of another
-    /// hook, nor an interrupt.
+    /// hook, an interrupt, or an approval that a later hook requires.
     pub fn approve(&mut self) {
         self.is_approved = true;
     }

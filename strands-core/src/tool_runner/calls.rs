@@ -294,7 +294,7 @@ impl ToolCalls {
             responses: &self.responses,
             interrupts: Vec::new(),
             denial: None,
-            required: None,
+            required: Vec::new(),
             is_approved: false,
         };
         for hook in &self.settings.hooks {
@@ -310,7 +310,7 @@ impl ToolCalls {
             Some(reason) => Authorization::Denied(reason),
             None if !interrupts.is_empty() => Authorization::Interrupted(interrupts),
             None if is_approved => Authorization::Approved,
-            None => Authorization::Undecided { required },
+            None => Authorization::Undecided { required: required.into_iter().next() },
         })
     }
 

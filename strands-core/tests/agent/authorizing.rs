@@ -177,6 +177,7 @@ async fn a_hook_can_approve_in_place_of_the_agent() {
     };
     let approves = |event: &mut AuthorizeToolCall<'_>| {
         assert_eq!(event.required_approval(), Some(&json!("first")));
+        assert_eq!(event.required_approvals(), [json!("first"), json!("second")]);
         event.approve();
     };
     let builder = calling(wipe).on_authorize_tool_call(requires).on_authorize_tool_call(approves);
@@ -193,6 +194,17 @@ async fn a_hook_can_approve_in_place_of_the_agent() {
 
 fn requires_approval(event: &mut AuthorizeToolCall<'_>) {
     event.require_approval(json!({"over": 500}));
+}
+
+#[tokio::test]
+async fn an_approval_does_not_cover_what_a_later_hook_requires() {
+    let log = Log::default();
+    let approves = |event: &mut AuthorizeToolCall<'_>| event.approve();
+    let builder =
+        calling(logging("t", &log)).on_authorize_tool_call(approves).on_authorize_tool_call(requires_approval);
+    let response = builder.build().await.unwrap().prompt("go").await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::Interrupt);
+    assert!(log.lines().is_empty());
 }
 
 /// Prompts an agent whose call requires approval, in one process, and builds it in another one.

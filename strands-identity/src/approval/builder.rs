@@ -70,6 +70,9 @@ impl ApprovalHookBuilder {
 
     /// Requires an approval of calls for which a function returns a requirement. It gets the final call, with valid arguments,
     /// and is called again when the call is resumed. A decision that needs I/O belongs in an [`Authorizer`](crate::Authorizer).
+    ///
+    /// If several functions and authorizers require an approval of one call, its approver meets all requirements. A call is
+    /// denied if their roles have none in common.
     pub fn when(
         mut self,
         classify: impl Fn(&AuthorizeToolCall<'_>) -> Option<ApprovalRequirement> + Send + Sync + 'static,

@@ -10,7 +10,7 @@ use strands_core::hook::{AuthorizeToolCall, BeforeInvocation, Hook, HookContext,
 use super::report::record;
 use super::request::{check_approver, is_named};
 use super::response::{Answer, Stamped};
-use super::rules::{Needed, Rules};
+use super::rules::{Need, Needed, Rules};
 use super::{ApprovalError, ApprovalHookBuilder, ApprovalRequest, Approver, Trust, binding, time};
 use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
 
@@ -79,6 +79,9 @@ pub struct ApprovalHook {
 
 /// Text of a denial for a response that does not fit the call.
 const VOID: &str = "the approval of this call is void; call the tool again to request a new one";
+
+/// Text of a denial for a call whose requirements no role meets.
+const NOBODY: &str = "no role may approve this call";
 
 /// A response that was checked, or refused.
 struct Checked<'a> {
@@ -217,27 +220,35 @@ impl ApprovalHook {
     }
 
     /// Decides about a call whose response this hook has checked and stored.
-    fn decide(&self, event: &mut AuthorizeToolCall<'_>, needed: Option<Needed>, stamped: &Stamped) -> HookResult {
-        if !is_for_call(&stamped.fingerprint, event) {
-            event.deny(VOID);
-            return Ok(());
-        }
-        if !stamped.approved {
+    async fn decide(&self, event: &mut AuthorizeToolCall<'_>, needed: Option<Needed>, stamped: &Stamped) -> HookResult {
+        if is_for_call(&stamped.fingerprint, event) && !stamped.approved {
             event.deny(denial(stamped.reason.as_deref()));
             return Ok(());
         }
-        // The rules may have changed since.
-        let tool = &event.tool.spec().name;
-        let still_valid = needed.is_none_or(|needed| {
-            let (requester, approver) = (stamped.requested_by.as_ref(), stamped.approver.as_ref());
-            check_approver(&needed.requirement, tool, requester, approver).is_ok()
-        });
-        match still_valid {
-            true => self.approve(event, stamped.trust),
-            false => {
+        let requirement = needed.map(|needed| needed.requirement).unwrap_or_default();
+        match void(event, &requirement, stamped) {
+            None => self.approve(event, stamped.trust),
+            Some(cause) => {
+                let request = self.new_request(event, requirement);
+                let request = ApprovalRequest { requested_by: stamped.requested_by.clone(), ..request };
+                let cause = Some(format!("the approval is void: {cause}"));
+                let refused = AuditDecision::ApprovalRefused;
+                // The call is denied, with a record or without; the audit reports its failure.
+                let _ =
+                    self.audit.record(record(refused, &request, stamped.approver.as_ref(), cause, event.context)).await;
                 event.deny(VOID);
                 Ok(())
             }
+        }
+    }
+
+    /// Approves a call of a trusted tool.
+    async fn approve_by_trust(&self, event: &mut AuthorizeToolCall<'_>, needed: Needed) {
+        let request = self.new_request(event, needed.requirement);
+        let reason = Some("the tool is trusted".to_owned());
+        match self.audit.record(record(AuditDecision::Approved, &request, None, reason, event.context)).await {
+            Ok(()) => event.approve(),
+            Err(_) => event.deny("the approval could not be recorded"),
         }
     }
 
@@ -309,18 +320,29 @@ impl Hook for ApprovalHook {
     }
 
     async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {
-        let needed = self.rules.needed(event)?;
+        let needed = match self.rules.needed(event)? {
+            Need::Nothing => None,
+            Need::Approval(needed) => Some(needed),
+            Need::Impossible => {
+                let request = self.new_request(event, ApprovalRequirement::default());
+                let reason = Some(NOBODY.to_owned());
+                // The call is denied, with a record or without; the audit reports its failure.
+                let _ = self.audit.record(record(AuditDecision::Denied, &request, None, reason, event.context)).await;
+                event.deny(NOBODY);
+                return Ok(());
+            }
+        };
         if let Some(response) = event.response(&self.name).cloned() {
             return match Stamped::parse(&response) {
                 // In a direct call, the responses are those of the caller.
-                Some(stamped) if !event.context.is_direct() => self.decide(event, needed, &stamped),
+                Some(stamped) if !event.context.is_direct() => self.decide(event, needed, &stamped).await,
                 _ => self.decide_unchecked(event, needed, &response).await,
             };
         }
         match needed {
             None => {}
             Some(needed) if needed.by_trust && self.trust.covers(event.context, &event.tool.spec().name) => {
-                event.approve();
+                self.approve_by_trust(event, needed).await;
             }
             Some(needed) => self.request(event, needed).await,
         }
@@ -334,6 +356,21 @@ fn is_for_call(fingerprint: &Fingerprint, event: &AuthorizeToolCall<'_>) -> bool
     let (id, name) = (&event.tool_use.tool_use_id, &event.tool.spec().name);
     let of = |input: &Value| binding::in_context(event.context, id, name, input);
     *fingerprint == of(event.input) || *fingerprint == of(&event.tool_use.input)
+}
+
+/// Returns the reason for which a stored approval is not valid for a call, with the rules of now. `None` if it is.
+fn void(event: &AuthorizeToolCall<'_>, requirement: &ApprovalRequirement, stamped: &Stamped) -> Option<&'static str> {
+    let (requester, approver) = (stamped.requested_by.as_ref(), stamped.approver.as_ref());
+    if !is_for_call(&stamped.fingerprint, event) {
+        return Some("the call is another one");
+    }
+    if let (Some(requester), Some(current)) = (requester, event.context.injected::<Identity>())
+        && ![Some(requester), approver].into_iter().flatten().any(|known| known.is_same_user(current))
+    {
+        return Some("the agent works for another identity");
+    }
+    let is_allowed = check_approver(requirement, &event.tool.spec().name, requester, approver).is_ok();
+    (!is_allowed).then_some("the rules have changed, and its approver may not approve any more")
 }
 
 fn decision(approves: bool) -> AuditDecision {

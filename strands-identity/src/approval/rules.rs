@@ -30,6 +30,14 @@ pub(super) struct Rules {
     pub(super) other_than_requester: bool,
 }
 
+/// Need of a call for an approval.
+pub(super) enum Need {
+    Nothing,
+    Approval(Needed),
+    /// No role may approve, since the requirements for the call have none in common.
+    Impossible,
+}
+
 /// An approval that a call needs.
 pub(super) struct Needed {
     pub(super) requirement: ApprovalRequirement,
@@ -43,23 +51,34 @@ pub(super) struct Needed {
 pub(super) struct UnknownRequirement(serde_json::Error);
 
 impl Rules {
-    /// Returns the approval that a call needs, if it needs one.
-    pub(super) fn needed(&self, call: &AuthorizeToolCall<'_>) -> Result<Option<Needed>, UnknownRequirement> {
+    /// Returns the approval that a call needs.
+    pub(super) fn needed(&self, call: &AuthorizeToolCall<'_>) -> Result<Need, UnknownRequirement> {
+        let of_hooks = call.required_approvals().iter().filter(|reason| !reason.is_null());
+        let mut requirements = of_hooks.map(of_hook).collect::<Result<Vec<_>, _>>()?;
+        // The authorizer asks about this call: trust in the tool does not count.
+        let by_trust = requirements.is_empty() && !self.is_always(call);
+        requirements.extend(self.classifiers.iter().filter_map(|classifier| classifier(call)));
+        if requirements.is_empty() {
+            requirements.extend(self.by_tool(call));
+        }
+        if requirements.is_empty() {
+            return Ok(Need::Nothing);
+        }
+        let combined = ApprovalRequirement::combined(&requirements).map(|all| self.completed(all));
+        Ok(combined.map_or(Need::Impossible, |requirement| Need::Approval(Needed { requirement, by_trust })))
+    }
+
+    /// Returns the requirement by the tool alone.
+    fn by_tool(&self, call: &AuthorizeToolCall<'_>) -> Option<ApprovalRequirement> {
         let names = [call.tool_use.name.as_str(), call.tool.spec().name.as_str()];
-        let any = |set: &HashSet<String>| names.iter().any(|name| set.contains(*name));
-        let by_name = |reason: &str| ApprovalRequirement::new(reason);
-        let needed = match call.required_approval() {
-            // The authorizer asks about this call: trust in the tool does not count.
-            Some(reason) if !reason.is_null() => Some((of_hook(reason)?, false)),
-            _ if self.is_always(call) => Some((by_name("each call of the tool needs an approval"), false)),
-            Some(_) => Some((by_name("the tool needs an approval"), true)),
-            None if any(&self.tools) => Some((by_name("the tool needs an approval"), true)),
-            None => self.by_kind(call, &names).or_else(|| self.classified(call)).map(|needed| (needed, true)),
-        };
-        Ok(needed.map(|(requirement, by_trust)| {
-            let requirement = self.completed(requirement);
-            Needed { requirement, by_trust }
-        }))
+        let is_named = names.iter().any(|name| self.tools.contains(*name));
+        if self.is_always(call) {
+            Some(ApprovalRequirement::new("each call of the tool needs an approval"))
+        } else if is_named || call.required_approval().is_some() {
+            Some(ApprovalRequirement::new("the tool needs an approval"))
+        } else {
+            self.by_kind(call, &names)
+        }
     }
 
     /// Adds who may approve by the settings of the hook.
@@ -91,10 +110,6 @@ impl Rules {
             return None;
         };
         Some(ApprovalRequirement::new(reason))
-    }
-
-    fn classified(&self, call: &AuthorizeToolCall<'_>) -> Option<ApprovalRequirement> {
-        self.classifiers.iter().find_map(|classifier| classifier(call))
     }
 }
 

@@ -78,10 +78,30 @@ impl ApprovalRequirement {
         self
     }
 
-    /// Requires an approver other than the identity for which the agent works.
+    /// Requires an approver other than the identity for which the agent works. The same subject of another issuer is another
+    /// identity.
     #[must_use]
     pub fn by_another(mut self) -> Self {
         self.other_than_requester = true;
         self
+    }
+
+    /// Combines requirements, so that an approver meets all of them. Returns `None` if there are none, or if no role can.
+    pub(crate) fn combined<'a>(requirements: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let mut requirements = requirements.into_iter();
+        let mut all = requirements.next()?.clone();
+        for next in requirements {
+            all.reason = format!("{}; {}", all.reason, next.reason);
+            all.other_than_requester |= next.other_than_requester;
+            if all.approvers.is_empty() {
+                all.approvers.clone_from(&next.approvers);
+            } else if !next.approvers.is_empty() {
+                all.approvers.retain(|role| next.approvers.contains(role));
+                if all.approvers.is_empty() {
+                    return None;
+                }
+            }
+        }
+        Some(all)
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use serde_json::Value;
 use strands_core::ToolSpec;
 use strands_core::hook::{AuthorizeToolCall, Hook, HookContext, HookResult, SelectTools};
 
@@ -164,7 +163,7 @@ impl Hook for AuthorizationHook {
             Effect::Deny { reason } => event.deny(reason),
             Effect::Ask(requirement) => match serde_json::to_value(requirement) {
                 Ok(requirement) => event.require_approval(requirement),
-                Err(_) => event.require_approval(Value::Null),
+                Err(_) => event.deny(NOT_AUTHORIZED),
             },
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Audit of requests and responses.
 
-use strands::identity::{ApprovalError, ApprovalHook, Audit, AuditDecision, MemoryAudit};
+use strands::identity::{ApprovalError, ApprovalHook, Audit, AuditDecision, MemoryAudit, Trust};
 
 use crate::support::{Broken, Log, alice, calling, interrupted, manager, refusal, results, resume, template, tool};
 
@@ -55,4 +55,21 @@ async fn an_audit_that_fails_denies() {
     assert!(matches!(ApprovalError::of(&error), Some(ApprovalError::Audit(_))), "{error:?}");
     assert_eq!(agent.interrupts().len(), 1);
     assert!(log.lines().is_empty());
+}
+
+#[tokio::test]
+async fn calls_of_trusted_tools_are_recorded() {
+    let (audit, log) = (MemoryAudit::new(), Log::default());
+    for audit in [Audit::new(audit.clone()), Audit::new(Broken)] {
+        let hook = ApprovalHook::builder().tools(["book"]).trust(Trust::Session).audit(audit).build();
+        let model = calling("book", strands::serde_json::json!({}));
+        let mut agent = template(model, [tool("book", &log)], hook).build().await.unwrap();
+        agent.state().set("hitl:trusted_tools", strands::serde_json::json!(["book"])).unwrap();
+        agent.prompt("go").inject(alice()).await.unwrap();
+    }
+    let records = audit.records();
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].decision, records[0].approver.clone()), (AuditDecision::Approved, None));
+    assert_eq!(records[0].reason.as_deref(), Some("the tool is trusted"));
+    assert_eq!(log.lines().len(), 1);
 }

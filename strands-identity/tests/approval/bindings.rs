@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use strands::hook::{BeforeToolCall, Hook, HookResult};
-use strands::identity::{ApprovalError, ApprovalHook, ApprovalRequest};
+use strands::identity::{ApprovalError, ApprovalHook, ApprovalRequest, Audit, MemoryAudit};
 use strands::serde_json::{Value, json};
 use strands::session::FileSessionManager;
 use strands::{
@@ -211,4 +211,25 @@ async fn a_request_with_deep_arguments_keeps_its_rules() {
     assert!(refused.starts_with("`alice` may not respond"), "{refused}");
     resume(&mut agent, asked.approve(), manager()).await.unwrap();
     assert_eq!(log.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn an_approval_is_void_if_the_agent_works_for_somebody_else() {
+    let carol = || strands::identity::Identity::new("carol").with_role("manager");
+    for (user, is_void) in [(alice(), false), (carol(), true)] {
+        let (audit, log) = (MemoryAudit::new(), Log::default());
+        let asks = Imitates(ToolSpec::new("ask", "Asks.", json!({"type": "object"})), log.clone());
+        let hook = ApprovalHook::builder().tools(["ask"]).by_role("manager").audit(Audit::new(audit.clone())).build();
+        let builder = strands::Agent::builder().model(calling("ask", json!({}))).tool(asks).hook(hook);
+        let mut agent = builder.build().await.unwrap();
+        let asked = request(&agent.prompt("go").inject(alice()).await.unwrap());
+        // The approved call runs again after the question of the tool.
+        let question = resume(&mut agent, asked.approve(), manager()).await.unwrap().interrupts.remove(0);
+        agent.prompt(Prompt::none()).resume([question.respond("yes")]).inject(user).await.unwrap();
+        assert_eq!(results(agent.messages())[0].starts_with("the approval of this call is void"), is_void);
+        assert_eq!(log.lines().is_empty(), is_void);
+        let cause = audit.records().pop().unwrap().reason;
+        let expected = is_void.then_some("the approval is void: the agent works for another identity");
+        assert_eq!(cause.as_deref(), expected);
+    }
 }

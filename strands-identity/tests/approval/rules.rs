@@ -8,7 +8,7 @@ use strands::models::StopReason;
 use strands::serde_json::{Value, json};
 use strands::{ToolAnnotations, ToolPolicy, async_trait};
 
-use crate::support::{Log, Logs, annotated, calling, request, template, tool};
+use crate::support::{Log, Logs, annotated, calling, request, results, template, tool};
 
 fn tools(log: &Log) -> Vec<Logs> {
     let plain = tool("plain", log);
@@ -103,4 +103,42 @@ async fn a_requirement_that_can_not_be_read_runs_no_tool() {
     let error = agent.prompt("go").await.unwrap_err();
     assert!(error.to_string().contains("in an unknown form"), "{error}");
     assert!(log.lines().is_empty());
+}
+
+/// Returns the roles that may approve a call of `plain`, or the text of its denial.
+async fn approvers(hooks: Vec<Value>, builder: ApprovalHookBuilder) -> Result<Vec<String>, String> {
+    let log = Log::default();
+    let mut template = strands::Agent::builder().model(calling("plain", json!({}))).tools(tools(&log));
+    for reason in hooks {
+        template = template.hook(Asks(reason));
+    }
+    let mut agent = template.hook(builder.build()).build().await.unwrap();
+    let response = agent.prompt("go").await.unwrap();
+    assert!(log.lines().is_empty());
+    match response.interrupts.is_empty() {
+        true => Err(results(agent.messages()).remove(0)),
+        false => Ok(request(&response).requirement.approvers),
+    }
+}
+
+#[tokio::test]
+async fn an_approver_meets_all_requirements() {
+    let by = |roles: &[&str]| {
+        roles.iter().fold(ApprovalRequirement::new("?"), |requirement, role| requirement.by_role(*role))
+    };
+    let asks = |roles: &[&str]| serde_json::to_value(by(roles)).unwrap();
+    let hook = || ApprovalHook::builder().tools(["plain"]).by_role("clerk");
+    let when = |roles: &'static [&'static str]| hook().when(move |_| Some(by(roles)));
+    let of = |roles: &[&str]| Ok(roles.iter().map(|&role| role.to_owned()).collect::<Vec<_>>());
+    assert_eq!(approvers(vec![], hook()).await, of(&["clerk"]));
+    // The function has more to say than the list of tools, or a hook without roles.
+    assert_eq!(approvers(vec![], when(&["director"])).await, of(&["director"]));
+    assert_eq!(approvers(vec![], when(&["director"]).always(["plain"])).await, of(&["director"]));
+    assert_eq!(approvers(vec![json!("a check"), asks(&["manager"])], hook()).await, of(&["manager"]));
+    let manager_or_director = || asks(&["manager", "director"]);
+    assert_eq!(approvers(vec![manager_or_director()], when(&["director"])).await, of(&["director"]));
+    assert_eq!(approvers(vec![manager_or_director(), asks(&["manager"])], hook()).await, of(&["manager"]));
+    let nobody = Err("no role may approve this call".to_owned());
+    assert_eq!(approvers(vec![asks(&["manager"])], when(&["director"])).await, nobody);
+    assert_eq!(approvers(vec![asks(&["manager"]), asks(&["director"])], hook()).await, nobody);
 }

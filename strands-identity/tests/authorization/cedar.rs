@@ -405,3 +405,18 @@ async fn calls_are_counted_only_if_policies_use_the_count() {
     runner.state(state.clone()).call("t", json!({})).await.unwrap();
     assert!(state.to_json().is_empty());
 }
+
+#[tokio::test]
+async fn groups_of_users_in_the_entities_count() {
+    let policies = r#"
+        permit(principal in Role::"traveler", action, resource);
+        forbid(principal in Team::"suspended", action, resource);
+    "#;
+    let team = json!({"type": "Team", "id": "suspended"});
+    let policies = CedarPolicies::parse(policies).unwrap();
+    let entities = json!([{"uid": {"type": "User", "id": "alice"}, "attrs": {}, "parents": [team]}]);
+    let policies = policies.with_entities(entities).unwrap();
+    let authorizer = || CedarAuthorizer::new(policies.clone());
+    assert!(!runs_with(authorizer(), &with(&["traveler"]), json!({})).await);
+    assert!(runs_with(authorizer(), &Identity::new("bob").with_role("traveler"), json!({})).await);
+}

@@ -52,27 +52,9 @@ pub(super) fn decide(
     if !is_permitted {
         return Ok(Decision::deny(format!("no policy allows this call of `{tool}` for this user")));
     }
-    let decision = match combined(led.iter().filter_map(|id| annotations(id)?.ask.as_ref())) {
+    let decision = match ApprovalRequirement::combined(led.iter().filter_map(|id| annotations(id)?.ask.as_ref())) {
         Some(requirement) => Decision::ask(requirement),
         None => Decision::deny(format!("no role may approve this call of `{tool}`")),
     };
     Ok(decision.with_policies(ids(&led)))
-}
-
-/// Combines requirements, so that an approver meets all of them. Returns `None` if no role can.
-fn combined<'a>(mut requirements: impl Iterator<Item = &'a ApprovalRequirement>) -> Option<ApprovalRequirement> {
-    let mut all = requirements.next()?.clone();
-    for next in requirements {
-        all.reason = format!("{}; {}", all.reason, next.reason);
-        all.other_than_requester |= next.other_than_requester;
-        if all.approvers.is_empty() {
-            all.approvers.clone_from(&next.approvers);
-        } else if !next.approvers.is_empty() {
-            all.approvers.retain(|role| next.approvers.contains(role));
-            if all.approvers.is_empty() {
-                return None;
-            }
-        }
-    }
-    Some(all)
 }

@@ -50,7 +50,8 @@ impl CedarPolicies {
         Self::create(policies, Some(schema))
     }
 
-    /// Adds entities, in Cedar's JSON format: for example roles with parents, or groups of actions.
+    /// Adds entities, in Cedar's JSON format: for example roles with parents, or groups of actions and of users. The attributes
+    /// and the roles of a user are those of the identity.
     ///
     /// # Errors
     ///

@@ -63,13 +63,16 @@ pub(super) fn parties(
     let principal = uid(&names.user, &identity.subject);
     let action = uid(&names.action, &tool.name);
     let resource = resource.cloned().unwrap_or_else(|| uid(&names.agent, context.agent_id()));
-    let roles = identity.roles.iter().map(|role| uid(&names.role, role)).collect();
-    let mut added = vec![Entity::new(principal.clone(), attributes(identity)?, roles)?];
+    let known = |entity: &EntityUid| policies.entities.ancestors(entity).into_iter().flatten().cloned();
+    // The roles are those of the identity alone.
+    let groups_of_user = known(&principal).filter(|group| *group.type_name() != names.role);
+    let memberships = identity.roles.iter().map(|role| uid(&names.role, role)).chain(groups_of_user).collect();
+    let mut added = vec![Entity::new(principal.clone(), attributes(identity)?, memberships)?];
     // A schema has the groups of its actions.
     if policies.schema.is_none() {
         let mut parents: HashSet<EntityUid> =
             groups(&tool.annotations).map(|group| uid(&names.action, group)).collect();
-        parents.extend(policies.entities.ancestors(&action).into_iter().flatten().cloned());
+        parents.extend(known(&action));
         added.push(Entity::new_no_attrs(action.clone(), parents));
     }
     let entities = Entities::clone(&policies.entities).upsert_entities(added, None)?;
