@@ -81,9 +81,10 @@ impl InjectedValues {
         }
     }
 
-    fn find(&self, id: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
-        let injected = self.invocation.as_ref().and_then(|values| values.get(&id)).or_else(|| self.agent.get(&id));
-        injected.map(|injected| &injected.value)
+    /// Returns the values of the invocation, and then those of the agent. A value and a shared value are found in one before the
+    /// next: an `Arc<T>` of the invocation takes precedence over a `T` of the agent.
+    fn layers(&self) -> impl Iterator<Item = &Values> {
+        self.invocation.as_deref().into_iter().chain([&*self.agent])
     }
 
     /// Returns the keys of the agent's values.
@@ -92,18 +93,26 @@ impl InjectedValues {
     }
 
     pub(crate) fn contains(&self, key: &InjectedKey) -> bool {
-        self.find((key.value)()).is_some() || self.find((key.shared)()).is_some()
+        self.layers().any(|values| [key.value, key.shared].iter().any(|id| values.contains_key(&id())))
     }
 
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        let owned = self.find(TypeId::of::<T>()).and_then(|value| value.downcast_ref::<T>());
-        owned.or_else(|| self.find(TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().map(|shared| &**shared))
+        self.layers().find_map(|values| {
+            let owned = value_of(values, TypeId::of::<T>()).and_then(|value| value.downcast_ref::<T>());
+            owned.or_else(|| value_of(values, TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().map(|shared| &**shared))
+        })
     }
 
     pub(crate) fn get_arc<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let owned = self.find(TypeId::of::<T>()).and_then(|value| Arc::clone(value).downcast::<T>().ok());
-        owned.or_else(|| self.find(TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().cloned())
+        self.layers().find_map(|values| {
+            let owned = value_of(values, TypeId::of::<T>()).and_then(|value| Arc::clone(value).downcast::<T>().ok());
+            owned.or_else(|| value_of(values, TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().cloned())
+        })
     }
+}
+
+fn value_of(values: &Values, id: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
+    values.get(&id).map(|injected| &injected.value)
 }
 
 impl std::fmt::Debug for InjectedValues {

@@ -131,7 +131,8 @@ impl<'a> Invocation<'a> {
 }
 
 impl<'a, T> Invocation<'a, T> {
-    /// Injects a value into this invocation. It takes precedence over the agent's value of the same type.
+    /// Injects a value into this invocation. It takes precedence over the agent's value of the same type, shared in an `Arc` or
+    /// not.
     pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
         self.request.injected.insert_for_invocation(value);
         self

@@ -110,6 +110,18 @@ async fn agents_of_a_template_have_separate_state_and_history() {
 }
 
 #[tokio::test]
+async fn a_shared_value_of_the_prompt_takes_precedence() {
+    let builder = Agent::builder().model(model()).tool(WhoAmI::new()).inject(Identity("the service"));
+    let mut agent = builder.build().await.unwrap();
+    agent.prompt("who?").inject(Arc::new(Identity("alice"))).await.unwrap();
+    assert_eq!(newest_results(agent.messages())[0].1, "alice");
+    assert_eq!(who(&mut agent).await, "the service");
+    let call = agent.call_tool("who_am_i", json!({})).inject(Arc::new(Identity("alice"))).await.unwrap();
+    let ToolCallOutcome::Result(result) = call else { panic!("{call:?}") };
+    assert_eq!(result.content, [strands_core::message::ToolResultContent::Text("alice".to_owned())]);
+}
+
+#[tokio::test]
 async fn debug_output_hides_injected_values() {
     let builder = Agent::builder().model(model()).tool(WhoAmI::new()).inject(Identity("hunter2"));
     let printed = format!("{builder:?}");
