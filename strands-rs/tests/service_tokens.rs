@@ -14,7 +14,7 @@ const ISSUER: &str = "https://agents.example.com";
 
 /// The user.
 #[tool]
-fn who_am_i(user: &Identity, caller: &Caller) -> String {
+fn current_user(user: &Identity, caller: &Caller) -> String {
     format!("{} {} {:?}", user.subject, user.name.as_deref().unwrap_or_default(), caller.id())
 }
 
@@ -49,7 +49,7 @@ fn minter(audience: &str) -> ServiceTokenMinter {
 async fn serve(audit: Audit) -> String {
     let verifier = JwtVerifier::builder().hs256_secret(SECRET).issuer(ISSUER).audience("travel-tools");
     let verifier = verifier.subject_claim("user_id").audit(audit).build().unwrap();
-    let server = McpServer::new(tools![WhoAmI]).unwrap().identify_caller(Verified(verifier));
+    let server = McpServer::new(tools![CurrentUser]).unwrap().identify_caller(Verified(verifier));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, server.into_router()).await });
@@ -67,7 +67,7 @@ async fn tools_of_a_server_get_the_user_and_not_the_agent() {
     ] {
         let tokens = UserTokens { minter: minter.clone(), user };
         let client = McpClient::http(&url).token_source(tokens).build().unwrap();
-        let model = ScriptedModel::new([ScriptedTurn::tool_use("who_am_i", json!({})), ScriptedTurn::text("You.")]);
+        let model = ScriptedModel::new([ScriptedTurn::tool_use("current_user", json!({})), ScriptedTurn::text("You.")]);
         let mut agent = Agent::builder().model(model).tool_provider(client).build().await.unwrap();
         agent.prompt("Who am I?").await.unwrap();
         let results: Vec<_> = agent.messages().iter().flat_map(|message| message.tool_results()).collect();

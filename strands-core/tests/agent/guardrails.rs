@@ -155,6 +155,37 @@ async fn a_word_is_found_across_all_splits_and_held_back_by_its_window() {
     assert_eq!(released.await, "0123");
 }
 
+/// Replaces `secret` unless a letter is before it.
+struct WordStarts;
+
+#[async_trait]
+impl Guardrail for WordStarts {
+    fn name(&self) -> &str {
+        "word-starts"
+    }
+
+    fn window(&self) -> Window {
+        Window::Bytes(6)
+    }
+
+    async fn check(&self, check: &Check<'_>) -> Result<Verdict, BoxError> {
+        let starts = check.text.match_indices("secret").map(|(at, _)| at);
+        let starts = starts.filter(|at| !check.text[..*at].ends_with(char::is_alphabetic));
+        Ok(Verdict::Redact(starts.map(|at| Redaction::new(at..at + 6, "[X]")).collect()))
+    }
+}
+
+#[tokio::test]
+async fn the_text_before_the_decided_part_stays_visible_in_long_texts() {
+    for prefix in 0..6 {
+        let text = "a".repeat(prefix + 1) + &"secret".repeat(3_000);
+        let chunks = text.split_inclusive(|_| true).map(|letter| StreamEvent::text(0, letter)).collect::<Vec<_>>();
+        let model = ScriptedModel::new([response(chunks)]);
+        let mut agent = guarded(&model, GuardrailHook::new(WordStarts)).await;
+        assert!(agent.prompt("go").await.unwrap().text() == text);
+    }
+}
+
 #[tokio::test]
 async fn interleaved_blocks_keep_their_order_and_content() {
     let chunks = [(0, "a se"), (1, "b secr"), (0, "cret a"), (2, "c"), (1, "et b")]

@@ -215,12 +215,18 @@ async fn values_that_cedar_does_not_have_deny_the_call() {
         let allowed = runs_with(authorizer("permit(principal, action, resource);"), &with(&[]), input.clone()).await;
         assert!(!allowed, "{}", input.to_string().chars().take(80).collect::<String>());
     }
-    for input in [deep(90), wide(50_000), json!({"n": i64::MAX}), json!({"n": 12_345_678.1234})] {
+    for input in [deep(90), wide(50_000), json!({"n": i64::MAX}), json!({"n": 1234.5678})] {
         assert!(runs_with(authorizer("permit(principal, action, resource);"), &with(&[]), input).await);
     }
-    for claim in [json!([null]), deep(150)] {
-        let claims = Identity::new("a").with_claim("claim", claim);
-        assert!(!runs_with(authorizer("permit(principal, action, resource);"), &claims, json!({})).await);
+    for (claim, cause) in
+        [(json!([null]), "`claims.claim.0` can't be a value in Cedar: null"), (deep(150), "nested too deep")]
+    {
+        let (hook, audit) = audited(authorizer("permit(principal, action, resource);"));
+        let runner = ToolRunner::new(tools![Runs::default().tool("t")]).unwrap().hook(hook);
+        runner.call("t", json!({})).inject(Identity::new("a").with_claim("claim", claim)).await.unwrap();
+        let record = only(&audit);
+        assert_eq!(record.decision, AuditDecision::Denied);
+        assert!(record.reason.is_some_and(|reason| reason.contains(cause)));
     }
 }
 

@@ -31,8 +31,10 @@ pub(crate) struct Run {
 #[derive(Clone, Default)]
 pub(crate) struct Runs {
     runs: Arc<Mutex<Vec<Run>>>,
-    observer: Option<Arc<dyn Fn(&Run) + Send + Sync>>,
+    observer: Option<Arc<Observer>>,
 }
+
+type Observer = dyn Fn(&Run) + Send + Sync;
 
 impl Runs {
     /// Creates a log that calls a function for each run, before the tool does anything.
@@ -94,6 +96,7 @@ impl Recording {
         self
     }
 
+    #[cfg(feature = "cedar")]
     pub(crate) fn returning(mut self, text: &str) -> Self {
         self.spec.description = text.to_owned();
         self
