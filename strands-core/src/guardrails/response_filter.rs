@@ -271,10 +271,10 @@ impl ResponseFilter {
     fn note_started(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::ContentBlockStart { content_block_index: index, .. }
-            | StreamEvent::ContentBlockDelta { content_block_index: index, .. } => {
-                if !self.started.contains(index) {
-                    self.started.push(*index);
-                }
+            | StreamEvent::ContentBlockDelta { content_block_index: index, .. }
+                if !self.started.contains(index) =>
+            {
+                self.started.push(*index);
             }
             StreamEvent::ContentBlockStop { content_block_index: index } => self.started.retain(|other| other != index),
             _ => {}
