@@ -28,7 +28,7 @@ use strands_identity::{Audit, Identity, JwtVerifier, JwtVerifierBuilder, MemoryA
 use strands_testkit::{Response, Server};
 use tokio::time::Instant;
 
-use crate::support::{Key, OTHER_RSA, RSA, SECRET, b64, claims, hmac_token, key_set, p256_pem, reasons};
+use support::{Key, OTHER_RSA, RSA, SECRET, b64, claims, hmac_token, key_set, p256_pem, reasons};
 
 const AUDIENCE: &str = "rig-api";
 
@@ -162,7 +162,7 @@ async fn refuses_bad_tokens_that_no_library_makes() {
     private["d"] = "AQAB".into();
     let keys = key_set([key.jwk("1"), private]);
     let server = Server::repeat(Response::json(200, &keys)).await;
-    let settings = crate::support::builder().jwks_url(server.url()).allow_http(true);
+    let settings = support::builder().jwks_url(server.url()).allow_http(true);
     let audited = Audited::new(settings);
     let header = |changes: Value| {
         let mut header = json!({"alg": "RS256", "kid": "1"});
@@ -193,7 +193,7 @@ async fn refuses_bad_tokens_that_no_library_makes() {
     audited.refuses("empty HMAC key", &empty, "algorithm not allowed").await;
     assert_eq!(server.requests().len(), 1);
 
-    let with_secret = Audited::new(crate::support::builder().hs256_secret(SECRET));
+    let with_secret = Audited::new(support::builder().hs256_secret(SECRET));
     with_secret.refuses("empty HMAC key", &empty, "invalid signature").await;
     let unsettable = JwtVerifier::builder().hs256_secret("").issuer("i").audience("a").build().unwrap_err();
     println!("refused: empty HMAC key in the settings: {unsettable}");
