@@ -96,8 +96,9 @@ impl ApprovalHookBuilder {
 
     /// Sets the longest trust in a tool that a response may grant. Default: [`Trust::Call`].
     ///
-    /// Trust stands for the approvals that this hook and `#[tool(approval)]` require. A call for which an authorizer asks needs
-    /// an approval each time.
+    /// Trust stands for the approvals that this hook and `#[tool(approval)]` require. A call for which an authorizer asks, or a
+    /// function of [`when`](Self::when) that says who may approve, needs an approval each time. A direct tool call grants no
+    /// trust.
     pub fn trust(mut self, longest: Trust) -> Self {
         self.trust = longest;
         self

@@ -162,7 +162,7 @@ impl ApprovalHook {
         approver: Option<&Identity>,
         context: &HookContext,
     ) -> Result<Stamped, ApprovalError> {
-        let answer = self.answer(response, &request.interrupt_id, &request.fingerprint)?;
+        let answer = self.answer(response, &request.interrupt_id, &request.fingerprint, context)?;
         if answer.approves {
             // The time of a replay is not that of the response.
             let has_expired = request.has_expired() || (is_foreign && self.expires_after.is_some());
@@ -177,16 +177,24 @@ impl ApprovalHook {
     }
 
     /// Parses a response to the call with a fingerprint.
-    fn answer(&self, response: &Value, interrupt_id: &str, expected: &Fingerprint) -> Result<Answer, ApprovalError> {
+    fn answer(
+        &self,
+        response: &Value,
+        interrupt_id: &str,
+        expected: &Fingerprint,
+        context: &HookContext,
+    ) -> Result<Answer, ApprovalError> {
         let interrupt_id = || interrupt_id.to_owned();
-        let Some(answer) = Answer::parse(response, self.trust) else {
+        // A runner of direct calls may serve many users with one state.
+        let allowed = if context.is_direct() { Trust::Call } else { self.trust };
+        let Some(answer) = Answer::parse(response, allowed) else {
             return Err(ApprovalError::InvalidResponse { interrupt_id: interrupt_id() });
         };
         if answer.fingerprint.as_ref().is_some_and(|found| found != expected) {
             return Err(ApprovalError::OtherCall { interrupt_id: interrupt_id() });
         }
-        if answer.trust > self.trust {
-            return Err(ApprovalError::TrustNotAllowed { interrupt_id: interrupt_id(), allowed: self.trust });
+        if answer.trust > allowed {
+            return Err(ApprovalError::TrustNotAllowed { interrupt_id: interrupt_id(), allowed });
         }
         Ok(answer)
     }
@@ -265,7 +273,7 @@ impl ApprovalHook {
             needed.map_or_else(|| self.rules.completed(ApprovalRequirement::default()), |it| it.requirement);
         let request = self.new_request(event, requirement);
         let approver = Approver::of(event.context);
-        let checked = self.answer(response, &self.name, &request.fingerprint).and_then(|answer| {
+        let checked = self.answer(response, &self.name, &request.fingerprint, event.context).and_then(|answer| {
             match answer.approves {
                 // The time of the response is not known.
                 true if self.expires_after.is_some() && !event.context.is_direct() => {

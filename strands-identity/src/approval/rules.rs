@@ -55,9 +55,12 @@ impl Rules {
     pub(super) fn needed(&self, call: &AuthorizeToolCall<'_>) -> Result<Need, UnknownRequirement> {
         let of_hooks = call.required_approvals().iter().filter(|reason| !reason.is_null());
         let mut requirements = of_hooks.map(of_hook).collect::<Result<Vec<_>, _>>()?;
-        // The authorizer asks about this call: trust in the tool does not count.
-        let by_trust = requirements.is_empty() && !self.is_always(call);
-        requirements.extend(self.classifiers.iter().filter_map(|classifier| classifier(call)));
+        let is_asked_by_hook = !requirements.is_empty();
+        let classified: Vec<_> = self.classifiers.iter().filter_map(|classifier| classifier(call)).collect();
+        let names_approvers = |it: &ApprovalRequirement| it.other_than_requester || !it.approvers.is_empty();
+        // Trust in a tool does not count if this call is special.
+        let by_trust = !is_asked_by_hook && !self.is_always(call) && !classified.iter().any(names_approvers);
+        requirements.extend(classified);
         if requirements.is_empty() {
             requirements.extend(self.by_tool(call));
         }

@@ -2,10 +2,12 @@
 
 use strands::Agent;
 use strands::hook::{AuthorizeToolCall, Hook, HookResult};
-use strands::identity::{ApprovalError, ApprovalHook, ApprovalHookBuilder, Trust};
+use strands::identity::{
+    ApprovalError, ApprovalHook, ApprovalHookBuilder, ApprovalRequest, ApprovalRequirement, Trust,
+};
 use strands::serde_json::{Value, json};
 use strands::testing::{ScriptedModel, ScriptedTurn};
-use strands::{Prompt, async_trait};
+use strands::{Prompt, ToolCallOutcome, ToolRunner, async_trait};
 
 use crate::support::{Log, alice, manager, request, resume, template, tool};
 
@@ -115,5 +117,39 @@ async fn trust_does_not_answer_an_authorizer() {
     let asked = request(&response);
     assert_eq!(asked.input, json!({"price": 2}));
     agent.prompt(Prompt::none()).resume([asked.deny()]).await.unwrap();
+    assert_eq!(log.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn trust_does_not_cover_calls_that_others_must_approve() {
+    let log = Log::default();
+    let expensive = |call: &AuthorizeToolCall<'_>| {
+        let is_expensive = call.input["price"].as_u64().is_some_and(|price| price > 2);
+        is_expensive.then(|| ApprovalRequirement::new("expensive").by_role("director"))
+    };
+    let hook = ApprovalHook::builder().tools(["book"]).by_role("manager").when(expensive).trust(Trust::Session);
+    let mut agent = agent(hook, &log).await;
+    let asked = request(&agent.prompt("one").inject(alice()).await.unwrap());
+    let response = resume(&mut agent, asked.approve_with(Trust::Session), manager()).await.unwrap();
+    let asked = request(&response);
+    assert_eq!((&asked.input["price"], &asked.requirement.approvers[..]), (&json!(3), &["director".to_owned()][..]));
+    assert_eq!(log.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn a_direct_call_grants_no_trust() {
+    let log = Log::default();
+    let hook = ApprovalHook::builder().tools(["book"]).trust(Trust::Session).build();
+    let runner = ToolRunner::new([tool("book", &log)]).unwrap().hook(hook);
+    let call = || runner.call("book", json!({})).id("call_0");
+    let ToolCallOutcome::Interrupted(interrupts) = call().await.unwrap() else { panic!("no interrupt") };
+    let asked = ApprovalRequest::from_interrupt(&interrupts[0]).unwrap();
+    let error = call().resume([asked.approve_with(Trust::Session)]).await.unwrap_err();
+    assert!(matches!(ApprovalError::of(&error), Some(ApprovalError::TrustNotAllowed { .. })), "{error:?}");
+    // As the word of Strands, where no trust is allowed.
+    let denied = call().resume([interrupts[0].respond("trust")]).await.unwrap();
+    assert!(matches!(&denied, ToolCallOutcome::Result(result) if result.is_error()), "{denied:?}");
+    call().resume([asked.approve()]).await.unwrap();
+    assert!(matches!(call().await.unwrap(), ToolCallOutcome::Interrupted(_)));
     assert_eq!(log.lines().len(), 1);
 }
