@@ -33,7 +33,7 @@ impl Fingerprint {
     pub fn of(value: &Value) -> Self {
         // Canonical JSON exists for each JSON value: only NaN and infinities, which `Value` does not have, fail.
         let mut canonical = serde_json_canonicalizer::to_vec(value).unwrap_or_else(|_| value.to_string().into_bytes());
-        append_large_integers(value, &mut canonical);
+        append_large_integers(value, &mut 0, &mut canonical);
         let mut digits = String::with_capacity(64);
         for byte in Sha256::digest(canonical) {
             // Writing to a string does not fail.
@@ -53,22 +53,24 @@ impl Fingerprint {
     }
 }
 
-/// Appends the digits of integers beyond 2^53, which canonical JSON rounds: two ids must not have one fingerprint. No JSON has
-/// the zero byte before them.
-fn append_large_integers(value: &Value, canonical: &mut Vec<u8>) {
+/// Appends the digits of integers beyond 2^53, which canonical JSON rounds, each with its position among the numbers: two ids must
+/// not have one fingerprint. No JSON has the zero byte before them.
+fn append_large_integers(value: &Value, numbers: &mut usize, canonical: &mut Vec<u8>) {
     match value {
         Value::Number(number) => {
+            *numbers += 1;
             let size = number.as_i64().map(i64::unsigned_abs).or_else(|| number.as_u64());
             if size.is_some_and(|size| size > MAX_EXACT) {
                 canonical.push(0);
-                canonical.extend(number.to_string().into_bytes());
+                canonical.extend(format!("{numbers}:{number}").into_bytes());
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| append_large_integers(item, canonical)),
+        Value::Array(items) => items.iter().for_each(|item| append_large_integers(item, numbers, canonical)),
         Value::Object(fields) => {
             let mut names: Vec<&String> = fields.keys().collect();
             names.sort_unstable();
-            names.iter().filter_map(|name| fields.get(*name)).for_each(|field| append_large_integers(field, canonical));
+            let fields = names.iter().filter_map(|name| fields.get(*name));
+            fields.for_each(|field| append_large_integers(field, numbers, canonical));
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
@@ -77,5 +79,20 @@ fn append_large_integers(value: &Value, canonical: &mut Vec<u8>) {
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_integers_count_in_their_place() {
+        // Canonical JSON is the same for each of these.
+        let (large, float) = (json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740_992.0));
+        let of = |one: &Value, two: &Value| Fingerprint::of(&json!([one, {"b": two}]));
+        assert_ne!(of(&large, &float), of(&float, &large));
+        assert_ne!(of(&large, &float), of(&large, &large));
+        assert_eq!(of(&large, &float), of(&large, &float));
     }
 }

@@ -143,7 +143,7 @@ pub enum AuditDecision {
     Allowed,
     /// A tool call was denied: by a policy, or since the authorizer failed.
     Denied,
-    /// A tool call needs the approval of a human.
+    /// A tool call needs the approval of a human. An authorizer decides, and this is recorded, again when the call is resumed.
     ApprovalRequested,
     /// A human approved a tool call.
     Approved,
