@@ -31,9 +31,10 @@ const NOT_ALLOWED: &str = "this call is not allowed";
 /// It fails closed. A call is denied if there is no identity, if the authorizer fails, panics or does not decide in time, and
 /// if the [`Audit`] has no record of the decision. The model reads a neutral text then; the audit has the cause.
 ///
-/// [`Effect::Ask`] becomes the call's [required approval](AuthorizeToolCall::require_approval): a hook that is added after this
-/// one can handle it; otherwise the agent raises the interrupt `approval`. A resumed call is decided again, so a policy that
-/// denies it by then wins over the approval.
+/// [`Effect::Ask`] becomes the call's [required approval](AuthorizeToolCall::require_approval). Add an
+/// [`ApprovalHook`](crate::ApprovalHook) after this one, which checks who approves; otherwise the agent raises the interrupt
+/// `approval`, and each caller who can resume it approves. A resumed call is decided again, so a policy that denies it by then
+/// wins over the approval.
 ///
 /// # Examples
 ///
