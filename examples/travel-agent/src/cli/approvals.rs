@@ -101,7 +101,8 @@ fn list<O: Write, E: Write>(
         return terminal.data(&format!("No booking waits for the approval of {}.", approver.subject));
     }
     for request in open {
-        let requester = request.requested_by.as_ref().map_or("?", |identity| identity.name.as_deref().unwrap_or(&identity.subject));
+        let requester =
+            request.requested_by.as_ref().map_or("?", |identity| identity.name.as_deref().unwrap_or(&identity.subject));
         let (id, tool, reason) = (request.id(), &request.tool, &request.requirement.reason);
         terminal.data(&format!("{id}  {tool} for {requester}: {reason}"))?;
         let costs = costs(request);
