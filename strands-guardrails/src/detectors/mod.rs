@@ -105,8 +105,8 @@ const WINDOW: usize = email::WINDOW;
 /// Maximum length of a finding that begins at or near digits, with its context, in bytes.
 const DIGITS_WINDOW: usize = 160;
 
-/// Maximum number of bytes from the start of a finding to its first digit.
-const BEFORE_DIGITS: usize = 3;
+/// Maximum number of bytes from the start of a finding to its first digit: two letters and a separator.
+const BEFORE_DIGITS: usize = 5;
 
 /// Function that looks for one kind of data at a position.
 type FindAt = fn(&[u8], usize) -> Candidate;

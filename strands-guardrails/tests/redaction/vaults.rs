@@ -113,6 +113,14 @@ fn the_same_original_has_the_same_placeholder() {
 }
 
 #[test]
+fn hiding_leaves_placeholders_whole() {
+    let entries = [("[EMAIL_1]", "ada@example.org"), ("[PHONE_2]", "1")];
+    let vault = PiiVault::from_entries(entries.map(|(placeholder, original)| (placeholder.into(), original.into())));
+    assert_eq!(vault.hide("1 for ada@example.org"), "[PHONE_2] for [EMAIL_1]");
+    assert_eq!(vault.restore(&vault.hide("1 for ada@example.org")), "1 for ada@example.org");
+}
+
+#[test]
 fn a_full_vault_still_redacts() {
     let vault = PiiVault::new();
     let text: String = (0..10_001).map(|number| format!("n{number}@x.org ")).collect();
