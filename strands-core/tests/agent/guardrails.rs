@@ -306,6 +306,99 @@ async fn changed_reasoning_has_no_signature() {
     }
 }
 
+/// Responses in the shapes that providers send, without anything to redact.
+fn shapes() -> Vec<(&'static str, Vec<StreamEvent>)> {
+    let reasoning = |index, text: &str| StreamEvent::reasoning(index, ReasoningDelta::Text(text.into()));
+    let signature = |index| StreamEvent::reasoning(index, ReasoningDelta::Signature("sig".into()));
+    let encrypted = |index| StreamEvent::reasoning(index, ReasoningDelta::RedactedContent(vec![1, 2, 3].into()));
+    let call = |index, id: &str| StreamEvent::tool_use(index, ToolUseStart::new(id, "look"));
+    let mut signed_call = ToolUseStart::new("call-1", "look");
+    signed_call.reasoning_signature = Some("sig".into());
+    let server_tool = |index| StreamEvent::provider_content(index, ProviderContent::new("p", json!({"id": [1, 2.5]})));
+    let stop = StreamEvent::block_stop;
+    vec![
+        (
+            "signed and encrypted reasoning, text and calls, one after the other",
+            vec![
+                reasoning(0, "Let me "),
+                reasoning(0, "see."),
+                signature(0),
+                stop(0),
+                encrypted(1),
+                stop(1),
+                StreamEvent::text(2, "I look."),
+                stop(2),
+                call(3, "call-1"),
+                StreamEvent::tool_input(3, "{\"at\": "),
+                StreamEvent::tool_input(3, "[1.0, 1e3, \"a\"]}"),
+                stop(3),
+                call(4, "call-2"),
+                stop(4),
+            ],
+        ),
+        (
+            "interleaved calls that are not stopped",
+            vec![
+                StreamEvent::text(0, "I look."),
+                call(1, "call-1"),
+                call(2, "call-2"),
+                StreamEvent::tool_input(1, "{\"at\""),
+                StreamEvent::tool_input(2, "{\"at\": 2"),
+                StreamEvent::tool_input(1, ": 1}"),
+                StreamEvent::tool_input(2, "}"),
+            ],
+        ),
+        (
+            "a signature before its text, and one of a call",
+            vec![
+                signature(0),
+                reasoning(0, "so"),
+                StreamEvent::text(1, "Well."),
+                StreamEvent::tool_use(2, signed_call),
+                StreamEvent::tool_input(2, "{}"),
+                stop(2),
+            ],
+        ),
+        (
+            "content of server tools between texts",
+            vec![
+                StreamEvent::text(0, "I search"),
+                stop(0),
+                server_tool(1),
+                stop(1),
+                server_tool(2),
+                StreamEvent::text(3, "Found it."),
+                StreamEvent::citation(3, Citation::default()),
+                stop(3),
+            ],
+        ),
+        ("arguments that are no JSON", vec![call(0, "call-1"), StreamEvent::tool_input(0, "{\"at\": ")]),
+        ("a signature alone", vec![signature(0), stop(0), StreamEvent::text(1, "Done.")]),
+    ]
+}
+
+#[tokio::test]
+async fn a_response_without_findings_stays_as_it_is() {
+    let passes = || GuardrailHook::new(Whole(|_: &str| Ok(Verdict::Pass)));
+    for (shape, events) in shapes() {
+        let mut messages = Vec::new();
+        for hooks in [vec![], vec![secrets()], vec![passes()], vec![secrets(), passes()]] {
+            let model = ScriptedModel::new([response(events.clone()), ScriptedTurn::text("done")]);
+            let look = tool("look", |_, _| async { Ok(ToolOutput::text("found")) });
+            let mut builder = template(&model, [look]);
+            for hook in hooks {
+                builder = builder.hook(hook);
+            }
+            let mut agent = builder.build().await.unwrap();
+            agent.prompt("go").await.unwrap();
+            let content = agent.messages().iter().map(|message| serde_json::to_value(&message.content).unwrap());
+            messages.push(content.collect::<Vec<_>>());
+        }
+        let unchecked = &messages[0];
+        assert!(messages.iter().all(|checked| checked == unchecked), "{shape}: {messages:#?}");
+    }
+}
+
 #[tokio::test]
 async fn citations_and_provider_content_are_checked() {
     let mut citation = Citation::default();
