@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use strands_core::guardrails::GuardrailHook;
 use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
+use strands_core::tool::ConfiguredTool;
+use strands_core::{
+    Agent, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSpec, async_trait,
+};
 use strands_guardrails::{PiiBuildError, PiiRedactor, PiiVault, RestoringTool};
 
 use crate::planted::{assert_clean, split};
@@ -85,6 +88,15 @@ fn a_chosen_tool_gets_the_originals_and_nothing_else_does() {
         assert_eq!(response.stop_reason, StopReason::EndTurn);
         assert_eq!(vault.restore(&response.text()), "Booked for ada@example.org.");
     });
+}
+
+#[test]
+fn a_chosen_tool_keeps_its_policy_and_limits() {
+    let policy = ToolPolicy::new().with_retries(2);
+    let configured = ConfiguredTool::new(booking()).policy(|_| policy).limiter(ToolLimiter::new().concurrency(3));
+    let tool = RestoringTool::new(configured);
+    assert_eq!(tool.policy(), policy);
+    assert!(format!("{:?}", tool.limiter().unwrap()).contains("concurrency: Some(3)"));
 }
 
 #[test]
