@@ -15,6 +15,7 @@ use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentEvent, Prompt, StreamExt, ToolError, ToolOutput};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{agent, kinds, listen, template, text_of, tool};
 
@@ -467,6 +468,39 @@ async fn a_check_that_takes_too_long_blocks() {
     assert_eq!(response.text(), "blocked, since the check `stuck` failed");
 }
 
+#[tokio::test(start_paused = true)]
+async fn content_whose_check_is_cancelled_is_neither_stored_nor_emitted() {
+    for (content, text) in [
+        (GuardedContent::Prompt, "of the prompt"),
+        (GuardedContent::ToolArguments, "of the arguments"),
+        (GuardedContent::ToolResult, "of the result"),
+        (GuardedContent::Response, "of the response"),
+    ] {
+        let model = ScriptedModel::new([
+            ScriptedTurn::tool_use("look", json!({"at": "of the arguments"})),
+            ScriptedTurn::text("of the response"),
+        ]);
+        let look = tool("look", |_, _| async { Ok(ToolOutput::text("of the result")) });
+        let sessions = InMemorySessionManager::new("s");
+        let hook = GuardrailHook::new(Stuck).only([content.clone()]).timeout(Duration::from_secs(60));
+        let builder = template(&model, [look]).agent_id("a").session_manager(sessions.clone());
+        let mut agent = builder.hook(hook).build().await.unwrap();
+        let token = CancellationToken::new();
+        let cancel = token.clone();
+        let (ended, ()) = tokio::join!(listen(agent.prompt("of the prompt").cancel_with(token).stream()), async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancel.cancel();
+        });
+        let (events, response) = ended;
+        assert_eq!(response.unwrap().stop_reason, StopReason::Cancelled, "{content:?}");
+        let seen = serde_json::to_string(&events).unwrap()
+            + &serde_json::to_string(&sessions.messages("a")).unwrap()
+            + &serde_json::to_string(agent.messages()).unwrap()
+            + &format!("{:?}", model.requests());
+        assert!(!seen.contains(text), "{content:?}: {seen}");
+    }
+}
+
 #[tokio::test]
 async fn texts_beyond_the_limits_are_blocked() {
     struct Short;
@@ -578,6 +612,27 @@ async fn the_first_hook_checks_the_results_of_later_ones() {
     let mut agent = template(&model, [look]).hook(secrets()).hook(Appends("secret")).build().await.unwrap();
     agent.prompt("go").await.unwrap();
     assert_eq!(text_of(agent.messages().iter().find_map(|message| message.tool_results().next()).unwrap()), "found[X]");
+}
+
+/// Fails after a tool.
+struct Fails;
+
+#[async_trait]
+impl Hook for Fails {
+    async fn after_tool_call(&self, _: &mut AfterToolCall<'_>) -> HookResult {
+        Err("no".into())
+    }
+}
+
+#[tokio::test]
+async fn a_result_is_checked_after_another_hook_has_failed() {
+    let model = ScriptedModel::new([ScriptedTurn::tool_use("look", json!({})), ScriptedTurn::text("done")]);
+    let look = tool("look", |_, _| async { Ok(ToolOutput::text("a secret")) });
+    let mut agent = template(&model, [look]).hook(secrets()).hook(Fails).build().await.unwrap();
+    let (events, ended) = listen(agent.prompt("go").stream()).await;
+    assert!(matches!(ended, Err(AgentError::Hook { .. })), "{ended:?}");
+    let seen = serde_json::to_string(&events).unwrap() + &serde_json::to_string(agent.messages()).unwrap();
+    assert!(seen.contains("a [X]") && !seen.replace("\"secrets\"", "").contains("secret"), "{seen}");
 }
 
 #[tokio::test]
