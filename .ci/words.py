@@ -54,7 +54,6 @@ EXCEPTIONS = [
     (".ci/words.py", "", "the list"),
     ("strands-core/src/models/error_classification/context_overflow.rs", "shorten", "words of providers' errors"),
     ("examples/travel-agent/src/offline/request.rs", "sounds", "words of users that the rules match"),
-    ("examples/travel-agent/src/offline/planner.rs", "everybody", "words of users that the rules match"),
     ("strands-core/src/models/error_classification/context_overflow.rs", "shorten", "messages of providers"),
 ]
 

@@ -18,8 +18,15 @@ use crate::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopRea
 
 /// Filters a response stream.
 pub(super) fn filtered(settings: Arc<Settings>, context: HookContext, stream: ModelStream) -> ModelStream {
-    let filter =
-        ResponseFilter { settings, context, stream, blocks: Vec::new(), released: VecDeque::new(), is_blocked: false };
+    let filter = ResponseFilter {
+        settings,
+        context,
+        stream,
+        blocks: Vec::new(),
+        released: VecDeque::new(),
+        started: Vec::new(),
+        is_blocked: false,
+    };
     Box::pin(stream::unfold(Box::new(filter), ResponseFilter::next))
 }
 
@@ -31,6 +38,8 @@ struct ResponseFilter {
     blocks: Vec<OpenBlock>,
     /// Events to deliver.
     released: VecDeque<StreamEvent>,
+    /// Indexes of the blocks that were delivered up to now and not stopped.
+    started: Vec<usize>,
     /// True once the response is blocked. The rest of the stream is read for its usage.
     is_blocked: bool,
 }
@@ -74,6 +83,7 @@ impl ResponseFilter {
     async fn next(mut self: Box<Self>) -> Option<(Result<StreamEvent, ModelError>, Box<Self>)> {
         loop {
             if let Some(event) = self.released.pop_front() {
+                self.note_started(&event);
                 return Some((Ok(event), self));
             }
             match self.stream.next().await? {
@@ -81,8 +91,12 @@ impl ResponseFilter {
                 Err(error) => return Some((Err(error), self)),
                 Ok(event) if self.is_blocked => self.skip(event),
                 Ok(event) => {
+                    let is_end = matches!(event, StreamEvent::MessageStop { .. });
                     if let Err((content, blocked)) = self.process(event).await {
                         self.block(content, blocked);
+                        if is_end {
+                            self.released.push_back(StreamEvent::stop(StopReason::GuardrailIntervened));
+                        }
                     }
                 }
             }
@@ -251,6 +265,20 @@ impl ResponseFilter {
             redact_user_content_message: None,
             redact_assistant_content_message: Some(message),
         });
+        self.released.extend(std::mem::take(&mut self.started).into_iter().map(StreamEvent::block_stop));
+    }
+
+    fn note_started(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::ContentBlockStart { content_block_index: index, .. }
+            | StreamEvent::ContentBlockDelta { content_block_index: index, .. }
+                if !self.started.contains(index) =>
+            {
+                self.started.push(*index);
+            }
+            StreamEvent::ContentBlockStop { content_block_index: index } => self.started.retain(|other| other != index),
+            _ => {}
+        }
     }
 
     /// Takes only the end and the usage of a blocked response.

@@ -1,4 +1,5 @@
 //! Guardrails: what they change or block is neither emitted, stored nor sent.
+#![expect(clippy::string_slice, reason = "the tests split texts at the ends of characters")]
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};
@@ -74,11 +75,13 @@ async fn guarded(model: &ScriptedModel, hook: GuardrailHook) -> Agent {
 }
 
 fn deltas(events: &[AgentEvent]) -> Vec<&str> {
-    let delta = |event| match event {
-        &AgentEvent::TextDelta { ref text } => Some(text.as_str()),
-        _ => None,
-    };
-    events.iter().filter_map(delta).collect()
+    let mut deltas = Vec::new();
+    for event in events {
+        if let AgentEvent::TextDelta { text } = event {
+            deltas.push(text.as_str());
+        }
+    }
+    deltas
 }
 
 fn reports(events: &[AgentEvent]) -> Vec<(GuardedContent, GuardrailAction, u32)> {
@@ -227,6 +230,14 @@ async fn a_blocked_response_is_not_released() {
 }
 
 #[tokio::test]
+async fn a_block_that_ends_with_the_response_is_checked() {
+    let model = ScriptedModel::new([response([StreamEvent::text(0, "bad text")])]);
+    let mut agent = guarded(&model, no_bad_words()).await;
+    let response = agent.prompt("go").await.unwrap();
+    assert_eq!((response.text().as_str(), response.stop_reason), ("Not that.", StopReason::GuardrailIntervened));
+}
+
+#[tokio::test]
 async fn a_blocked_prompt_is_neither_stored_nor_sent() {
     let model = ScriptedModel::responding("Hello.");
     let sessions = InMemorySessionManager::new("s");
@@ -270,20 +281,20 @@ async fn blocked_arguments_run_no_tool() {
 
 #[tokio::test]
 async fn arguments_hide_nothing_in_repeated_fields_and_escapes() {
-    let raw = r#"{"a": "secret", "a": "x", "b": "s\u0065cret", "c": 1}"#;
-    let model = ScriptedModel::new([ScriptedTurn::raw_tool_uses([("look", raw)]), ScriptedTurn::text("done")]);
-    let look = tool("look", |_, input: Value| async move { Ok(ToolOutput::text(input.to_string())) });
-    let mut agent = template(&model, [look]).hook(secrets()).build().await.unwrap();
-    let (events, _) = listen(agent.prompt("go").stream()).await;
-    let input: String = events
-        .iter()
-        .filter_map(|event| match event {
+    for (raw, checked) in
+        [(r#"{"a": "secret", "a": "x", "c": 1}"#, r#"{"a":"x","c":1}"#), (r#"{"b": "s\u0065cret"}"#, r#"{"b":"[X]"}"#)]
+    {
+        let model = ScriptedModel::new([ScriptedTurn::raw_tool_uses([("look", raw)]), ScriptedTurn::text("done")]);
+        let look = tool("look", |_, input: Value| async move { Ok(ToolOutput::text(input.to_string())) });
+        let mut agent = template(&model, [look]).hook(secrets()).build().await.unwrap();
+        let (events, _) = listen(agent.prompt("go").stream()).await;
+        let input = events.iter().filter_map(|event| match event {
             AgentEvent::ToolUseDelta { input, .. } => Some(input.as_str()),
             _ => None,
-        })
-        .collect();
-    assert_eq!(input, r#"{"a":"x","b":"[X]","c":1}"#);
-    assert_eq!(agent.messages()[1].tool_uses().next().unwrap().input, json!({"a": "x", "b": "[X]", "c": 1}));
+        });
+        assert_eq!(input.collect::<String>(), checked);
+        assert_eq!(agent.messages()[1].tool_uses().next().unwrap().input.to_string(), checked);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Tests of the detectors, on whole texts.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails panics")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test that fails panics")]
 
 use super::*;
 

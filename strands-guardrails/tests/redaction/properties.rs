@@ -46,7 +46,7 @@ impl Tool for Lookup {
 
     async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
         match self.texts.first() {
-            Some(first) if self.texts.len() % 2 == 0 => Err(ToolError::new(first.clone())),
+            Some(first) if self.texts.len().is_multiple_of(2) => Err(ToolError::new(first.clone())),
             _ => Ok(ToolOutput::json(json!({"texts": self.texts, "keyed": {self.texts.concat(): true}}))),
         }
     }
@@ -170,7 +170,7 @@ proptest! {
         // A block without text is no block.
         let texts: Vec<_> = texts.into_iter().filter(|(text, _)| !text.is_empty()).collect();
         let chunks: Vec<_> = texts.iter().map(|(text, cuts)| split(text, cuts)).collect();
-        let arguments = json!({"query": [arguments.clone()], arguments: 4_111_111_111_111_111_u64}).to_string();
+        let arguments = json!({"query": [&arguments], (arguments.as_str()): 4_111_111_111_111_111_u64}).to_string();
         let arguments = split(&arguments, &argument_cuts);
         let vault = has_vault.then(PiiVault::new);
         let seen = run(seen(&prompt, &chunks, &arguments, mode, vault.as_ref()));

@@ -69,8 +69,8 @@ fn validates_policies_against_the_schema() {
         ("permit(principal, action == Action::\"search\", resource) when { context.input.to == \"Oslo\" };", None),
         ("permit(principal, action in Action::\"reads\", resource);", None),
         (
-            "permit(principal, action, resource);\n@id(\"typo\") permit(principal, action == Action::\"serch\", resource);",
-            Some(("typo", 2, "serch")),
+            "permit(principal, action, resource);\n@id(\"typo\") permit(principal, action == Action::\"seek\", resource);",
+            Some(("typo", 2, "seek")),
         ),
         (
             "permit(principal, action == Action::\"search\", resource)\nwhen { context.input.days > 3 };",

@@ -68,7 +68,7 @@ async fn hides_the_tools_that_no_role_may_call() {
 #[test]
 fn refuses_invalid_toml_with_its_position() {
     let table = [
-        ("[roles.a]\nalow = []", 2, 1, "unknown field `alow`"),
+        ("[roles.a]\npermit = []", 2, 1, "unknown field `permit`"),
         ("[role.a]", 1, 2, "unknown field `role`"),
         ("[everyone]\nallow = \"all\"", 2, 9, "invalid type"),
         ("[roles.a]\n\nask = [{ tools = [\"x\"] }]", 3, 8, "missing field `reason`"),

@@ -181,3 +181,18 @@ async fn reads_at_most_15_records_at_once_and_writes_nothing() {
     assert_eq!(counting.most.load(Ordering::SeqCst), 15);
     assert_eq!(counting.writes.load(Ordering::SeqCst), writes);
 }
+
+#[tokio::test]
+async fn a_call_with_a_response_that_did_not_run_is_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SessionStore::files(folder.path());
+    let mut paying = agent(StoreSessionManager::new("s", store.clone()).unwrap(), "main").await;
+    paying.prompt("go").await.unwrap();
+    let record = folder.path().join("session_s/agents/agent_main/agent.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    let state = &mut json["_internal_state"];
+    state.as_object_mut().unwrap().remove("run");
+    state["interrupt_state"]["interrupts"][&paying.interrupts()[0].id]["response"] = json!("y");
+    std::fs::write(record, serde_json::to_vec(&json).unwrap()).unwrap();
+    assert_eq!(names(&open(&store).await), ["s/main 2"]);
+}

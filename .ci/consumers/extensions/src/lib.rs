@@ -1,6 +1,8 @@
 //! Extensions of strands as a program would write them: one trait and one file each.
 
+pub mod authorizer;
 pub mod conversation;
+pub mod guardrail;
 pub mod hook;
 pub mod model;
 pub mod promptable;

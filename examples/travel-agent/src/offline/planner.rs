@@ -62,7 +62,7 @@ impl<'a> Situation<'a> {
 pub(super) fn next(situation: &Situation<'_>) -> Step {
     let request = Request::read(situation.texts);
     let words = request.words();
-    let asks_for_all = any(&words, "all everybody everybody's everyone everyone's employees company");
+    let asks_for_all = any(&words, "all everyone everyone's employees company");
     let step = match request.intent {
         Intent::Book if !situation.may_call("book_trip") => {
             Err("your role does not allow you to book trips".to_owned())

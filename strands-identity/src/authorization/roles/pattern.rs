@@ -51,7 +51,7 @@ mod tests {
             ("", "b"),
             ("b*", "ab"),
             ("*k", "bo"),
-            ("ab*ba", "aba"),
+            ("xy*yx", "xyx"),
             ("a*b*c", "acb"),
         ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
