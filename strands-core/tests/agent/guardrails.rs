@@ -431,6 +431,25 @@ async fn citations_and_provider_content_are_checked() {
 }
 
 #[tokio::test]
+async fn citations_of_a_prompt_are_checked() {
+    let cited = json!({"role": "assistant", "content": [{"citationsContent": {
+        "citations": [{
+            "title": "a secret",
+            "location": {"web": {"url": "https://secret.example"}},
+            "sourceContent": [{"text": "the secret"}],
+        }],
+        "content": [{"text": "It is a secret."}],
+    }}]});
+    let [question, more] = ["Is it?", "And?"].map(|text| Message::new(Role::User, [text]));
+    let messages = vec![question, serde_json::from_value(cited).unwrap(), more];
+    let model = ScriptedModel::responding("done");
+    let mut agent = guarded(&model, secrets()).await;
+    agent.prompt(messages).await.unwrap();
+    let stored = serde_json::to_string(agent.messages()).unwrap();
+    assert!(stored.matches("[X]").count() == 4 && !stored.contains("secret"), "{stored}");
+}
+
+#[tokio::test]
 async fn a_check_that_fails_blocks_unless_failures_pass() {
     type Fails = fn(&str) -> Result<Verdict, BoxError>;
     let failures: [Fails; 3] = [
