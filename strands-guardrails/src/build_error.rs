@@ -1,5 +1,7 @@
 //! Errors of invalid patterns.
 
+use std::error::Error;
+
 /// An error of a pattern or a label of a [`PiiRedactorBuilder`](crate::PiiRedactorBuilder).
 #[derive(thiserror::Error)]
 #[non_exhaustive]
@@ -11,7 +13,7 @@ pub enum PiiBuildError {
         /// Label of the pattern.
         label: String,
         /// The error, with its position.
-        source: regex::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The pattern matches texts of any length, or longer ones than a redactor looks at.
     #[error(

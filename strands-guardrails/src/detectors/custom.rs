@@ -26,7 +26,7 @@ impl CustomPattern {
         let label = label.to_owned();
         let regex = match Regex::new(pattern) {
             Ok(regex) => regex,
-            Err(source) => return Err(PiiBuildError::InvalidPattern { label, source }),
+            Err(error) => return Err(PiiBuildError::InvalidPattern { label, source: error.into() }),
         };
         // The other parser accepts the same syntax.
         let Ok(parsed) = regex_syntax::parse(pattern) else {
