@@ -2,7 +2,7 @@
 
 use strands_core::serde_json::Value;
 use strands_core::{
-    InjectedKey, Interrupt, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec, async_trait,
+    InjectedKey, Interrupt, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSpec, async_trait,
 };
 
 use crate::PiiVault;
@@ -10,8 +10,9 @@ use crate::PiiVault;
 /// Tool whose arguments have the originals of the injected [`PiiVault`] in place of their placeholders.
 ///
 /// The arguments are restored right before the tool runs: the conversation, events, journals and sessions have the
-/// placeholders. Add a [`GuardrailHook`](strands_core::guardrails::GuardrailHook) with a [`PiiRedactor`](crate::PiiRedactor), so
-/// that the originals in the result are redacted again. The reasons of interrupts that the tool raises get placeholders.
+/// placeholders, and so have hooks, the validation against the schema, and requests for approval. Add a
+/// [`GuardrailHook`](strands_core::guardrails::GuardrailHook) with a [`PiiRedactor`](crate::PiiRedactor), so that the originals
+/// in the result are redacted again. The reasons of interrupts that the tool raises get placeholders.
 /// Progress that the tool reports is emitted as it is.
 ///
 /// A model can put a placeholder into any argument, so wrap only tools that may receive the data: a tool that sends
@@ -43,6 +44,7 @@ impl<T: Tool> RestoringTool<T> {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl<T: Tool> Tool for RestoringTool<T> {
     fn spec(&self) -> &ToolSpec {
         self.tool.spec()
@@ -54,6 +56,10 @@ impl<T: Tool> Tool for RestoringTool<T> {
 
     fn policy(&self) -> ToolPolicy {
         self.tool.policy()
+    }
+
+    fn limiter(&self) -> Option<&ToolLimiter> {
+        self.tool.limiter()
     }
 
     fn checks_input(&self) -> bool {

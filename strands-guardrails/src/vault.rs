@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 10_000;
 /// stays as it is.
 ///
 /// The vault is in memory. To continue a conversation in another process, store its [`entries`](Self::entries) as the secrets
-/// that they are. At most 10,000 originals are stored; the data after that is redacted without a number.
+/// that they are: an empty vault numbers from 1 again, so that placeholders of the conversation would get other originals. At most 10,000 originals are stored; the data after that is redacted without a number.
 ///
 /// # Examples
 ///
@@ -131,9 +131,20 @@ impl PiiVault {
             entries.placeholders.iter().filter(|((_, original), _)| text.contains(original.as_str())).collect();
         // An original may contain another one.
         found.sort_by_key(|((_, original), placeholder)| (usize::MAX - original.len(), *placeholder));
-        found
-            .into_iter()
-            .fold(text.to_owned(), |text, ((_, original), placeholder)| text.replace(original, placeholder))
+        let mut hidden = String::with_capacity(text.len());
+        let mut rest = text;
+        // In one pass, since a placeholder may contain a short original.
+        while let Some((at, original, placeholder)) = found
+            .iter()
+            .filter_map(|((_, original), placeholder)| Some((rest.find(original.as_str())?, original, placeholder)))
+            .min_by_key(|(at, ..)| *at)
+        {
+            hidden.push_str(rest.get(..at).unwrap_or_default());
+            hidden.push_str(placeholder);
+            rest = rest.get(at + original.len()..).unwrap_or_default();
+        }
+        hidden.push_str(rest);
+        hidden
     }
 
     /// Replaces the originals in the strings of a JSON value by their placeholders.

@@ -15,6 +15,7 @@ use strands::{
 use crate::{
     clock::Clock,
     error::TravelError,
+    policy::Verdict,
     store::Store,
     tools::OWN_TOOLS,
     trip::{Traveller, TripOrder},
@@ -149,11 +150,30 @@ impl Authorizer for TravelAuthorizer {
 fn facts(request: &AuthorizationRequest<'_>, store: &Store, clock: &Clock) -> Map<String, serde_json::Value> {
     let mut facts = Map::new();
     if request.tool.name == "book_trip" {
-        // For an order that makes no sense, the tool itself has the better error.
-        let verdict = TripOrder::deserialize(request.input)
-            .ok()
-            .and_then(|order| store.check(&order.draft(), clock.today()).ok());
-        facts.insert("above_cost_limit".to_owned(), verdict.is_some_and(|verdict| verdict.needs_approval).into());
+        let order = TripOrder::deserialize(request.input).ok();
+        let checked = order.map(|order| store.check(&order.draft(), clock.today()));
+        facts.insert("above_cost_limit".to_owned(), checked.is_some_and(is_above_cost_limit).into());
     }
     facts
+}
+
+fn is_above_cost_limit(checked: Result<Verdict, TravelError>) -> bool {
+    match checked {
+        Ok(verdict) => verdict.needs_approval,
+        // The costs are unknown, so a manager decides.
+        Err(TravelError::Database(_)) => true,
+        // For an order that makes no sense, the tool itself has the better error.
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trip_of_unknown_costs_needs_an_approval() {
+        assert!(is_above_cost_limit(Err(TravelError::Database(rusqlite::Error::InvalidQuery))));
+        assert!(!is_above_cost_limit(Err(TravelError::SameCity { city: "Boston".to_owned() })));
+    }
 }

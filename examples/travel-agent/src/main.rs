@@ -6,6 +6,7 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use cli::{Args, Outcome, Terminal};
+use strands::Agent;
 
 /// Exit code of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
@@ -41,15 +42,18 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     if args.prompt.is_none() && args.is_offline() {
         terminal.note("Using rules instead of a language model; choose a model with --model")?;
     }
-    let mut builder = args.builder(user, store, audit).await?;
-    if let Some(session) = args.session.open().await? {
-        builder = builder.session_manager(session);
-    }
-    let mut agent = builder.build().await?;
+    let open = async || -> Result<Agent, Box<dyn Error>> {
+        let mut builder = args.builder(user.clone(), Arc::clone(&store), audit.clone()).await?;
+        if let Some(session) = args.session.open(&user.identity).await? {
+            builder = builder.session_manager(session);
+        }
+        Ok(builder.build().await?)
+    };
+    let mut agent = open().await?;
     let outcome = match &args.prompt {
-        Some(prompt) => cli::turn(agent.prompt(prompt.as_str()), &mut terminal).await??,
+        Some(prompt) => cli::reply(&mut agent, prompt, &mut terminal).await??,
         None => {
-            cli::chat(&mut agent).await?;
+            cli::chat(&mut agent, args.session.is_chosen().then_some(open)).await?;
             Outcome::Completed
         }
     };
@@ -62,6 +66,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
 fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
         Outcome::Completed => ExitCode::SUCCESS,
+        Outcome::Waiting => ExitCode::FAILURE,
         Outcome::Cancelled => ExitCode::from(INTERRUPTED),
     }
 }

@@ -46,7 +46,11 @@ impl Driver<'_> {
             saved?;
         }
         let mut messages = prompt.messages;
-        let (denied, _) = self.before_invocation(&mut messages, &mut Vec::new(), &[], stop).await?;
+        let (denied, cut_off) = self.before_invocation(&mut messages, &mut Vec::new(), &[], stop).await?;
+        if let Some(reason) = cut_off {
+            // A hook may not have checked the prompt: nothing of it is stored.
+            return Ok(Some(self.response(reason, None)));
+        }
         check_depth(&messages)?;
         self.select_tools(stop).await?;
         for message in &mut messages {

@@ -10,6 +10,7 @@ use super::settings::Settings;
 use super::{Check, GuardedContent, GuardrailAction, GuardrailReport, Redaction, Verdict, Window};
 use crate::diagnostics;
 use crate::hook::HookContext;
+use crate::message::Citation;
 
 /// Content that must not pass, with the text in place of it.
 pub(super) struct Blocked(pub(super) String);
@@ -114,6 +115,20 @@ impl<'a> Checks<'a> {
             *fields = changed;
         }
         checked
+    }
+
+    /// Checks the texts and the location of a citation, and changes them.
+    pub(super) async fn citation(&mut self, citation: &mut Citation) -> Result<(), Blocked> {
+        if let Some(title) = &mut citation.title {
+            self.text(title).await?;
+        }
+        for source in &mut citation.source_content {
+            self.text(&mut source.text).await?;
+        }
+        if let Some(location) = &mut citation.location {
+            self.json(location).await?;
+        }
+        Ok(())
     }
 
     async fn keys(&mut self, fields: &mut Map<String, Value>) -> Result<bool, Blocked> {

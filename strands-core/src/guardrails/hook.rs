@@ -95,6 +95,7 @@ impl fmt::Debug for GuardrailHook {
 }
 
 #[async_trait]
+#[diagnostic::do_not_recommend]
 impl Hook for GuardrailHook {
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
         let settings = &*self.settings;

@@ -23,9 +23,11 @@ async fn check_block(checks: &mut Checks<'_>, block: &mut ContentBlock) -> Resul
             }
         }
         ContentBlock::Citations(cited) => {
-            let sources = cited.citations.iter_mut().flat_map(|citation| &mut citation.source_content);
-            for part in cited.content.iter_mut().chain(sources) {
+            for part in &mut cited.content {
                 checks.text(&mut part.text).await?;
+            }
+            for citation in &mut cited.citations {
+                checks.citation(citation).await?;
             }
         }
         ContentBlock::ToolUse(call) => {

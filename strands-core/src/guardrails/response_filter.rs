@@ -201,19 +201,7 @@ impl ResponseFilter {
     async fn check_citation(&mut self, citation: &mut Citation) -> Result<(), (GuardedContent, Blocked)> {
         let (settings, context) = (Arc::clone(&self.settings), self.context.clone());
         let mut checks = Checks::new(&settings, &context, GuardedContent::Response);
-        let checked = async {
-            if let Some(title) = &mut citation.title {
-                checks.text(title).await?;
-            }
-            for source in &mut citation.source_content {
-                checks.text(&mut source.text).await?;
-            }
-            if let Some(location) = &mut citation.location {
-                checks.json(location).await?;
-            }
-            Ok(())
-        };
-        checked.await.map_err(|blocked| (GuardedContent::Response, blocked))?;
+        checks.citation(citation).await.map_err(|blocked| (GuardedContent::Response, blocked))?;
         self.report(&checks);
         Ok(())
     }

@@ -227,17 +227,19 @@ impl ToolCalls {
             reports: Vec::new(),
             retry: false,
         };
+        let mut first_failure = None;
+        // The other hooks are called after a failure as well: the result stays, and one of them may redact it.
         for hook in self.settings.hooks.iter().rev() {
             if let Err(failure) = nesting::inside(budget, hook.after_tool_call(&mut event)).await {
-                ended.hook_failure = Some(Box::new(AgentError::in_hook("after_tool_call")(failure)));
-                return false;
+                first_failure.get_or_insert(failure);
             }
         }
         let AfterToolCall { retry, reports, .. } = event;
+        ended.hook_failure = first_failure.map(|failure| Box::new(AgentError::in_hook("after_tool_call")(failure)));
         for report in reports {
             self.emit(|| ToolEvent::Forwarded(Box::new(report.into()))).await;
         }
-        retry
+        retry && ended.hook_failure.is_none()
     }
 
     /// Validates the arguments, checks authorization and approval, and runs the tool.

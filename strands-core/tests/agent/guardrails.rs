@@ -16,6 +16,7 @@ use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentEvent, Prompt, StreamExt, ToolError, ToolOutput};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{agent, kinds, listen, template, text_of, tool};
 
@@ -317,6 +318,99 @@ async fn changed_reasoning_has_no_signature() {
     }
 }
 
+/// Responses in the shapes that providers send, without anything to redact.
+fn shapes() -> Vec<(&'static str, Vec<StreamEvent>)> {
+    let reasoning = |index, text: &str| StreamEvent::reasoning(index, ReasoningDelta::Text(text.into()));
+    let signature = |index| StreamEvent::reasoning(index, ReasoningDelta::Signature("sig".into()));
+    let encrypted = |index| StreamEvent::reasoning(index, ReasoningDelta::RedactedContent(vec![1, 2, 3].into()));
+    let call = |index, id: &str| StreamEvent::tool_use(index, ToolUseStart::new(id, "look"));
+    let mut signed_call = ToolUseStart::new("call-1", "look");
+    signed_call.reasoning_signature = Some("sig".into());
+    let server_tool = |index| StreamEvent::provider_content(index, ProviderContent::new("p", json!({"id": [1, 2.5]})));
+    let stop = StreamEvent::block_stop;
+    vec![
+        (
+            "signed and encrypted reasoning, text and calls, one after the other",
+            vec![
+                reasoning(0, "Let me "),
+                reasoning(0, "see."),
+                signature(0),
+                stop(0),
+                encrypted(1),
+                stop(1),
+                StreamEvent::text(2, "I look."),
+                stop(2),
+                call(3, "call-1"),
+                StreamEvent::tool_input(3, "{\"at\": "),
+                StreamEvent::tool_input(3, "[1.0, 1e3, \"a\"]}"),
+                stop(3),
+                call(4, "call-2"),
+                stop(4),
+            ],
+        ),
+        (
+            "interleaved calls that are not stopped",
+            vec![
+                StreamEvent::text(0, "I look."),
+                call(1, "call-1"),
+                call(2, "call-2"),
+                StreamEvent::tool_input(1, "{\"at\""),
+                StreamEvent::tool_input(2, "{\"at\": 2"),
+                StreamEvent::tool_input(1, ": 1}"),
+                StreamEvent::tool_input(2, "}"),
+            ],
+        ),
+        (
+            "a signature before its text, and one of a call",
+            vec![
+                signature(0),
+                reasoning(0, "so"),
+                StreamEvent::text(1, "Well."),
+                StreamEvent::tool_use(2, signed_call),
+                StreamEvent::tool_input(2, "{}"),
+                stop(2),
+            ],
+        ),
+        (
+            "content of server tools between texts",
+            vec![
+                StreamEvent::text(0, "I search"),
+                stop(0),
+                server_tool(1),
+                stop(1),
+                server_tool(2),
+                StreamEvent::text(3, "Found it."),
+                StreamEvent::citation(3, Citation::default()),
+                stop(3),
+            ],
+        ),
+        ("arguments that are no JSON", vec![call(0, "call-1"), StreamEvent::tool_input(0, "{\"at\": ")]),
+        ("a signature alone", vec![signature(0), stop(0), StreamEvent::text(1, "Done.")]),
+    ]
+}
+
+#[tokio::test]
+async fn a_response_without_findings_stays_as_it_is() {
+    let passes = || GuardrailHook::new(Whole(|_: &str| Ok(Verdict::Pass)));
+    for (shape, events) in shapes() {
+        let mut messages = Vec::new();
+        for hooks in [vec![], vec![secrets()], vec![passes()], vec![secrets(), passes()]] {
+            let model = ScriptedModel::new([response(events.clone()), ScriptedTurn::text("done")]);
+            let look = tool("look", |_, _| async { Ok(ToolOutput::text("found")) });
+            let mut builder = template(&model, [look]);
+            for hook in hooks {
+                builder = builder.hook(hook);
+            }
+            let mut agent = builder.build().await.unwrap();
+            agent.prompt("go").await.unwrap();
+            let content = agent.messages().iter().map(|message| serde_json::to_value(&message.content).unwrap());
+            messages.push(content.collect::<Vec<_>>());
+        }
+        let unchecked = &messages[0];
+        assert!(messages.iter().all(|checked| checked == unchecked), "{shape}: {messages:#?}");
+    }
+}
+
 #[tokio::test]
 async fn citations_and_provider_content_are_checked() {
     let mut citation = Citation::default();
@@ -334,6 +428,25 @@ async fn citations_and_provider_content_are_checked() {
     ended.unwrap();
     let seen = serde_json::to_string(&events).unwrap() + &serde_json::to_string(agent.messages()).unwrap();
     assert!(!seen.replace("\"secrets\"", "").contains("secret"), "{seen}");
+}
+
+#[tokio::test]
+async fn citations_of_a_prompt_are_checked() {
+    let cited = json!({"role": "assistant", "content": [{"citationsContent": {
+        "citations": [{
+            "title": "a secret",
+            "location": {"web": {"url": "https://secret.example"}},
+            "sourceContent": [{"text": "the secret"}],
+        }],
+        "content": [{"text": "It is a secret."}],
+    }}]});
+    let [question, more] = ["Is it?", "And?"].map(|text| Message::new(Role::User, [text]));
+    let messages = vec![question, serde_json::from_value(cited).unwrap(), more];
+    let model = ScriptedModel::responding("done");
+    let mut agent = guarded(&model, secrets()).await;
+    agent.prompt(messages).await.unwrap();
+    let stored = serde_json::to_string(agent.messages()).unwrap();
+    assert!(stored.matches("[X]").count() == 4 && !stored.contains("secret"), "{stored}");
 }
 
 #[tokio::test]
@@ -383,6 +496,39 @@ async fn a_check_that_takes_too_long_blocks() {
     let mut agent = guarded(&model, hook).await;
     let response = agent.prompt("Hi").await.unwrap();
     assert_eq!(response.text(), "blocked, since the check `stuck` failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_whose_check_is_cancelled_is_neither_stored_nor_emitted() {
+    for (content, text) in [
+        (GuardedContent::Prompt, "of the prompt"),
+        (GuardedContent::ToolArguments, "of the arguments"),
+        (GuardedContent::ToolResult, "of the result"),
+        (GuardedContent::Response, "of the response"),
+    ] {
+        let model = ScriptedModel::new([
+            ScriptedTurn::tool_use("look", json!({"at": "of the arguments"})),
+            ScriptedTurn::text("of the response"),
+        ]);
+        let look = tool("look", |_, _| async { Ok(ToolOutput::text("of the result")) });
+        let sessions = InMemorySessionManager::new("s");
+        let hook = GuardrailHook::new(Stuck).only([content.clone()]).timeout(Duration::from_secs(60));
+        let builder = template(&model, [look]).agent_id("a").session_manager(sessions.clone());
+        let mut agent = builder.hook(hook).build().await.unwrap();
+        let token = CancellationToken::new();
+        let cancel = token.clone();
+        let (ended, ()) = tokio::join!(listen(agent.prompt("of the prompt").cancel_with(token).stream()), async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancel.cancel();
+        });
+        let (events, response) = ended;
+        assert_eq!(response.unwrap().stop_reason, StopReason::Cancelled, "{content:?}");
+        let seen = serde_json::to_string(&events).unwrap()
+            + &serde_json::to_string(&sessions.messages("a")).unwrap()
+            + &serde_json::to_string(agent.messages()).unwrap()
+            + &format!("{:?}", model.requests());
+        assert!(!seen.contains(text), "{content:?}: {seen}");
+    }
 }
 
 #[tokio::test]
@@ -496,6 +642,27 @@ async fn the_first_hook_checks_the_results_of_later_ones() {
     let mut agent = template(&model, [look]).hook(secrets()).hook(Appends("secret")).build().await.unwrap();
     agent.prompt("go").await.unwrap();
     assert_eq!(text_of(agent.messages().iter().find_map(|message| message.tool_results().next()).unwrap()), "found[X]");
+}
+
+/// Fails after a tool.
+struct Fails;
+
+#[async_trait]
+impl Hook for Fails {
+    async fn after_tool_call(&self, _: &mut AfterToolCall<'_>) -> HookResult {
+        Err("no".into())
+    }
+}
+
+#[tokio::test]
+async fn a_result_is_checked_after_another_hook_has_failed() {
+    let model = ScriptedModel::new([ScriptedTurn::tool_use("look", json!({})), ScriptedTurn::text("done")]);
+    let look = tool("look", |_, _| async { Ok(ToolOutput::text("a secret")) });
+    let mut agent = template(&model, [look]).hook(secrets()).hook(Fails).build().await.unwrap();
+    let (events, ended) = listen(agent.prompt("go").stream()).await;
+    assert!(matches!(ended, Err(AgentError::Hook { .. })), "{ended:?}");
+    let seen = serde_json::to_string(&events).unwrap() + &serde_json::to_string(agent.messages()).unwrap();
+    assert!(seen.contains("a [X]") && !seen.replace("\"secrets\"", "").contains("secret"), "{seen}");
 }
 
 #[tokio::test]

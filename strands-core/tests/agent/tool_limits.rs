@@ -130,6 +130,30 @@ async fn a_call_that_would_wait_longer_than_its_timeout_fails_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_and_a_dropped_call_do_not_count_any_more() {
+    let limiter = Arc::new(ToolLimiter::new().concurrency(1));
+    let panics = tool("t", |_, _| async { panic!("of the tool") });
+    let panics = runner(ConfiguredTool::new(panics).limiter(Arc::clone(&limiter)));
+    assert!(text(&panics.call("t", json!({})).await.unwrap()).contains("panicked"));
+    let log = Log::default();
+    let runner = runner(ConfiguredTool::new(timed(&log)).limiter(limiter));
+    for n in [0, 1] {
+        // The second call is dropped while it waits, and then the first one while it runs.
+        let mut running = Box::pin(runner.call("t", json!({"n": n})).into_future());
+        let mut waiting = Box::pin(runner.call("t", json!({"n": 9})).into_future());
+        assert!((&mut running).now_or_never().is_none() && (&mut waiting).now_or_never().is_none());
+        if n == 0 {
+            drop(waiting);
+            drop(running);
+        } else {
+            drop(running);
+            assert_eq!(text(&waiting.await.unwrap()), "done");
+        }
+    }
+    assert_eq!(log.lines(), ["0 at 0", "1 at 0", "9 at 0"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_number_of_waiting_calls_is_bounded() {
     let log = Log::default();
     let runner = runner(limited(timed(&log), ToolLimiter::new().concurrency(1).max_waiting(2)));

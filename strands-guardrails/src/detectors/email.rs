@@ -28,7 +28,7 @@ pub(super) fn start_of_open(text: &str, decided: usize) -> usize {
 }
 
 fn is_local(letter: char) -> bool {
-    letter.is_alphanumeric() || matches!(letter, '.' | '_' | '%' | '+' | '-')
+    letter.is_alphanumeric() || matches!(letter, '.' | '_' | '%' | '+' | '-' | '\'')
 }
 
 fn is_domain(letter: char) -> bool {
@@ -38,9 +38,9 @@ fn is_domain(letter: char) -> bool {
 fn start_of_local(text: &str, at: usize) -> Option<usize> {
     let earliest = text.ceil_char_boundary(at.saturating_sub(MAX_LOCAL));
     let start = earliest + text.get(earliest..at)?.trim_end_matches(is_local).len();
-    // Full stops before an address are not part of it.
-    let dots = text.get(start..at)?.trim_start_matches('.');
-    (!dots.is_empty()).then_some(at - dots.len())
+    // Full stops and quotes before an address are not part of it.
+    let local = text.get(start..at)?.trim_start_matches(['.', '\'']);
+    (!local.is_empty()).then_some(at - local.len())
 }
 
 fn end_of_domain(text: &str, start: usize) -> Option<usize> {

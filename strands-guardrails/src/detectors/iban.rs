@@ -1,6 +1,8 @@
 //! International bank account numbers: the length of the country, and check digits modulo 97.
 
-use super::reading::{Candidate, Fixed, fixed, is_digit, is_letter, separator};
+use super::reading::{
+    Candidate, Fixed, bounded, fixed, follows_alphanumeric, is_alphanumeric, is_digit, is_letter, separator,
+};
 
 /// Length of the numbers of each country in the registry of SWIFT.
 const LENGTHS: [(&[u8; 2], usize); 89] = [
@@ -111,7 +113,16 @@ pub(super) fn iban_at(bytes: &[u8], start: usize) -> Candidate {
     }
     let Some(length) = length_of(bytes, start) else { return Candidate::NONE };
     match fixed(bytes, start, length, separator, |_, character| character.is_ascii_alphanumeric()) {
-        Fixed::Read(characters, end) if remainder(characters.as_slice()) == 1 => Candidate::found(end),
+        Fixed::Read(characters, end) if remainder(characters.as_slice()) == 1 => {
+            // Hashes and base64 have runs of this form. Only one with uppercase letters may touch other text.
+            if !characters.as_slice().iter().any(u8::is_ascii_lowercase) {
+                Candidate::found(end)
+            } else if follows_alphanumeric(bytes, start) {
+                Candidate::NONE
+            } else {
+                bounded(bytes, end, is_alphanumeric)
+            }
+        }
         Fixed::Read(..) | Fixed::None => Candidate::NONE,
         Fixed::Open => Candidate::OPEN,
     }

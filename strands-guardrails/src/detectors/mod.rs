@@ -75,6 +75,15 @@ impl PiiKind {
         }
     }
 
+    /// Returns the maximum number of bytes from the start of a finding to its first digit.
+    fn before_digits(self) -> usize {
+        match self {
+            // Two letters and a separator.
+            Self::UkNationalInsurance => 5,
+            _ => 3,
+        }
+    }
+
     /// Returns the detector of a kind that is found by its digits.
     fn by_digits(self) -> Option<FindAt> {
         match self {
@@ -105,9 +114,6 @@ const WINDOW: usize = email::WINDOW;
 /// Maximum length of a finding that begins at or near digits, with its context, in bytes.
 const DIGITS_WINDOW: usize = 160;
 
-/// Maximum number of bytes from the start of a finding to its first digit.
-const BEFORE_DIGITS: usize = 3;
-
 /// Function that looks for one kind of data at a position.
 type FindAt = fn(&[u8], usize) -> Candidate;
 
@@ -117,6 +123,8 @@ pub(crate) struct Detectors {
     finds_email: bool,
     finds_ip: bool,
     by_digits: Vec<(&'static str, FindAt)>,
+    /// Maximum number of bytes from the start of a finding to its first digit.
+    before_digits: usize,
     custom: Vec<CustomPattern>,
 }
 
@@ -126,6 +134,7 @@ impl Detectors {
             finds_email: kinds.contains(&PiiKind::Email),
             finds_ip: kinds.contains(&PiiKind::IpAddress),
             by_digits: kinds.iter().filter_map(|kind| Some((kind.label(), kind.by_digits()?))).collect(),
+            before_digits: kinds.iter().map(|kind| kind.before_digits()).max().unwrap_or_default(),
             custom,
         }
     }
@@ -161,8 +170,12 @@ impl Detectors {
     fn find_by_digits<'a>(&'a self, bytes: &[u8], range: Range<usize>, findings: &mut Vec<Finding<'a>>) {
         let mut next_start = range.start;
         let mut at = range.start;
-        while let Some(first) = next_digit(bytes, at).filter(|first| *first < range.end.saturating_add(BEFORE_DIGITS)) {
-            for start in next_start.max(first.saturating_sub(BEFORE_DIGITS))..first.saturating_add(1).min(range.end) {
+        while let Some(first) =
+            next_digit(bytes, at).filter(|first| *first < range.end.saturating_add(self.before_digits))
+        {
+            for start in
+                next_start.max(first.saturating_sub(self.before_digits))..first.saturating_add(1).min(range.end)
+            {
                 for (label, at) in &self.by_digits {
                     if let Candidate { end: Some(end), .. } = at(bytes, start) {
                         findings.push(Finding { range: start..end, label });

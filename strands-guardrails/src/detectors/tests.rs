@@ -25,6 +25,7 @@ fn finds_each_kind_within_other_text() {
         ("EMAIL", "ada@example.org"),
         ("EMAIL", "ada.lovelace+trips@mail.example.co.uk"),
         ("EMAIL", "müller@bücher.example"),
+        ("EMAIL", "o'brien@example.org"),
         ("PHONE", "+49 30 901820"),
         ("PHONE", "+14155552671"),
         ("PHONE", "+1 (415) 555-2671"),
@@ -55,6 +56,7 @@ fn finds_each_kind_within_other_text() {
         ("TAX_ID", "47 036 892 816"),
         ("NINO", "AB123456C"),
         ("NINO", "AB 12 34 56 C"),
+        ("NINO", "AB\u{202f}12\u{202f}34\u{202f}56\u{202f}C"),
         ("NIR", "255081416802538"),
         ("NIR", "2 55 08 14 168 025 38"),
         ("DNI", "12345678Z"),
@@ -81,6 +83,21 @@ fn finds_data_without_a_space_before_other_text() {
             assert!(!PiiKind::DEFAULT.is_empty() && !found(&all(), &text).is_empty(), "{text}");
         }
     }
+}
+
+#[test]
+fn quotes_around_an_address_stay() {
+    assert_eq!(found(&all(), "'ada@example.org'"), [("EMAIL".to_owned(), "ada@example.org")]);
+}
+
+#[test]
+fn a_hash_is_no_account() {
+    // A valid account number of Andorra, within a hash.
+    let hash = "9fAD1200012030200359100100c0ffee".to_ascii_lowercase();
+    let iban = Detectors::new(&[PiiKind::Iban], Vec::new());
+    assert_eq!(found(&iban, &hash), []);
+    assert_eq!(found(&iban, "ad1200012030200359100100"), [("IBAN".to_owned(), "ad1200012030200359100100")]);
+    assert_eq!(found(&iban, "IBANAD1200012030200359100100").len(), 1);
 }
 
 #[test]

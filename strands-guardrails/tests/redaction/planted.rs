@@ -6,10 +6,11 @@ use proptest::sample::select;
 use strands_core::models::{StopReason, StreamEvent};
 
 /// Personal data, by its label.
-pub(crate) const DATA: [(&str, &str); 22] = [
+pub(crate) const DATA: [(&str, &str); 23] = [
     ("EMAIL", "ada@example.org"),
     ("EMAIL", "ada.lovelace+trips@mail.example.co.uk"),
     ("EMAIL", "müller@bücher.example"),
+    ("EMAIL", "o'brien@example.org"),
     ("PHONE", "+49 30 901820"),
     ("PHONE", "+1 (415) 555-2671"),
     ("PHONE", "(415) 555-2671"),

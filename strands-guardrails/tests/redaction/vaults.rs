@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use strands_core::guardrails::GuardrailHook;
 use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
+use strands_core::tool::ConfiguredTool;
+use strands_core::{
+    Agent, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSpec, async_trait,
+};
 use strands_guardrails::{PiiBuildError, PiiRedactor, PiiVault, RestoringTool};
 
 use crate::planted::{assert_clean, split};
@@ -88,6 +91,15 @@ fn a_chosen_tool_gets_the_originals_and_nothing_else_does() {
 }
 
 #[test]
+fn a_chosen_tool_keeps_its_policy_and_limits() {
+    let policy = ToolPolicy::new().with_retries(2);
+    let configured = ConfiguredTool::new(booking()).policy(|_| policy).limiter(ToolLimiter::new().concurrency(3));
+    let tool = RestoringTool::new(configured);
+    assert_eq!(tool.policy(), policy);
+    assert!(format!("{:?}", tool.limiter().unwrap()).contains("concurrency: Some(3)"));
+}
+
+#[test]
 fn a_placeholder_of_another_vault_stays() {
     let (ada, bob) = (PiiVault::new(), PiiVault::new());
     PiiRedactor::new().redact_into("ada@example.org", &ada);
@@ -110,6 +122,14 @@ fn the_same_original_has_the_same_placeholder() {
     vault.clear();
     assert_eq!(vault.restore(&PiiRedactor::new().redact_into("d@x.org", &vault)), "d@x.org");
     assert_eq!(vault.restore("[EMAIL_1]"), "[EMAIL_1]");
+}
+
+#[test]
+fn hiding_leaves_placeholders_whole() {
+    let entries = [("[EMAIL_1]", "ada@example.org"), ("[PHONE_2]", "1")];
+    let vault = PiiVault::from_entries(entries.map(|(placeholder, original)| (placeholder.into(), original.into())));
+    assert_eq!(vault.hide("1 for ada@example.org"), "[PHONE_2] for [EMAIL_1]");
+    assert_eq!(vault.restore(&vault.hide("1 for ada@example.org")), "1 for ada@example.org");
 }
 
 #[test]

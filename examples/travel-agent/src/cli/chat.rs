@@ -1,15 +1,20 @@
 //! Chat in the terminal: line editing, history, Ctrl-C and Ctrl-D.
 
+use std::error::Error;
+
 use rustyline::{
     Cmd, ConditionalEventHandler, DefaultEditor, Event, EventContext, EventHandler, KeyEvent, Movement, RepeatCount,
     error::ReadlineError,
 };
 use strands::Agent;
 
-use super::{Terminal, args::data_file, turn, with_causes};
+use super::{Terminal, args::data_file, reply, with_causes};
 
-/// Chats until the user leaves.
-pub(crate) async fn chat(agent: &mut Agent) -> Result<(), Box<dyn std::error::Error>> {
+/// Chats until the user leaves. `reopen` opens the stored conversation again, in which an approver may have responded.
+pub(crate) async fn chat(
+    agent: &mut Agent,
+    reopen: Option<impl AsyncFn() -> Result<Agent, Box<dyn Error>>>,
+) -> Result<(), Box<dyn Error>> {
     let mut editor = DefaultEditor::new()?;
     editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrLeave)));
     let history = data_file("history.txt");
@@ -32,7 +37,12 @@ pub(crate) async fn chat(agent: &mut Agent) -> Result<(), Box<dyn std::error::Er
             _ => {}
         }
         editor.add_history_entry(prompt)?;
-        if let Err(error) = turn(agent.prompt(prompt), &mut terminal).await? {
+        if let Some(reopen) = &reopen
+            && !agent.interrupts().is_empty()
+        {
+            *agent = reopen().await?;
+        }
+        if let Err(error) = reply(agent, prompt, &mut terminal).await? {
             terminal.note(&with_causes(&error))?;
         }
     }

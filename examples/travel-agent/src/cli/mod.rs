@@ -13,4 +13,4 @@ mod turn;
 pub(crate) use args::Args;
 pub(crate) use chat::chat;
 pub(crate) use terminal::Terminal;
-pub(crate) use turn::{Outcome, turn, with_causes};
+pub(crate) use turn::{Outcome, reply, turn, with_causes};

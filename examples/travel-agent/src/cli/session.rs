@@ -3,14 +3,17 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use strands::session::{FileSessionManager, SessionError, SessionManager, SessionStore};
+use strands::{
+    identity::{Identity, session_id_for},
+    session::{FileSessionManager, SessionError, SessionManager, SessionStore},
+};
 
 use super::args::data_file;
 
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
-    /// Store the conversation under this id, and continue it next time.
-    #[arg(long, value_name = "ID")]
+    /// Store the conversation under this name, and continue it next time. Each user has names of their own.
+    #[arg(long, value_name = "NAME")]
     session: Option<String>,
 
     /// The folder of the sessions. By default one in the user's data folder.
@@ -34,10 +37,16 @@ pub(crate) struct SessionArgs {
 }
 
 impl SessionArgs {
-    /// Returns the session manager, if a session was requested.
-    pub(crate) async fn open(&self) -> Result<Option<Arc<dyn SessionManager>>, SessionError> {
+    /// Returns true if the conversation is stored.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Returns the session manager of a user's session, if one was requested.
+    pub(crate) async fn open(&self, user: &Identity) -> Result<Option<Arc<dyn SessionManager>>, SessionError> {
         match &self.session {
-            Some(id) => Ok(Some(self.manager(id).await?.0)),
+            // No two users share a session: the part before the full stop is different for each user, and has none itself.
+            Some(name) => Ok(Some(self.manager(&format!("{}.{name}", session_id_for(user))).await?.0)),
             None => Ok(None),
         }
     }

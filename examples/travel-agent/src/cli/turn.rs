@@ -3,7 +3,7 @@
 use std::{error::Error, future::Future, io, pin::pin};
 
 use futures_util::StreamExt;
-use strands::{AgentError, AgentEvent, Interrupt, Invocation, identity::ApprovalRequest, models::StopReason};
+use strands::{Agent, AgentError, AgentEvent, Interrupt, Invocation, identity::ApprovalRequest, models::StopReason};
 use tokio_util::sync::CancellationToken;
 
 use super::Terminal;
@@ -15,6 +15,32 @@ pub(crate) enum Outcome {
     Completed,
     /// Ctrl-C has cancelled the turn.
     Cancelled,
+    /// The conversation waits for an approval, and the prompt was not sent.
+    Waiting,
+}
+
+/// Prompt that takes back what the conversation waits for.
+const WITHDRAW: &str = "withdraw";
+
+/// Runs a turn with a prompt. While the conversation waits for an approval, it shows the request instead, or withdraws it.
+pub(crate) async fn reply<O: io::Write, E: io::Write>(
+    agent: &mut Agent,
+    prompt: &str,
+    terminal: &mut Terminal<O, E>,
+) -> io::Result<Result<Outcome, AgentError>> {
+    let interrupts = agent.interrupts();
+    if interrupts.is_empty() {
+        return turn(agent.prompt(prompt), terminal).await;
+    }
+    if prompt == WITHDRAW {
+        return match agent.discard_interrupts().await {
+            Ok(()) => terminal.note("(withdrawn)").map(|()| Ok(Outcome::Completed)),
+            Err(error) => Ok(Err(error)),
+        };
+    }
+    interrupts.iter().try_for_each(|interrupt| terminal.note(&waiting(interrupt)))?;
+    terminal.note(&format!("(the conversation waits; `{WITHDRAW}` takes the request back)"))?;
+    Ok(Ok(Outcome::Waiting))
 }
 
 /// Runs an invocation and shows the response. Ctrl-C cancels the turn, not the conversation.

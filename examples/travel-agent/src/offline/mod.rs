@@ -50,16 +50,24 @@ fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
     }
 }
 
-/// Returns the user's texts of the current request. A reply that ends with a question does not end the request.
+/// Returns the user's texts of the current request. A reply that ends with a question does not end the request; a request
+/// without a reply was cancelled or withdrawn.
 fn open_texts(turn: &OfflineTurn<'_>) -> Vec<String> {
     let mut texts = Vec::new();
+    let mut follows_question = false;
     for message in turn.messages().iter().rev() {
         let text = message.text();
+        if message.role == Role::User {
+            if !text.trim().is_empty() {
+                texts.push(text);
+                follows_question = false;
+            }
+            continue;
+        }
         // Text with tool calls is not the reply yet.
-        let is_reply = message.role == Role::Assistant && message.tool_uses().next().is_none();
-        if message.role == Role::User && !text.trim().is_empty() {
-            texts.push(text);
-        } else if is_reply && !texts.is_empty() && !text.trim_end().ends_with('?') {
+        let is_reply = message.tool_uses().next().is_none();
+        follows_question |= is_reply && text.trim_end().ends_with('?');
+        if !texts.is_empty() && !follows_question {
             break;
         }
     }

@@ -81,6 +81,9 @@ pub(super) fn next(situation: &Situation<'_>) -> Step {
         Intent::Bookings => {
             reply_from_tool(situation, ("my_bookings", json!({})), |found| Ok(replies::bookings(situation.name, found)))
         }
+        Intent::Cancel if !situation.may_call("cancel_booking") => {
+            Err("your role does not allow you to cancel bookings".to_owned())
+        }
         Intent::Cancel => cancel(situation, &request),
         Intent::Policy => reply_from_tool(situation, ("get_travel_policies", json!({})), |found| {
             Ok(replies::policies(situation.name, &request.words(), found))

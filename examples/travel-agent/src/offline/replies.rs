@@ -131,7 +131,11 @@ pub(super) fn all_bookings(name: &str, found: &Value) -> String {
                 .iter()
                 .map(|one| format!("{}, {}\n{}", text(&one["traveller"]), text(&one["destination"]), booking(one)))
                 .collect();
-            format!("The company has {} bookings, {name}.\n\n{}", several.len(), blocks.join("\n\n"))
+            let count = match several.len() {
+                1 => "one booking".to_owned(),
+                count => format!("{count} bookings"),
+            };
+            format!("The company has {count}, {name}.\n\n{}", blocks.join("\n\n"))
         }
     }
 }

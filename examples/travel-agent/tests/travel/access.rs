@@ -1,5 +1,10 @@
 //! Roles, approvals and the audit, with the program and across processes.
 
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+};
+
 use super::home::{Home, failure};
 
 /// A hotel above the nightly limit of the city.
@@ -60,6 +65,61 @@ fn only_another_manager_approves() {
     assert!(out.contains("You have no bookings, Alice"), "{out}");
     // The request is still open.
     home.run(&["--user", "marcus", "--role", "manager", "approve", &id]);
+}
+
+#[test]
+fn a_session_name_is_the_users_own() {
+    let home = Home::new("names");
+    let id = asks(&home);
+    let (out, _) = home.run(&["--user", "mei", "--session", "trip", "what did you book for me?"]);
+    assert!(out.contains("You have no bookings, Mei"), "{out}");
+    for other in ["session_for_user_alice.trip", "trip.alice"] {
+        let (out, _) = home.run(&["--user", "mei", "--session", other, "hello"]);
+        assert!(out.starts_with("Hello Mei."), "{out}");
+    }
+    home.run(&["--user", "marcus", "--role", "manager", "approve", &id]);
+}
+
+#[test]
+fn an_open_request_can_be_withdrawn() {
+    let home = Home::new("withdraw");
+    let id = asks(&home);
+    let alice = ["--user", "alice", "--session", "trip"];
+    let waits = failure(home.command(&[alice.as_slice(), &["hello"]].concat()).output().unwrap());
+    assert!(waits.contains(&id) && waits.contains("`withdraw` takes the request back"), "{waits}");
+    let (_, err) = home.run(&[alice.as_slice(), &["withdraw"]].concat());
+    assert_eq!(err, "(withdrawn)\n");
+    let (out, _) = home.run(&[alice.as_slice(), &["hello"]].concat());
+    assert!(out.contains("Hello Alice."), "{out}");
+    let refused = home.command(&["--user", "marcus", "--role", "manager", "approve", &id]).output().unwrap();
+    assert!(failure(refused).contains("waits for an approval"));
+
+    // A chat that is not stored goes on as well.
+    let (out, err) = home.chat(&["--user", "alice"], &format!("{ABOVE_LIMIT}\nhello\nwithdraw\nhello\nquit\n"));
+    assert!(err.contains("(withdrawn)") && out.contains("Hello Alice."), "{out}{err}");
+}
+
+#[test]
+fn a_chat_continues_after_an_approval_of_another_process() {
+    let home = Home::new("chat-approval");
+    let mut chat = home
+        .command(&["--user", "alice", "--session", "trip"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = chat.stdin.take().unwrap();
+    writeln!(input, "{ABOVE_LIMIT}").unwrap();
+    let mut notes = BufReader::new(chat.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let id = approval_id(&notes.find(|note| note.contains("approve")).unwrap());
+    home.run(&["--user", "marcus", "--role", "manager", "approve", &id]);
+    writeln!(input, "what did you book for me?").unwrap();
+    drop(input);
+    let rest: Vec<_> = notes.collect();
+    let output = chat.wait_with_output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && out.contains("You have one booking, Alice"), "{out}\n{rest:?}");
 }
 
 #[test]

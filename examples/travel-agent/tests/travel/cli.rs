@@ -16,6 +16,8 @@ fn continues_a_session_in_another_process() {
 
     let stranger = home.run(&["yes"]).0;
     assert!(!stranger.contains("is booked"), "a separate conversation does not see it: {stranger}");
+    let other_user = home.run(&["--user", "mei", "--session", "trip-to-boston", "hello"]).0;
+    assert!(other_user.starts_with("Hello Mei."), "{other_user}");
     let refused = failure(home.command(&["--session", "../elsewhere", "hello"]).output().unwrap());
     assert!(refused.contains("session id"), "{refused}");
 }

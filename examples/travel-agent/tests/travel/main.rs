@@ -6,4 +6,6 @@ mod cli;
 mod conversation;
 mod home;
 mod store;
+#[cfg(feature = "jwt")]
+mod token;
 mod tools;
