@@ -182,6 +182,8 @@ pub struct AuthorizeToolCall<'a> {
     pub(crate) denial: Option<String>,
     /// Reasons of the hooks that require approval, in order.
     pub(crate) required: Vec<Value>,
+    /// True if the agent's own approval does not meet a requirement.
+    pub(crate) is_left_to_hook: bool,
     pub(crate) is_approved: bool,
 }
 
@@ -199,6 +201,13 @@ impl AuthorizeToolCall<'_> {
     pub fn require_approval(&mut self, reason: impl Into<Value>) {
         self.required.push(reason.into());
         self.is_approved = false;
+    }
+
+    /// Requires an approval that only a later hook can give, for example since the reason says who may approve. Without a hook
+    /// that [approves](Self::approve) the call or raises an interrupt, the call is denied.
+    pub fn require_approval_by_hook(&mut self, reason: impl Into<Value>) {
+        self.require_approval(reason);
+        self.is_left_to_hook = true;
     }
 
     /// Returns the reason for which the call requires approval: that of the first hook, or `null` for a tool with

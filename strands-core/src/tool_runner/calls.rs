@@ -27,6 +27,9 @@ use crate::tool::{Tool, ToolError, ToolEvent, ToolEventSender, ToolSet};
 /// Maximum number of characters of an unknown tool's name in an error. Valid names have at most 64.
 const MAX_NAME: usize = 80;
 
+/// Error result of a call that needs an approval which no hook asks for.
+const NO_APPROVER: &str = "this call needs an approval, and the program asks no approver";
+
 /// Error result of a call whose hook failed.
 const CHECK_FAILED: &str = "a check before the tool failed";
 
@@ -297,6 +300,7 @@ impl ToolCalls {
             interrupts: Vec::new(),
             denial: None,
             required: Vec::new(),
+            is_left_to_hook: false,
             is_approved: false,
         };
         for hook in &self.settings.hooks {
@@ -307,11 +311,12 @@ impl ToolCalls {
                 break;
             }
         }
-        let AuthorizeToolCall { interrupts, denial, required, is_approved, .. } = event;
+        let AuthorizeToolCall { interrupts, denial, required, is_left_to_hook, is_approved, .. } = event;
         Ok(match denial {
             Some(reason) => Authorization::Denied(reason),
             None if !interrupts.is_empty() => Authorization::Interrupted(interrupts),
             None if is_approved => Authorization::Approved,
+            None if is_left_to_hook => Authorization::Denied(NO_APPROVER.to_owned()),
             None => Authorization::Undecided { required: required.into_iter().next() },
         })
     }

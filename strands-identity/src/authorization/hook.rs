@@ -32,9 +32,9 @@ const NOT_ALLOWED: &str = "this call is not allowed";
 /// if the [`Audit`] has no record of the decision. The model reads a neutral text then; the audit has the cause.
 ///
 /// [`Effect::Ask`] becomes the call's [required approval](AuthorizeToolCall::require_approval). Add an
-/// [`ApprovalHook`](crate::ApprovalHook) after this one, which checks who approves; otherwise the agent raises the interrupt
-/// `approval`, and each caller who can resume it approves. A resumed call is decided again, so a policy that denies it by then
-/// wins over the approval.
+/// [`ApprovalHook`](crate::ApprovalHook) after this one, which checks who approves. Without one, a call that only certain
+/// identities may approve is denied; for others the agent raises the interrupt `approval`, and each caller who can resume it
+/// approves. A resumed call is decided again, so a policy that denies it by then wins over the approval.
 ///
 /// # Examples
 ///
@@ -162,10 +162,15 @@ impl Hook for AuthorizationHook {
             Effect::Allow => {}
             Effect::Deny { reason } if reason.trim().is_empty() => event.deny(NOT_ALLOWED),
             Effect::Deny { reason } => event.deny(reason),
-            Effect::Ask(requirement) => match serde_json::to_value(requirement) {
-                Ok(requirement) => event.require_approval(requirement),
-                Err(_) => event.deny(NOT_AUTHORIZED),
-            },
+            Effect::Ask(requirement) => {
+                let names_approvers = !requirement.approvers.is_empty() || requirement.other_than_requester;
+                match serde_json::to_value(requirement) {
+                    // The agent's own approval does not know who responds.
+                    Ok(requirement) if names_approvers => event.require_approval_by_hook(requirement),
+                    Ok(requirement) => event.require_approval(requirement),
+                    Err(_) => event.deny(NOT_AUTHORIZED),
+                }
+            }
         }
         Ok(())
     }

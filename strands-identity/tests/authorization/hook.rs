@@ -200,7 +200,22 @@ async fn cancellation_does_not_wait_for_the_authorizer() {
     assert!(runs.all().is_empty());
 }
 
-/// A requirement as the reason of the core's approval.
+#[tokio::test]
+async fn an_approver_that_no_hook_checks_denies_the_call() {
+    let runs = Runs::default();
+    let someone = ApprovalRequirement::new("expensive");
+    for requirement in [someone.clone().by_role("manager"), someone.by_another()] {
+        let ask = move |_: &Identity, _: &str, _: Option<&Value>| Ok(Decision::ask(requirement.clone()));
+        let model = calls("book", json!({}));
+        let hook = audited(FnAuthorizer(ask)).0;
+        let mut agent = builder(&model, [runs.tool("book")]).hook(hook).inject(alice()).build().await.unwrap();
+        agent.prompt("go").await.unwrap();
+        let (is_error, text) = results(agent.messages()).remove(0);
+        assert!(is_error && text.contains("needs an approval"), "{text}");
+    }
+    assert!(runs.all().is_empty());
+}
+
 #[tokio::test]
 async fn an_ask_becomes_a_required_approval_and_is_decided_again() {
     let runs = Runs::default();
@@ -210,7 +225,8 @@ async fn an_ask_becomes_a_required_approval_and_is_decided_again() {
         Ok(Decision::ask(requirement.clone()).with_policies(["limit"]))
     }));
     let model = calls("book", json!({"price": 900}));
-    let mut agent = builder(&model, [runs.tool("book")]).hook(hook).inject(alice()).build().await.unwrap();
+    let mut agent =
+        builder(&model, [runs.tool("book")]).hook(hook).hook(SimpleApproval).inject(alice()).build().await.unwrap();
     let response = agent.prompt("go").await.unwrap();
     let [interrupt] = &response.interrupts[..] else { panic!("{response:?}") };
     assert_eq!(interrupt.reason["reason"], expected);
