@@ -33,6 +33,7 @@ mod scope;
 pub mod session;
 mod state;
 mod stop_reason;
+pub mod strict_json;
 pub mod testing;
 pub mod tool;
 mod tool_runner;

@@ -159,8 +159,8 @@ pub use strands_core::{
     PromptStream, Promptable, Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError,
     StructuredOutput, Tool, ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolLimiter,
     ToolOutput, ToolPolicy, ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext,
-    TraceContextError, conversation, hook, interrupt, lenient_json, message, metrics, schema, testing, tool, tools,
-    toolset,
+    TraceContextError, conversation, hook, interrupt, lenient_json, message, metrics, schema, strict_json, testing,
+    tool, tools, toolset,
 };
 // Crates and items of other crates that public signatures name.
 #[doc(hidden)]

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use super::json_object;
 use super::reason::JwtReason;
-use super::strict_json::{self, StrictJsonError};
 
 /// Largest token, in bytes. HTTP servers rarely accept larger headers.
 pub(super) const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -68,8 +68,5 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, JwtReason> {
 }
 
 fn object(part: &str) -> Result<Map<String, Value>, JwtReason> {
-    strict_json::object(&decode(part)?).map_err(|error| match error {
-        StrictJsonError::Invalid => JwtReason::Malformed,
-        StrictJsonError::Duplicate => JwtReason::DuplicateMember,
-    })
+    json_object::object(&decode(part)?)
 }

@@ -9,8 +9,8 @@ use strands_http::HttpOptions;
 use url::Url;
 
 use super::error::JwtSetupError;
+use super::json_object;
 use super::key_set::KeySet;
-use super::strict_json;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -112,7 +112,7 @@ impl KeyFetcher {
 
     /// Returns the URL of the key set that a discovery document names.
     fn key_set_url(&self, document: &[u8], issuer: &str) -> Result<Url, FetchError> {
-        let document = strict_json::object(document)
+        let document = json_object::object(document)
             .map_err(|_| FetchError::Discovery("no JSON object without duplicate members"))?;
         if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
             return Err(FetchError::Discovery("its `issuer` is not the expected one"));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::algorithm::JwtAlgorithm;
+use super::json_object;
 use super::jwk::{self, Jwk};
 use super::reason::JwtReason;
-use super::strict_json;
 
 /// Largest number of keys in a set.
 const MAX_KEYS: usize = 100;
@@ -36,7 +36,7 @@ impl KeySet {
     /// Reads a set. The error is the reason for which it is invalid. Keys that can't be used, such as those for encryption, don't
     /// make a set invalid.
     pub(super) fn read(json: &[u8]) -> Result<Self, &'static str> {
-        let object = strict_json::object(json).map_err(|_| "no JSON object without duplicate members")?;
+        let object = json_object::object(json).map_err(|_| "no JSON object without duplicate members")?;
         let members = object.get("keys").and_then(Value::as_array).ok_or("`keys` is missing or not an array")?;
         if members.len() > MAX_KEYS {
             return Err("more than 100 keys");

@@ -13,6 +13,7 @@ mod error;
 mod fetch;
 mod header;
 mod identity_claims;
+mod json_object;
 mod jwk;
 mod key;
 mod key_cache;
@@ -22,7 +23,6 @@ mod minter;
 mod minter_builder;
 mod reason;
 mod signing_key;
-mod strict_json;
 mod verifier;
 
 use std::sync::Arc;

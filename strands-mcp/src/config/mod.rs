@@ -1,6 +1,5 @@
 //! Configuration files in the `mcpServers` format of editors.
 
-mod document;
 mod error;
 mod expansion;
 mod fields;
@@ -13,6 +12,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::Value;
+use strands_core::strict_json;
 
 pub use error::{McpConfigError, McpServerConfigError};
 use expansion::Variables;
@@ -155,7 +155,7 @@ fn read_file(path: &Path) -> Result<String, McpConfigError> {
 }
 
 fn settings_of_text(text: &str, variables: Variables<'_>) -> Result<Vec<ServerSettings>, McpConfigError> {
-    let document = document::parse(&jsonc::without_comments(text)).map_err(McpConfigError::Syntax)?;
+    let document = strict_json::from_slice(jsonc::without_comments(text).as_bytes()).map_err(McpConfigError::Syntax)?;
     settings(&document, variables)
 }
 

@@ -3,7 +3,11 @@
 use std::{error::Error, future::Future, io, pin::pin};
 
 use futures_util::StreamExt;
-use strands::{Agent, AgentError, AgentEvent, Interrupt, Invocation, identity::ApprovalRequest, models::StopReason};
+use strands::{
+    Agent, AgentError, AgentEvent, Interrupt, Invocation,
+    identity::{ApprovalError, ApprovalRequest},
+    models::StopReason,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Terminal;
@@ -140,9 +144,12 @@ fn waiting(interrupt: &Interrupt) -> String {
     format!("(a tool has a question: {})", question.unwrap_or(&interrupt.name))
 }
 
-/// Formats an error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    format!("error: {}", strands::ErrorChain::new(error))
+/// Formats an error with its causes, in one line. The error of a refused approval stands for itself.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<AgentError>().and_then(ApprovalError::of) {
+        Some(refused) => format!("error: {refused}"),
+        None => format!("error: {}", strands::ErrorChain::new(error)),
+    }
 }
 
 #[cfg(test)]
