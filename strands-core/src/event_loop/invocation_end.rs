@@ -34,10 +34,7 @@ impl Driver<'_> {
             return ended;
         }
         if self.work.suspended {
-            // A resume that failed, such as one whose responses were refused, has changed nothing: a write would only be a
-            // conflict for the worker that resumes.
-            let response = ended?;
-            return self.save(Ok(response), stop).await;
+            return self.save(ended, stop).await;
         }
         let manager = Arc::clone(&self.work.config.conversation);
         let mut conversation = self.conversation();
