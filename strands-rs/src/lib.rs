@@ -126,6 +126,12 @@
 //! | `s3` | `S3SessionManager`: the same in Amazon S3 |
 //! | `guardrails` | `guardrails::PiiRedactor`: redaction of personal data |
 //! | `mcp` | `mcp`: tools of MCP servers for agents, and agents and tools as MCP servers |
+//! | `serve` | `serve`: a service of agents on HTTP, with sessions, identities, limits and graceful shutdown |
+//! | `agentcore` | `serve::agentcore`: the service on Amazon Bedrock AgentCore Runtime |
+//! | `lambda` | `serve::lambda`: the service on AWS Lambda, with response streaming |
+//! | `serve-openai` | `serve::openai`: the HTTP interface of OpenAI for the service |
+//! | `serve-tls` | `serve::tls`: TLS for the service |
+//! | `otel` | `telemetry`: traces, metrics and logs over OTLP |
 //! | `contract` | `testing::contract`: contract tests for your own models, tools, hooks, managers and others |
 //! | `tracing` (default) | `tracing` events for retries, fallbacks, failures, repairs and limits, without content |
 //!
@@ -177,6 +183,12 @@ pub use strands_identity as identity;
 #[cfg(feature = "mcp")]
 #[doc(inline)]
 pub use strands_mcp as mcp;
+#[cfg(feature = "otel")]
+#[doc(inline)]
+pub use strands_otel as telemetry;
+#[cfg(feature = "serve")]
+#[doc(inline)]
+pub use strands_serve as serve;
 
 pub mod guardrails;
 pub mod models;
