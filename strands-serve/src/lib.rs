@@ -1,8 +1,8 @@
 //! Hosts for agents: one service on HTTP, Amazon Bedrock AgentCore Runtime, AWS Lambda and the command line.
 //!
 //! An [`AgentService`] has the agent's template, the store of sessions, and limits. Its one function is
-//! [`turn`](AgentService::turn): a prompt of an identity in a session. Hosts only translate: [`http`] to a router of axum, and
-//! others, each behind a feature, to the protocols of their platforms.
+//! [`turn`](AgentService::turn): a prompt of an identity in a session. Hosts only translate between it and the protocols of their
+//! platforms. Each is behind a feature.
 //!
 //! ```
 //! use strands::identity::Identity;
@@ -24,6 +24,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "http")]
 pub mod http;
 mod run;
 mod service;
@@ -34,5 +35,6 @@ pub use service::{
     TurnError, TurnRequest,
 };
 // Crates that public signatures name.
+#[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use axum;
