@@ -79,6 +79,7 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
     match error {
         TurnError::UnknownSession => (StatusCode::NOT_FOUND, "unknown_session"),
         TurnError::UnknownRun => (StatusCode::NOT_FOUND, "unknown_run"),
+        TurnError::NotTheLastRun => (StatusCode::CONFLICT, "not_the_last_run"),
         TurnError::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
         TurnError::UserBusy => (StatusCode::TOO_MANY_REQUESTS, "user_busy"),
         TurnError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
@@ -130,15 +131,17 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // For surfaces with another shape of errors.
+        response.extensions_mut().insert(self);
         response
     }
 }
 
-pub(super) async fn not_found() -> Problem {
+pub(crate) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }
 
-pub(super) async fn method_not_allowed(request: axum::extract::Request) -> Response {
+pub(crate) async fn method_not_allowed(request: axum::extract::Request) -> Response {
     let detail = format!("{} is not a method of this path", request.method());
     let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
     if let Some(allow) = request.headers().get(ALLOW) {

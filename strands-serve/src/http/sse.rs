@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -10,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use super::{HostState, Problem};
 use crate::{RunEvent, Turn, TurnError};
@@ -42,36 +42,60 @@ impl EventId {
     }
 }
 
-/// Returns a response with the events of a run.
-pub(super) fn response(host: HostState, turn: Turn) -> Response {
-    let run_id: Arc<str> = turn.run_id().into();
-    let chunks = futures_util::stream::unfold(Some(turn), move |turn| {
-        let (host, run_id) = (host.clone(), Arc::clone(&run_id));
-        async move {
-            let mut turn = turn?;
-            let mut chunk = BytesMut::new();
-            let next = tokio::time::timeout(KEEP_ALIVE, turn.next()).await;
-            let rest = match next {
-                Err(_) => {
-                    chunk.put_slice(b": keep-alive\n\n");
-                    Some(turn)
-                }
+/// Writes the events of a run to a response.
+pub(crate) trait EventWriter: Send + 'static {
+    /// Writes what comes before the first event.
+    fn start(&mut self, _: &mut BytesMut) {}
+
+    /// Writes an event. The last one is the result.
+    fn event(&mut self, chunk: &mut BytesMut, event: &RunEvent);
+
+    /// Writes the error that ended the run.
+    fn error(&mut self, chunk: &mut BytesMut, error: &TurnError);
+}
+
+/// A run that is being sent.
+struct Sending<W> {
+    turn: Turn,
+    writer: W,
+    /// Bytes before the first event.
+    start: BytesMut,
+}
+
+impl<W: EventWriter> Sending<W> {
+    /// Returns the next bytes, and the rest unless these are the last ones.
+    async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
+        let mut chunk = std::mem::take(&mut self.start);
+        let keep_alive = Instant::now() + KEEP_ALIVE;
+        // Not every event is written.
+        while chunk.is_empty() {
+            match tokio::time::timeout_at(keep_alive, self.turn.next()).await {
+                Err(_) => chunk.put_slice(b": keep-alive\n\n"),
                 Ok(None) => return None,
                 Ok(Some(Err(error))) => {
-                    write_error(&mut chunk, &host, &error);
-                    None
+                    self.writer.error(&mut chunk, &error);
+                    return Some((chunk.freeze(), None));
                 }
                 Ok(Some(Ok(event))) => {
-                    write_event(&mut chunk, &run_id, &event);
+                    self.writer.event(&mut chunk, &event);
                     while chunk.len() < CHUNK {
-                        let Some(event) = turn.more() else { break };
-                        write_event(&mut chunk, &run_id, &event);
+                        let Some(event) = self.turn.more() else { break };
+                        self.writer.event(&mut chunk, &event);
                     }
-                    Some(turn)
                 }
-            };
-            Some((Ok::<Bytes, Infallible>(chunk.freeze()), rest))
+            }
         }
+        Some((chunk.freeze(), Some(self)))
+    }
+}
+
+/// Returns a response of server-sent events.
+pub(crate) fn stream(turn: Turn, mut writer: impl EventWriter) -> Response {
+    let mut start = BytesMut::new();
+    writer.start(&mut start);
+    let chunks = futures_util::stream::unfold(Some(Sending { turn, writer, start }), async |sending| {
+        let (chunk, rest) = sending?.next().await?;
+        Some((Ok::<Bytes, Infallible>(chunk), rest))
     });
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -80,6 +104,28 @@ pub(super) fn response(host: HostState, turn: Turn) -> Response {
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     (headers, Body::from_stream(chunks)).into_response()
+}
+
+/// Returns a response with the events of a run.
+pub(super) fn response(host: HostState, turn: Turn) -> Response {
+    let run_id = turn.run_id().to_owned();
+    stream(turn, PublicEvents { host, run_id })
+}
+
+/// Writes all events, in their public format, with ids.
+struct PublicEvents {
+    host: HostState,
+    run_id: String,
+}
+
+impl EventWriter for PublicEvents {
+    fn event(&mut self, chunk: &mut BytesMut, event: &RunEvent) {
+        write_event(chunk, &self.run_id, event);
+    }
+
+    fn error(&mut self, chunk: &mut BytesMut, error: &TurnError) {
+        write_error(chunk, &self.host, error);
+    }
 }
 
 fn write_event(chunk: &mut BytesMut, run_id: &str, event: &RunEvent) {

@@ -147,19 +147,14 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the events of an invocation into the buffer, until its end.
+    /// Reads the events of an invocation into the buffer, until its result, which [`Ending::end`] adds.
     pub(crate) async fn record(&self, events: AgentStream<'static>) -> Outcome {
         let recorded = async {
             let mut events = pin!(events);
             while let Some(event) = events.next().await {
-                let event = event.map_err(TurnError::agent)?;
-                let response = match &event {
-                    AgentEvent::Result { response } => Some(Arc::new((**response).clone())),
-                    _ => None,
-                };
-                self.push(event);
-                if let Some(response) = response {
-                    return Ok(response);
+                match event.map_err(TurnError::agent)? {
+                    AgentEvent::Result { response } => return Ok(Arc::from(response)),
+                    event => self.push(event),
                 }
                 self.wait_for_readers().await;
             }
@@ -256,8 +251,11 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    pub(crate) fn end(mut self, outcome: Outcome) {
+    pub(crate) fn end(mut self, recording: Recording, outcome: Outcome) {
         self.has_ended = true;
+        if let (Recording::Events, Ok(response)) = (recording, &outcome) {
+            self.run.push(AgentEvent::Result { response: Box::new((**response).clone()) });
+        }
         self.run.state().outcome = Some(outcome);
         self.run.announce();
     }

@@ -5,6 +5,9 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strands_core::message::{Message, Role};
+use strands_core::models::StopReason;
+use strands_core::session::SessionError;
 use strands_core::{
     AgentResponse, AgentStream, BoxFuture, CancellationToken, InterruptResponse, Invocation, Limits, Prompt,
     TraceContext, uuid,
@@ -13,7 +16,7 @@ use strands_identity::{Approver, Identity};
 
 use super::admission::Permit;
 use super::{AgentService, Disconnect, TurnError};
-use crate::run::{Recording, Run, Turn};
+use crate::run::{Outcome, Recording, Run, Turn};
 
 /// Session of a turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct TurnRequest {
     time_limit: Option<Duration>,
     disconnect: Disconnect,
     run_id: Option<String>,
+    after: Option<String>,
+    is_temporary: bool,
     recording: Recording,
 }
 
@@ -87,6 +92,8 @@ impl TurnRequest {
             time_limit: None,
             disconnect,
             run_id: None,
+            after: None,
+            is_temporary: false,
             recording: Recording::Events,
         }
     }
@@ -134,6 +141,19 @@ impl TurnRequest {
         self
     }
 
+    /// Refuses the turn with [`TurnError::NotTheLastRun`] unless the last prompt of the session is that of this run, so that a
+    /// client continues the conversation that it has seen. The prompt must still be in the agent's window of messages.
+    pub fn after(mut self, run_id: impl Into<String>) -> Self {
+        self.after = Some(run_id.into());
+        self
+    }
+
+    /// Deletes the session at the end of the turn, unless the turn is suspended and can be resumed. For a new session.
+    pub fn temporary(mut self) -> Self {
+        self.is_temporary = true;
+        self
+    }
+
     /// Records no events: readers get the response only. It saves the memory for the events.
     pub fn without_events(mut self) -> Self {
         self.recording = Recording::Response;
@@ -161,6 +181,9 @@ impl TurnRequest {
         let builder = service.agent_of(&identity).await?;
         let agent = builder.session_manager(service.session_manager(&session_id)?).build();
         let agent = agent.await.map_err(TurnError::build)?;
+        if self.after.is_some() && self.after.as_deref() != last_run(agent.messages()) {
+            return Err(TurnError::NotTheLastRun);
+        }
 
         let cancellation = CancellationToken::new();
         let mut invocation = agent.into_prompt(prompt).resume(responses).cancel_with(cancellation.clone());
@@ -180,7 +203,7 @@ impl TurnRequest {
         let run = Arc::new(run);
         service.inner.runs.add(&run);
         let turn = Turn::attached(Arc::clone(&run), None);
-        tokio::spawn(drive(service, run, invocation, self.recording, (permit, token)));
+        tokio::spawn(drive(service, run, invocation, (self.recording, self.is_temporary), (permit, token)));
         Ok(turn)
     }
 }
@@ -190,7 +213,7 @@ async fn drive<T: Send>(
     service: AgentService,
     run: Arc<Run>,
     invocation: Invocation<'static>,
-    recording: Recording,
+    (recording, is_temporary): (Recording, bool),
     held: (Permit, T),
 ) {
     let ending = run.ending();
@@ -201,10 +224,31 @@ async fn drive<T: Send>(
         }
         Recording::Response => run.watched(invocation.into_future()).await.map(Arc::new).map_err(TurnError::agent),
     };
+    if is_temporary {
+        delete_unless_suspended(&service, run.session_id(), &outcome).await;
+    }
     // The next turn of the session is admitted before a client learns of the end of this one.
     drop(held);
-    ending.end(outcome);
+    ending.end(recording, outcome);
     service.inner.runs.ended(&run);
+}
+
+/// Deletes the session of a temporary turn that has ended.
+async fn delete_unless_suspended(service: &AgentService, session_id: &str, outcome: &Outcome) {
+    if outcome.as_ref().is_ok_and(|response| response.stop_reason == StopReason::Interrupt) {
+        return;
+    }
+    match service.store().delete(session_id).await {
+        // A turn that failed may have written nothing.
+        Ok(()) | Err(SessionError::NotFound { .. }) => {}
+        Err(error) => tracing::warn!(session_id, error = format!("{error:?}"), "a temporary session was not deleted"),
+    }
+}
+
+/// Returns the id of the run of the last prompt.
+fn last_run(messages: &[Arc<Message>]) -> Option<&str> {
+    let is_prompt = |message: &&Arc<Message>| message.role == Role::User && message.tool_results().next().is_none();
+    messages.iter().rfind(is_prompt)?.tracking_id.as_deref()
 }
 
 /// Marks the prompt with the id of the run, by which its response is found in the session later.
