@@ -26,6 +26,9 @@
 
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "openai")]
+#[cfg_attr(docsrs, doc(cfg(feature = "openai")))]
+pub mod openai;
 mod run;
 mod service;
 

@@ -11,15 +11,15 @@
 //! Errors are `application/problem+json` ([`Problem`]). Each request but those for health has an
 //! [`Identity`](strands_identity::Identity), which [`Authenticate`] finds.
 
-mod authentication;
+pub(crate) mod authentication;
 mod development;
 mod health;
 mod json_body;
-mod problem;
+pub(crate) mod problem;
 mod prompt;
 mod request_id;
 mod runs;
-mod sse;
+pub(crate) mod sse;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +38,9 @@ pub use authentication::{Authenticate, AuthenticationError};
 pub use development::DevelopmentIdentity;
 pub use problem::Problem;
 pub use prompt::{PromptBody, PromptContent, PromptResponse};
+
+#[cfg(feature = "openai")]
+pub(crate) use {json_body::JsonBody, prompt::trace_context};
 
 use crate::AgentService;
 
@@ -64,6 +67,8 @@ pub struct HttpHost {
     state: HostState,
     body_limit: usize,
     origins: Vec<HeaderValue>,
+    #[cfg(feature = "openai")]
+    openai: Option<crate::openai::OpenAiSettings>,
 }
 
 /// Parts of the host that handlers share.
@@ -78,7 +83,21 @@ impl HttpHost {
     /// Creates the host of a service.
     pub fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
         let state = HostState { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT };
-        Self { state, body_limit: BODY_LIMIT, origins: Vec::new() }
+        Self {
+            state,
+            body_limit: BODY_LIMIT,
+            origins: Vec::new(),
+            #[cfg(feature = "openai")]
+            openai: None,
+        }
+    }
+
+    /// Adds the HTTP interface of OpenAI below `/v1`, for chat front ends; see [`openai`](crate::openai).
+    #[cfg(feature = "openai")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "openai")))]
+    pub fn openai(mut self, settings: crate::openai::OpenAiSettings) -> Self {
+        self.openai = Some(settings);
+        self
     }
 
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
@@ -104,7 +123,7 @@ impl HttpHost {
     /// It expects the address of the client as an extension, as
     /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info) adds it.
     pub fn into_router(self) -> Router {
-        let Self { state, body_limit, origins } = self;
+        let Self { state, body_limit, origins, .. } = self;
         let authenticated = Router::new()
             .route("/prompt", post(prompt::prompt))
             .route("/prompt/stream", post(prompt::prompt_stream))
@@ -114,7 +133,13 @@ impl HttpHost {
         let router = Router::new()
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))
-            .merge(authenticated)
+            .merge(authenticated);
+        #[cfg(feature = "openai")]
+        let router = match self.openai {
+            Some(settings) => router.nest("/v1", crate::openai::router(settings, &state)),
+            None => router,
+        };
+        let router = router
             .fallback(problem::not_found)
             .method_not_allowed_fallback(problem::method_not_allowed)
             .with_state(state)
