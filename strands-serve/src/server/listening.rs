@@ -19,8 +19,10 @@ use super::{Server, ServerEnd};
 
 /// Wait after an error of the listener, for example when there are no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Time for work to end that is cancelled at the deadline: more than the service gives cancelled turns.
+const CANCELLATION: Duration = Duration::from_secs(6);
 /// Time for the last responses, after all work has ended.
-const LAST_RESPONSES: Duration = Duration::from_secs(5);
+const LAST_RESPONSES: Duration = Duration::from_secs(4);
 /// Maximum number of connections that are taken from the queue of a listener before it is closed.
 const MOST_WAITING: usize = 4096;
 
@@ -94,11 +96,11 @@ impl Listening {
     /// Shuts down gracefully.
     pub(super) async fn stop<D, F>(mut self, drain: D) -> ServerEnd
     where
-        D: FnOnce(Instant) -> F,
-        F: Future<Output = ()>,
+        D: FnOnce(Duration) -> F,
+        F: Future,
     {
         let deadline = Instant::now() + self.drain_timeout;
-        let mut draining = pin!(drain(deadline));
+        let mut draining = pin!(drain(self.drain_timeout));
         // The first poll refuses new work, so that connections which are accepted from now on are told to come back.
         let is_drained = poll_fn(|cx| Poll::Ready(draining.as_mut().poll(cx).is_ready())).await;
         for (stream, peer) in Self::close(self.listener) {
@@ -106,7 +108,7 @@ impl Listening {
             self.tasks.spawn(self.connections.clone().serve(stream, peer, permit));
         }
         self.connections.stop.cancel();
-        if !is_drained && timeout_at(deadline + LAST_RESPONSES, draining).await.is_err() {
+        if !is_drained && timeout_at(deadline + CANCELLATION, draining).await.is_err() {
             tracing::warn!("work has not ended at the deadline, and is dropped");
         }
         let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);

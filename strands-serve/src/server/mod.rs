@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, ToSocketAddrs, lookup_host};
-use tokio::time::Instant;
 
 use activity::Timeouts;
 use connection::HeaderLimits;
@@ -36,11 +35,12 @@ pub use stop::stop_signal;
 /// use std::time::Duration;
 /// use strands::serve::Server;
 ///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let router = axum::Router::new().route("/", axum::routing::get(|| async { "Hello!" }));
+/// # use strands::serve::{AgentService, http::HttpHost, http::DevelopmentIdentity};
+/// # async fn example(service: AgentService, authentication: DevelopmentIdentity) -> Result<(), Box<dyn std::error::Error>> {
+/// let router = HttpHost::new(service.clone(), authentication).into_router();
 /// let server = Server::bind("127.0.0.1:8080").await?.drain_timeout(Duration::from_secs(60));
 /// eprintln!("listening on http://{}", server.local_addr());
-/// server.serve(router, |_deadline| async {}).await?;
+/// server.serve(router, |timeout| service.shutdown(timeout)).await?;
 /// # Ok(()) }
 /// ```
 ///
@@ -102,7 +102,7 @@ impl Server {
             },
             headers: HeaderLimits { bytes: 32 * 1024, count: 100, streams: 100 },
             max_connections: 8192,
-            drain_timeout: Duration::from_secs(25),
+            drain_timeout: Duration::from_secs(20),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -173,8 +173,8 @@ impl Server {
         self
     }
 
-    /// Sets the time that running requests have to finish after a signal to stop. Default: 25 seconds, which is less than the
-    /// 30 seconds after which Kubernetes kills a process.
+    /// Sets the time that running requests have to finish after a signal to stop. Default: 20 seconds. With the 10 seconds for
+    /// cancelled turns and last responses, that is the time after which Kubernetes kills a process.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout;
         self
@@ -182,10 +182,11 @@ impl Server {
 
     /// Serves until SIGTERM or Ctrl-C, then shuts down gracefully:
     ///
-    /// 1. `drain` is called with the deadline, which is now plus the drain timeout. It refuses new work at once, and its
-    ///    future completes when all work has ended; at the deadline it cancels what still runs.
+    /// 1. `drain` is called with the [drain timeout](Self::drain_timeout): with [`AgentService::shutdown`](crate::AgentService::shutdown),
+    ///    new turns are refused, `/readyz` has status 503, and turns that still run after that time are cancelled.
     /// 2. The listener is closed. Connections are closed as soon as they have no request in progress.
-    /// 3. When `drain` has completed, connections have 5 seconds for their last responses. The rest is closed.
+    /// 3. When `drain` has completed, or 6 seconds after the drain timeout, connections have 4 more seconds for their last
+    ///    responses. The rest is closed.
     ///
     /// A second signal ends the server at once.
     ///
@@ -194,8 +195,8 @@ impl Server {
     /// Returns [`ServerError::Signals`] if signals can't be received.
     pub async fn serve<D, F>(self, router: Router, drain: D) -> Result<ServerEnd, ServerError>
     where
-        D: FnOnce(Instant) -> F,
-        F: Future<Output = ()>,
+        D: FnOnce(Duration) -> F,
+        F: Future,
     {
         let mut signals = Signals::new().map_err(|source| ServerError::Signals { source })?;
         let mut listening = Listening::new(self, router);
@@ -213,8 +214,8 @@ impl Server {
     /// Serves until `stop` completes, then shuts down as [`serve`](Self::serve) does. Signals are left to the program.
     pub async fn serve_with<D, F>(self, router: Router, drain: D, stop: impl Future<Output = ()>) -> ServerEnd
     where
-        D: FnOnce(Instant) -> F,
-        F: Future<Output = ()>,
+        D: FnOnce(Duration) -> F,
+        F: Future,
     {
         let mut listening = Listening::new(self, router);
         tokio::select! {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tower_http::limit::RequestBodyLimitLayer;
 
 pub(crate) const SOON: Duration = Duration::from_millis(300);
@@ -33,7 +33,7 @@ impl Running {
 
     pub(crate) async fn draining<D, F>(options: impl FnOnce(Server) -> Server, drain: D) -> Self
     where
-        D: FnOnce(Instant) -> F + Send + 'static,
+        D: FnOnce(Duration) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
         let server = options(Server::bind("127.0.0.1:0").await.unwrap());
