@@ -1,8 +1,8 @@
 //! Hosts for agents: one service on HTTP, Amazon Bedrock AgentCore Runtime, AWS Lambda and the command line.
 //!
 //! An [`AgentService`] has the agent's template, the store of sessions, and limits. Its one function is
-//! [`turn`](AgentService::turn): a prompt of an identity in a session. Hosts only translate: [`http`] to a router of axum, and
-//! others, each behind a feature, to the protocols of their platforms.
+//! [`turn`](AgentService::turn): a prompt of an identity in a session. Hosts only translate between it and the protocols of their
+//! platforms. Each is behind a feature.
 //!
 //! ```
 //! use strands::identity::Identity;
@@ -24,8 +24,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "http")]
 pub mod http;
 mod run;
+#[cfg(feature = "http")]
 mod server;
 mod service;
 
@@ -33,11 +35,14 @@ pub use run::{RunEvent, Turn};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use server::tls;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use server::{Server, ServerEnd, ServerError, stop_signal};
 pub use service::{
     AgentService, AgentServiceBuilder, AgentTemplate, BusySession, Disconnect, Drained, ServiceLimits, SessionChoice,
     TurnError, TurnRequest,
 };
 // Crates that public signatures name.
+#[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use axum;
