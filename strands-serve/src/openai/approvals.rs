@@ -14,10 +14,17 @@ pub(super) fn notice(response: &AgentResponse) -> Option<String> {
 }
 
 fn line(interrupt: &Interrupt) -> String {
-    match (ApprovalRequest::from_interrupt(interrupt), &interrupt.reason) {
-        (Some(request), _) if request.requirement.reason.is_empty() => format!("- approval of `{}`", request.tool),
-        (Some(request), _) => format!("- approval of `{}`: {}", request.tool, request.requirement.reason),
-        (None, Value::String(reason)) => format!("- {reason}"),
-        (None, _) => format!("- `{}`", interrupt.name),
+    if let Some(request) = ApprovalRequest::from_interrupt(interrupt) {
+        let reason = &request.requirement.reason;
+        let colon = if reason.is_empty() { "" } else { ": " };
+        return format!("- approval of `{}`{colon}{reason}", request.tool);
+    }
+    match &interrupt.reason {
+        Value::String(reason) => format!("- {reason}"),
+        // The reason of a tool that is declared to need an approval.
+        reason => match reason.get("tool").and_then(Value::as_str) {
+            Some(tool) => format!("- {} of `{tool}`", interrupt.name),
+            None => format!("- {}", interrupt.name),
+        },
     }
 }

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
+use strands_core::uuid::Uuid;
 use strands_identity::Identity;
 
 use super::OpenAiSettings;
@@ -101,7 +102,7 @@ pub(super) fn response_id(service: &AgentService, identity: &Identity, session_i
 /// Returns the ids of the session and of the run.
 fn parse_response_id(service: &AgentService, identity: &Identity, id: &str) -> Option<(String, String)> {
     let (run, part) = id.strip_prefix(RESPONSE_PREFIX)?.split_at_checked(RUN_DIGITS)?;
-    let run_id = strands_core::uuid::Uuid::try_parse(run).ok()?.to_string();
+    let run_id = Uuid::try_parse(run).ok()?.to_string();
     let ids = service.session_ids();
     let default = ids.default_for(identity);
     let session = if part.is_empty() { default } else { format!("{default}__{part}") };
