@@ -30,6 +30,7 @@ mod run;
 #[cfg(feature = "http")]
 mod server;
 mod service;
+mod turn_metrics;
 
 pub use run::{RunEvent, Turn};
 #[cfg(feature = "tls")]
@@ -42,6 +43,7 @@ pub use service::{
     AgentService, AgentServiceBuilder, AgentTemplate, BusySession, Disconnect, Drained, ServiceLimits, SessionChoice,
     TurnError, TurnRequest,
 };
+pub use turn_metrics::TurnMetrics;
 // Crates that public signatures name.
 #[cfg(feature = "http")]
 #[doc(no_inline)]
