@@ -31,8 +31,9 @@ mod service;
 
 pub use run::{RunEvent, Turn};
 pub use service::{
-    AgentService, AgentServiceBuilder, AgentTemplate, BusySession, Disconnect, Drained, ServiceLimits, SessionChoice,
-    TurnError, TurnRequest,
+    AgentService, AgentServiceBuilder, AgentTemplate, Answer, Answered, BusySession, Disconnect, Drained,
+    PendingApproval, SESSION_TITLE, ServiceLimits, SessionChoice, SessionSummary, SessionTranscript, TurnError,
+    TurnRequest,
 };
 // Crates that public signatures name.
 #[cfg(feature = "http")]
