@@ -43,6 +43,24 @@ pub struct PromptBody {
     pub new_session: bool,
 }
 
+impl PromptBody {
+    /// Returns the session.
+    ///
+    /// # Errors
+    ///
+    /// Returns a problem if it has both an id and a new session.
+    fn session(&self) -> Result<SessionChoice, Problem> {
+        match &self.session_id {
+            Some(_) if self.new_session => {
+                Err(Problem::bad_request("either `session_id` or `new_session` can be set, not both"))
+            }
+            Some(id) => Ok(SessionChoice::Id(id.clone())),
+            None if self.new_session => Ok(SessionChoice::New),
+            None => Ok(SessionChoice::Default),
+        }
+    }
+}
+
 /// Content of a prompt.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -136,14 +154,7 @@ impl PromptResponse {
 impl HostState {
     /// Makes the request of a turn from a body and the headers of its request.
     fn turn(&self, identity: Identity, headers: &HeaderMap, body: PromptBody) -> Result<TurnRequest, Problem> {
-        let session = match body.session_id {
-            Some(_) if body.new_session => {
-                return Err(Problem::bad_request("either `session_id` or `new_session` can be set, not both"));
-            }
-            Some(id) => SessionChoice::Id(id),
-            None if body.new_session => SessionChoice::New,
-            None => SessionChoice::Default,
-        };
+        let session = body.session()?;
         let request = self.service.turn(identity, session, body.prompt.into_prompt()?);
         Ok(match trace_context(headers) {
             Some(trace) => request.trace(trace),
@@ -187,11 +198,10 @@ pub(super) async fn prompt_stream(
     JsonBody(body): JsonBody<PromptBody>,
 ) -> Result<Response, Problem> {
     // A client that repeats a lost request comes back to its run, and starts no second one.
-    let turn = match EventId::last_of(&headers)? {
-        Some(last) => host.service.attach(&identity, &last.run_id, Some(last.seq)),
-        None => host.turn(identity, &headers, body)?.start().await,
-    };
-    let turn = turn.map_err(|error| host.problem(&error))?;
+    if let Some(last) = EventId::last_of(&headers)? {
+        return host.events_after(&identity, &last.run_id, Some(last.seq), body.session()?).await;
+    }
+    let turn = host.turn(identity, &headers, body)?.start().await.map_err(|error| host.problem(&error))?;
     let location = format!("/runs/{}/events?session_id={}", turn.run_id(), turn.session_id());
     let mut response = sse::response(host, turn);
     if let Ok(location) = HeaderValue::try_from(location) {

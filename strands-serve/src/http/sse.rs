@@ -73,13 +73,24 @@ pub(super) fn response(host: HostState, turn: Turn) -> Response {
             Some((Ok::<Bytes, Infallible>(chunk.freeze()), rest))
         }
     });
+    with_headers(Body::from_stream(chunks))
+}
+
+/// Returns a response with one event.
+pub(super) fn single(run_id: &str, event: &RunEvent) -> Response {
+    let mut chunk = BytesMut::new();
+    write_event(&mut chunk, run_id, event);
+    with_headers(Body::from(chunk.freeze()))
+}
+
+fn with_headers(body: Body) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         // Proxies that buffer responses, such as nginx.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    (headers, Body::from_stream(chunks)).into_response()
+    (headers, body).into_response()
 }
 
 fn write_event(chunk: &mut BytesMut, run_id: &str, event: &RunEvent) {

@@ -13,7 +13,7 @@ use strands_identity::{Approver, Identity};
 
 use super::admission::Permit;
 use super::{AgentService, Disconnect, TurnError};
-use crate::run::{Recording, Run, Turn};
+use crate::run::{Ending, Recording, Run, Turn};
 
 /// Session of a turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,6 +140,12 @@ impl TurnRequest {
         self
     }
 
+    /// Records events, which is the default.
+    pub(super) fn with_events(mut self) -> Self {
+        self.recording = Recording::Events;
+        self
+    }
+
     /// Starts the turn, and returns a reader of its events. The turn runs in a task of its own.
     ///
     /// # Errors
@@ -156,6 +162,10 @@ impl TurnRequest {
         let user = service.user_key(&identity);
         let session_id = service.session_id(&identity, session)?;
         let permit = service.inner.admission.admit(&user, &session_id).await?;
+        if !service.accepts_turns() {
+            // The shutdown began while the turn waited for its session.
+            return Err(TurnError::ShuttingDown);
+        }
         let run_id = self.run_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let prompt = tracked(prompt, &run_id);
         let builder = service.agent_of(&identity).await?;
@@ -193,7 +203,10 @@ async fn drive<T: Send>(
     recording: Recording,
     held: (Permit, T),
 ) {
-    let ending = run.ending();
+    let ending = Ending::new(&service.inner.runs, &run, recording);
+    // Released first, also after a panic: the next turn of the session is admitted before a client learns of the end of this
+    // one.
+    let held = held;
     let outcome = match recording {
         Recording::Events => {
             let events: AgentStream<'static> = invocation.stream();
@@ -201,10 +214,8 @@ async fn drive<T: Send>(
         }
         Recording::Response => run.watched(invocation.into_future()).await.map(Arc::new).map_err(TurnError::agent),
     };
-    // The next turn of the session is admitted before a client learns of the end of this one.
     drop(held);
     ending.end(outcome);
-    service.inner.runs.ended(&run);
 }
 
 /// Marks the prompt with the id of the run, by which its response is found in the session later.
