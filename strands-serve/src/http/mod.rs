@@ -11,15 +11,15 @@
 //! Errors are `application/problem+json` ([`Problem`]). Each request but those for health has an
 //! [`Identity`](strands_identity::Identity), which [`Authenticate`] finds.
 
-mod authentication;
+pub(crate) mod authentication;
 mod development;
 mod health;
-mod json_body;
+pub(crate) mod json_body;
 mod problem;
 mod prompt;
 mod request_id;
 mod runs;
-mod sse;
+pub(crate) mod sse;
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ use tower_http::cors::CorsLayer;
 pub use authentication::{Authenticate, AuthenticationError};
 pub use development::DevelopmentIdentity;
 pub use problem::Problem;
+#[cfg(feature = "agentcore")]
+pub(crate) use prompt::trace_context;
 pub use prompt::{PromptBody, PromptContent, PromptResponse};
 
 use crate::AgentService;
@@ -74,11 +76,16 @@ pub(crate) struct HostState {
     pub(crate) body_timeout: Duration,
 }
 
+impl HostState {
+    pub(crate) fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
+        Self { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT }
+    }
+}
+
 impl HttpHost {
     /// Creates the host of a service.
     pub fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
-        let state = HostState { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT };
-        Self { state, body_limit: BODY_LIMIT, origins: Vec::new() }
+        Self { state: HostState::new(service, authenticate), body_limit: BODY_LIMIT, origins: Vec::new() }
     }
 
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
@@ -97,6 +104,11 @@ impl HttpHost {
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.origins.extend(origins);
         self
+    }
+
+    #[cfg(feature = "lambda")]
+    pub(crate) fn service(&self) -> &AgentService {
+        &self.state.service
     }
 
     /// Returns the router.

@@ -3,6 +3,7 @@
 mod admission;
 mod builder;
 mod error;
+pub(crate) mod host_deadline;
 mod limits;
 mod shutdown;
 mod template;
