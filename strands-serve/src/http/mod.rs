@@ -18,10 +18,10 @@
 //! [`Identity`](strands_identity::Identity), which [`Authenticate`] finds.
 
 mod approvals;
-mod authentication;
+pub(crate) mod authentication;
 mod development;
 mod health;
-mod json_body;
+pub(crate) mod json_body;
 mod openapi;
 mod parameters;
 mod problem;
@@ -30,7 +30,7 @@ mod request_id;
 mod routes;
 mod runs;
 mod sessions;
-mod sse;
+pub(crate) mod sse;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +51,8 @@ pub use approvals::{
 pub use authentication::{Authenticate, AuthenticationError};
 pub use development::DevelopmentIdentity;
 pub use problem::Problem;
+#[cfg(feature = "agentcore")]
+pub(crate) use prompt::trace_context;
 pub use prompt::{PromptBody, PromptContent, PromptResponse};
 pub use sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList};
 
@@ -89,11 +91,16 @@ pub(crate) struct HostState {
     pub(crate) body_timeout: Duration,
 }
 
+impl HostState {
+    pub(crate) fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
+        Self { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT }
+    }
+}
+
 impl HttpHost {
     /// Creates the host of a service.
     pub fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
-        let state = HostState { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT };
-        Self { state, body_limit: BODY_LIMIT, origins: Vec::new() }
+        Self { state: HostState::new(service, authenticate), body_limit: BODY_LIMIT, origins: Vec::new() }
     }
 
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
@@ -112,6 +119,11 @@ impl HttpHost {
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.origins.extend(origins);
         self
+    }
+
+    #[cfg(feature = "lambda")]
+    pub(crate) fn service(&self) -> &AgentService {
+        &self.state.service
     }
 
     /// Returns the router.

@@ -4,6 +4,7 @@ mod admission;
 mod approvals;
 mod builder;
 mod error;
+pub(crate) mod host_deadline;
 mod limits;
 mod sessions;
 mod shutdown;
