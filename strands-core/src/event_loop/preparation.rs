@@ -74,8 +74,18 @@ impl<'a> Driver<'a> {
         mut emitter: Emitter,
         request: Box<Request<'a>>,
     ) -> Result<(Self, InvocationInput, StopSignal), AgentError> {
-        let Request { prompt, responses, injected, limits, cancellation, output, journal, mut tools, system, parent } =
-            *request;
+        let Request {
+            prompt,
+            responses,
+            mut injected,
+            limits,
+            cancellation,
+            output,
+            journal,
+            mut tools,
+            system,
+            parent,
+        } = *request;
         // An earlier invocation that was leaked instead of dropped has not cleaned up.
         work.settle();
         let parent = parent.or_else(nesting::current);
@@ -93,6 +103,7 @@ impl<'a> Driver<'a> {
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
         let budget = Budget::new(parent.clone(), effective_limits, cancellation.clone(), deadline, spent);
         let budget = Arc::new(budget);
+        budget.continue_trace(&mut injected);
         let stop = StopSignal::new(cancellation, time_left, parent, journal.is_some(), Arc::clone(&budget));
         // Hidden tools and the system prompt of the resumed invocation stay in effect.
         let (hidden, stored_system) = run.map(Run::options).unwrap_or_default();
@@ -101,7 +112,9 @@ impl<'a> Driver<'a> {
         let cycle = run.map(Run::cycle).unwrap_or_default();
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
-        let scope = Scope::new(names, work.state.clone(), injected, budget, invocation_id);
+        let suspended_trace = run.and_then(Run::trace);
+        let mut scope = Scope::new(names, work.state.clone(), injected, budget, invocation_id);
+        scope.suspended_trace = suspended_trace;
         let selected = tools.apply(work.tools())?;
         let driver = Driver {
             emitter,
