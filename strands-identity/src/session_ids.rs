@@ -79,6 +79,23 @@ impl SessionIds {
         format!("{}__{}", self.default_for(user), random.simple())
     }
 
+    /// Returns the id of the session of a user that has a name elsewhere, such as the id that a platform gave it. The same name of
+    /// two users is two sessions.
+    ///
+    /// ```
+    /// use strands::identity::{Identity, SessionIds};
+    ///
+    /// let (alice, bob) = (Identity::new("alice"), Identity::new("bob"));
+    /// let ids = SessionIds::new();
+    /// assert_eq!(ids.named_for(&alice, "chat-1"), ids.named_for(&alice, "chat-1"));
+    /// assert!(!ids.owns(&bob, &ids.named_for(&alice, "chat-1")));
+    /// ```
+    pub fn named_for(self, user: &Identity, name: &str) -> String {
+        let mut id = format!("{}__", self.default_for(user));
+        id.extend(Fingerprint::of(&json!(name)).as_str().chars().take(DIGITS));
+        id
+    }
+
     /// Returns true if a session is the user's.
     pub fn owns(self, user: &Identity, session_id: &str) -> bool {
         let Some(rest) = session_id.strip_prefix(&self.default_for(user)) else { return false };

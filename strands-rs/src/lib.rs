@@ -126,7 +126,8 @@
 //! | `s3` | `S3SessionManager`: the same in Amazon S3 |
 //! | `guardrails` | `guardrails::PiiRedactor`: redaction of personal data |
 //! | `mcp` | `mcp`: tools of MCP servers for agents, and agents and tools as MCP servers |
-//! | `serve` | `serve`: a service of agents on HTTP, with sessions, identities, limits and graceful shutdown |
+//! | `service` | `serve::AgentService`: a service of agents for several users, with sessions, identities and limits |
+//! | `serve` | `serve::http`: the service on HTTP, with streams that can be resumed, and graceful shutdown |
 //! | `agentcore` | `serve::agentcore`: the service on Amazon Bedrock AgentCore Runtime |
 //! | `lambda` | `serve::lambda`: the service on AWS Lambda, with response streaming |
 //! | `serve-openai` | `serve::openai`: the HTTP interface of OpenAI for the service |
@@ -186,7 +187,7 @@ pub use strands_mcp as mcp;
 #[cfg(feature = "otel")]
 #[doc(inline)]
 pub use strands_otel as telemetry;
-#[cfg(feature = "serve")]
+#[cfg(feature = "service")]
 #[doc(inline)]
 pub use strands_serve as serve;
 

@@ -286,6 +286,11 @@ impl AgentBuilder {
         self
     }
 
+    /// Returns the id of the agents that this builder builds.
+    pub fn id(&self) -> &str {
+        &self.names.id
+    }
+
     /// Sets the agent's display name. Default: `Strands Agents`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.names().name = name.into();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use futures_core::{FusedStream, Stream};
@@ -145,6 +146,16 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
+    /// Sets the maximum time from now until the end of this invocation, in addition to its limits, which stay as they are. An
+    /// invocation that reaches it ends with
+    /// [`StopReason::LimitDuration`](crate::models::StopReason::LimitDuration).
+    ///
+    /// It is for hosts that have a deadline of their own, such as that of a request.
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.request.time_limit = Some(time);
+        self
+    }
+
     /// Adds tools for this invocation, after the agent's own. An invocation that resumes this one has to add them again.
     ///
     /// The invocation fails with [`AgentError::Tools`] if they conflict with those, and with
@@ -270,6 +281,7 @@ fn request<'a>(agent: &Agent, prompt: Prompt) -> Box<Request<'a>> {
         responses: Vec::new(),
         injected: agent.work.config.injected.clone(),
         limits: None,
+        time_limit: None,
         cancellation: None,
         output: None,
         journal: None,

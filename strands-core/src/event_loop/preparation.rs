@@ -1,6 +1,7 @@
 //! Preparation of an invocation: the request, and the checks before any work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ pub(crate) struct Request<'a> {
     pub(crate) injected: InjectedValues,
     /// `None` for those of the agent, or of the resumed invocation.
     pub(crate) limits: Option<Limits>,
+    /// Maximum time from now on, besides that of the limits.
+    pub(crate) time_limit: Option<Duration>,
     /// `None` if the caller can't cancel the invocation.
     pub(crate) cancellation: Option<CancellationToken>,
     pub(crate) output: Option<OutputType>,
@@ -79,6 +82,7 @@ impl<'a> Driver<'a> {
             responses,
             mut injected,
             limits,
+            time_limit,
             cancellation,
             output,
             journal,
@@ -100,6 +104,7 @@ impl<'a> Driver<'a> {
         let effective_limits = limits.or(run.map(Run::limits)).unwrap_or(work.config.limits);
         let elapsed = run.map(Run::elapsed).unwrap_or_default();
         let time_left = effective_limits.time().map(|time| time.saturating_sub(elapsed));
+        let time_left = time_left.into_iter().chain(time_limit).min();
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
         let budget = Budget::new(parent.clone(), effective_limits, cancellation.clone(), deadline, spent);
         let budget = Arc::new(budget);

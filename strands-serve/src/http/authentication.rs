@@ -1,0 +1,77 @@
+//! Authentication: the identity of a request, before anything else happens.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
+use strands_identity::Identity;
+
+use super::{HostState, Problem};
+
+/// Finds the identity of a request. A [`JwtVerifier`](strands_identity::JwtVerifier) does so by the bearer token in
+/// `Authorization` (feature `jwt`).
+#[cfg_attr(
+    not(feature = "jwt"),
+    allow(rustdoc::broken_intra_doc_links, reason = "the type is behind the feature `jwt`")
+)]
+#[async_trait]
+pub trait Authenticate: Send + Sync {
+    /// Returns the identity of a request with these headers and extensions.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AuthenticationError`] if the request has no valid identity. The client gets the status, and no detail.
+    async fn authenticate(&self, request: &Parts) -> Result<Identity, AuthenticationError>;
+}
+
+/// Reason for which a request has no identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthenticationError {
+    /// The credentials are missing or invalid: status 401.
+    #[error("a valid bearer token is required")]
+    Unauthenticated,
+    /// The identity may not use this service: status 403.
+    #[error("access denied")]
+    Forbidden,
+    /// The credentials can't be checked now, such as while the identity provider is down: status 503.
+    #[error("the identity can't be verified now; try again later")]
+    Unavailable,
+}
+
+#[async_trait]
+impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
+    async fn authenticate(&self, request: &Parts) -> Result<Identity, AuthenticationError> {
+        (**self).authenticate(request).await
+    }
+}
+
+#[cfg(feature = "jwt")]
+#[async_trait]
+impl Authenticate for strands_identity::JwtVerifier {
+    async fn authenticate(&self, request: &Parts) -> Result<Identity, AuthenticationError> {
+        let mut headers = request.headers.get_all(http::header::AUTHORIZATION).iter();
+        let authorization = headers.next().and_then(|value| value.to_str().ok());
+        if headers.next().is_some() {
+            return Err(AuthenticationError::Unauthenticated);
+        }
+        self.verify_bearer(authorization).await.map_err(|error| {
+            if error.is_unavailable() { AuthenticationError::Unavailable } else { AuthenticationError::Unauthenticated }
+        })
+    }
+}
+
+/// Passes requests with an identity on, which is then an extension.
+pub(super) async fn require(State(host): State<HostState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match host.authenticate.authenticate(&parts).await {
+        Ok(identity) => {
+            parts.extensions.insert(identity);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(error) => Problem::from(error).into_response(),
+    }
+}

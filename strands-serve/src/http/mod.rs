@@ -1,0 +1,143 @@
+//! The service on HTTP, as a router of axum: prompts with JSON or server-sent events, runs, sessions, and approvals.
+//!
+//! | request | response |
+//! |---|---|
+//! | `POST /prompt` | `{"prompt"}` to `{"text", "message", "stop_reason", "usage", "metrics", "session_id", "run_id", ..}` |
+//! | `POST /prompt/stream` | the same prompt; server-sent events, each with the JSON of an [`AgentEvent`](strands_core::AgentEvent) |
+//! | `GET /runs/{id}/events` | the events of a run after `Last-Event-ID` |
+//! | `DELETE /runs/{id}` | cancels a run |
+//! | `GET /healthz`, `GET /readyz` | the process lives; it accepts turns |
+//!
+//! Errors are `application/problem+json` ([`Problem`]). Each request but those for health has an
+//! [`Identity`](strands_identity::Identity), which [`Authenticate`] finds.
+
+mod authentication;
+mod development;
+mod health;
+mod json_body;
+mod problem;
+mod prompt;
+mod request_id;
+mod runs;
+mod sse;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, post};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method};
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::CorsLayer;
+
+pub use authentication::{Authenticate, AuthenticationError};
+pub use development::DevelopmentIdentity;
+pub use problem::Problem;
+pub use prompt::{PromptBody, PromptContent, PromptResponse};
+
+use crate::AgentService;
+
+/// Default maximum size of a request's body, in bytes: 8 MiB.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// Default maximum time for reading a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The HTTP host of a service.
+///
+/// ```
+/// use strands::identity::Identity;
+/// use strands::serve::AgentService;
+/// use strands::serve::http::{DevelopmentIdentity, HttpHost};
+/// # use strands::{Agent, session::SessionStore, testing::ScriptedModel};
+///
+/// # fn router(service: AgentService) -> strands::serve::axum::Router {
+/// // In production, a `JwtVerifier` in place of the development identity.
+/// HttpHost::new(service, DevelopmentIdentity::new(Identity::new("alice"))).into_router()
+/// # }
+/// ```
+#[must_use = "a host does nothing until its router is served"]
+pub struct HttpHost {
+    state: HostState,
+    body_limit: usize,
+    origins: Vec<HeaderValue>,
+}
+
+/// Parts of the host that handlers share.
+#[derive(Clone)]
+pub(crate) struct HostState {
+    pub(crate) service: AgentService,
+    pub(crate) authenticate: Arc<dyn Authenticate>,
+    pub(crate) body_timeout: Duration,
+}
+
+impl HttpHost {
+    /// Creates the host of a service.
+    pub fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
+        let state = HostState { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT };
+        Self { state, body_limit: BODY_LIMIT, origins: Vec::new() }
+    }
+
+    /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Sets the maximum time for reading a request's body. Default: 30 seconds.
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.state.body_timeout = timeout;
+        self
+    }
+
+    /// Allows pages of other origins, such as `https://chat.example.com`, to send requests (CORS). Default: none.
+    pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
+        self.origins.extend(origins);
+        self
+    }
+
+    /// Returns the router.
+    ///
+    /// It expects the address of the client as an extension, as
+    /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info) adds it.
+    pub fn into_router(self) -> Router {
+        let Self { state, body_limit, origins } = self;
+        let authenticated = Router::new()
+            .route("/prompt", post(prompt::prompt))
+            .route("/prompt/stream", post(prompt::prompt_stream))
+            .route("/runs/{id}", delete(runs::cancel))
+            .route("/runs/{id}/events", get(runs::events))
+            .route_layer(from_fn_with_state(state.clone(), authentication::require));
+        let router = Router::new()
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz))
+            .merge(authenticated)
+            .fallback(problem::not_found)
+            .method_not_allowed_fallback(problem::method_not_allowed)
+            .with_state(state)
+            .layer(DefaultBodyLimit::max(body_limit))
+            .layer(CompressionLayer::new())
+            .layer(from_fn(request_id::with_request_id));
+        if origins.is_empty() { router } else { router.layer(cors(origins)) }
+    }
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    let last_event_id = HeaderName::from_static("last-event-id");
+    let traceparent = HeaderName::from_static("traceparent");
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, last_event_id, traceparent, request_id::REQUEST_ID])
+        .expose_headers([LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, request_id::REQUEST_ID])
+        .max_age(Duration::from_secs(600))
+}
+
+impl fmt::Debug for HttpHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpHost").field("service", &self.state.service).finish_non_exhaustive()
+    }
+}

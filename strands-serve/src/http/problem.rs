@@ -1,0 +1,148 @@
+//! Errors of requests, as `application/problem+json` of RFC 9457.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strands_core::AgentError;
+use strands_core::session::SessionError;
+
+use super::AuthenticationError;
+use crate::TurnError;
+
+/// Media type of errors.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// An error of a request: the JSON of RFC 9457, with a `code` for programs.
+///
+/// The detail says what to do. It has no internals: those are in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Kind of problem, as a URI: always `about:blank`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status as text.
+    pub title: String,
+    /// HTTP status code.
+    pub status: u16,
+    /// Identifier of the problem for programs, such as `session_busy`.
+    pub code: String,
+    /// Description for people.
+    pub detail: String,
+    /// Time after which to try again, in seconds: the header `Retry-After`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// Creates a problem.
+    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    fn retry_after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(time.as_secs().max(1));
+        self
+    }
+
+    /// Creates the problem of a turn, and writes errors that are not shown to the log.
+    pub(crate) fn of_turn(error: &TurnError, retry_after: Duration) -> Self {
+        let (status, code) = kind(error);
+        let problem = match error {
+            _ if status.is_client_error() || error.is_temporary() => Self::new(status, code, error.to_string()),
+            _ => {
+                tracing::error!(error = format!("{error:?}"), "a turn failed");
+                Self::new(status, code, "the request could not be processed")
+            }
+        };
+        if error.is_temporary() { problem.retry_after(retry_after) } else { problem }
+    }
+}
+
+/// Returns the status and the code of an error.
+fn kind(error: &TurnError) -> (StatusCode, &'static str) {
+    match error {
+        TurnError::UnknownSession => (StatusCode::NOT_FOUND, "unknown_session"),
+        TurnError::UnknownRun => (StatusCode::NOT_FOUND, "unknown_run"),
+        TurnError::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
+        TurnError::UserBusy => (StatusCode::TOO_MANY_REQUESTS, "user_busy"),
+        TurnError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        TurnError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+        TurnError::SlowReader => (StatusCode::SERVICE_UNAVAILABLE, "slow_reader"),
+        TurnError::EventsGone => (StatusCode::GONE, "events_gone"),
+        TurnError::Agent(error) => match &**error {
+            AgentError::Interrupted { .. } => (StatusCode::CONFLICT, "interrupted"),
+            AgentError::UnknownInterrupt { .. } => (StatusCode::CONFLICT, "unknown_interrupt"),
+            AgentError::EmptyConversation | AgentError::NothingToRespondTo => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "empty_prompt")
+            }
+            AgentError::JsonTooDeep { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "nested_too_deep"),
+            AgentError::ContextOverflow { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "context_overflow"),
+            AgentError::Model { .. } => (StatusCode::BAD_GATEWAY, "model_failed"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        },
+        TurnError::Session(error) => match &**error {
+            SessionError::NotFound { .. } => (StatusCode::NOT_FOUND, "unknown_session"),
+            SessionError::InvalidId { .. } => (StatusCode::NOT_FOUND, "unknown_session"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "session_failed"),
+        },
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+impl From<AuthenticationError> for Problem {
+    fn from(error: AuthenticationError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AuthenticationError::Unauthenticated => Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail),
+            AuthenticationError::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
+            AuthenticationError::Unavailable => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(Duration::from_secs(5))
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let json = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))], json).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+pub(super) async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+}
+
+pub(super) async fn method_not_allowed(request: axum::extract::Request) -> Response {
+    let detail = format!("{} is not a method of this path", request.method());
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
+    if let Some(allow) = request.headers().get(ALLOW) {
+        response.headers_mut().insert(ALLOW, allow.clone());
+    }
+    response
+}

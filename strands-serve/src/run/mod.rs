@@ -1,0 +1,273 @@
+//! Runs: the tasks of turns, with bounded buffers of events for their readers.
+
+mod buffer;
+mod reader;
+mod registry;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use strands_core::{AgentEvent, AgentResponse, AgentStream, CancellationToken};
+use tokio::sync::{Notify, watch};
+
+use buffer::Buffer;
+pub use reader::Turn;
+pub(crate) use registry::Runs;
+
+use crate::service::{Disconnect, ServiceLimits, TurnError};
+
+/// Events that a run records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    Events,
+    Response,
+}
+
+/// An event of a run, with its sequence number and its JSON.
+pub struct RunEvent {
+    seq: u64,
+    event: AgentEvent,
+    json: Bytes,
+}
+
+impl RunEvent {
+    fn new(seq: u64, event: AgentEvent) -> Self {
+        // The JSON of an event has only maps with texts as keys, so it can be written.
+        let json = Bytes::from(serde_json::to_vec(&event).unwrap_or_default());
+        Self { seq, event, json }
+    }
+
+    /// Returns the sequence number: it grows with each event of the run.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Returns the event.
+    pub fn event(&self) -> &AgentEvent {
+        &self.event
+    }
+
+    /// Returns the JSON of the event, without line breaks.
+    pub fn json(&self) -> &Bytes {
+        &self.json
+    }
+}
+
+impl fmt::Debug for RunEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunEvent").field("seq", &self.seq).field("event", &self.event).finish_non_exhaustive()
+    }
+}
+
+/// End of a run.
+pub(crate) type Outcome = Result<Arc<AgentResponse>, TurnError>;
+
+/// One turn: its events so far, its readers, and its end.
+pub(crate) struct Run {
+    id: String,
+    session_id: String,
+    /// Key of the user that may read and cancel it.
+    user: String,
+    cancellation: CancellationToken,
+    disconnect: Disconnect,
+    lag_bytes: usize,
+    slow_reader_timeout: Duration,
+    state: Mutex<State>,
+    /// Number of changes: new events, the end, or a dropped reader.
+    changed: watch::Sender<u64>,
+    /// Number of readers.
+    reader_count: watch::Sender<usize>,
+    /// Notified when a reader has read, or is gone.
+    read: Notify,
+}
+
+struct State {
+    buffer: Buffer,
+    readers: HashMap<u64, Position>,
+    next_reader: u64,
+    outcome: Option<Outcome>,
+}
+
+/// Position of a reader.
+struct Position {
+    /// Size of the events that it has not read yet.
+    lag: usize,
+}
+
+impl Run {
+    pub(crate) fn new(
+        id: String,
+        session_id: String,
+        user: String,
+        cancellation: CancellationToken,
+        disconnect: Disconnect,
+        limits: &ServiceLimits,
+    ) -> Self {
+        // A run that is resumed continues with larger numbers, in whichever process.
+        let first = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Self {
+            id,
+            session_id,
+            user,
+            cancellation,
+            disconnect,
+            lag_bytes: limits.reader_lag_bytes,
+            slow_reader_timeout: limits.slow_reader_timeout,
+            state: Mutex::new(State {
+                buffer: Buffer::new(u64::try_from(first).unwrap_or_default(), limits.buffer_bytes),
+                readers: HashMap::new(),
+                next_reader: 0,
+                outcome: None,
+            }),
+            changed: watch::Sender::new(0),
+            reader_count: watch::Sender::new(0),
+            read: Notify::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancellation.cancel();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the events of an invocation into the buffer, until its end.
+    pub(crate) async fn record(&self, events: AgentStream<'static>) -> Outcome {
+        let recorded = async {
+            let mut events = pin!(events);
+            while let Some(event) = events.next().await {
+                let event = event.map_err(TurnError::agent)?;
+                let response = match &event {
+                    AgentEvent::Result { response } => Some(Arc::new((**response).clone())),
+                    _ => None,
+                };
+                self.push(event);
+                if let Some(response) = response {
+                    return Ok(response);
+                }
+                self.wait_for_readers().await;
+            }
+            Err(TurnError::Aborted)
+        };
+        self.watched(recorded).await
+    }
+
+    /// Runs a future, and cancels the invocation once its readers have left it for too long.
+    pub(crate) async fn watched<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = self.abandoned() => {
+                self.cancel();
+                work.await
+            }
+        }
+    }
+
+    /// Waits until there has been no reader for the time of [`Disconnect::CancelAfter`].
+    async fn abandoned(&self) {
+        let Disconnect::CancelAfter(time) = self.disconnect else { return std::future::pending().await };
+        let mut count = self.reader_count.subscribe();
+        loop {
+            // The sender is part of this run.
+            let _ = count.wait_for(|count| *count == 0).await;
+            if tokio::time::timeout(time, count.wait_for(|count| *count > 0)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn push(&self, event: AgentEvent) {
+        let event = RunEvent::new(self.state().buffer.next(), event);
+        let mut state = self.state();
+        let State { buffer, readers, .. } = &mut *state;
+        let size = buffer.push(event);
+        readers.values_mut().for_each(|position| position.lag += size);
+        drop(state);
+        self.announce();
+    }
+
+    /// Changes the readers.
+    fn change_readers<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let changed = change(&mut state);
+        // While the state is locked, so that counts are not reordered.
+        self.reader_count.send_replace(state.readers.len());
+        changed
+    }
+
+    /// Wakes the readers.
+    fn announce(&self) {
+        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    /// Waits while a reader lags too far behind. Readers that lag for too long are dropped.
+    async fn wait_for_readers(&self) {
+        if !self.has_slow_reader() {
+            return;
+        }
+        let caught_up = async {
+            while self.has_slow_reader() {
+                self.read.notified().await;
+            }
+        };
+        tokio::select! {
+            () = caught_up => {}
+            () = self.cancellation.cancelled() => {}
+            () = tokio::time::sleep(self.slow_reader_timeout) => {
+                let is_fast = |position: &Position| position.lag <= self.lag_bytes;
+                self.change_readers(|state| state.readers.retain(|_, position| is_fast(position)));
+                self.announce();
+            }
+        }
+    }
+
+    fn has_slow_reader(&self) -> bool {
+        self.state().readers.values().any(|position| position.lag > self.lag_bytes)
+    }
+
+    /// Returns a guard that ends the run, also if its task panics or is aborted.
+    pub(crate) fn ending(self: &Arc<Self>) -> Ending {
+        Ending { run: Arc::clone(self), has_ended: false }
+    }
+}
+
+/// Guard of a run's end.
+pub(crate) struct Ending {
+    run: Arc<Run>,
+    has_ended: bool,
+}
+
+impl Ending {
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        self.has_ended = true;
+        self.run.state().outcome = Some(outcome);
+        self.run.announce();
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.run.state().outcome = Some(Err(TurnError::Aborted));
+            self.run.announce();
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Reader of a run.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use strands_core::AgentEvent;
+use tokio::sync::watch;
+
+use super::buffer::{Events, size_of};
+use super::{Outcome, Position, Run, RunEvent, State};
+use crate::service::TurnError;
+
+/// Size of the events that a reader takes at once.
+const BATCH_BYTES: usize = 16 * 1024;
+
+/// A reader of a run: its events, and its response. The run goes on in its own task.
+///
+/// A reader that is slow makes the run wait, up to the service's limit; then it gets [`TurnError::SlowReader`]. Dropping the last
+/// reader is the disconnect of the client; see [`Disconnect`](crate::Disconnect).
+pub struct Turn {
+    run: Arc<Run>,
+    id: u64,
+    next: u64,
+    taken: VecDeque<Arc<RunEvent>>,
+    changes: watch::Receiver<u64>,
+    has_ended: bool,
+}
+
+enum Step {
+    Taken,
+    Ended(Option<Result<Arc<RunEvent>, TurnError>>),
+    Wait,
+}
+
+impl Turn {
+    /// Attaches a reader after the event with the number `after`, or at the first event.
+    pub(crate) fn attached(run: Arc<Run>, after: Option<u64>) -> Self {
+        let changes = run.changed.subscribe();
+        let (id, next) = run.change_readers(|state| {
+            let first = state.buffer.first();
+            // A number from before the run was resumed: nothing of this part has been read.
+            let next = after.map_or(first, |after| after.saturating_add(1).clamp(first, state.buffer.next()));
+            let id = state.next_reader;
+            state.next_reader += 1;
+            state.readers.insert(id, Position { lag: state.buffer.bytes_from(next) });
+            (id, next)
+        });
+        Self { run, id, next, taken: VecDeque::new(), changes, has_ended: false }
+    }
+
+    /// Returns the id of the run, a UUID.
+    pub fn run_id(&self) -> &str {
+        self.run.id()
+    }
+
+    /// Returns the id of the session.
+    pub fn session_id(&self) -> &str {
+        self.run.session_id()
+    }
+
+    /// Cancels the run. Its history stays whole.
+    pub fn cancel(&self) {
+        self.run.cancel();
+    }
+
+    /// Returns the next event, or an error that ended the run or this reader. `None` after the last one.
+    ///
+    /// If events that this reader has not read are no longer retained, the next event is the last one of the run: its result.
+    pub async fn next(&mut self) -> Option<Result<Arc<RunEvent>, TurnError>> {
+        loop {
+            if let Some(event) = self.taken.pop_front() {
+                self.passed(size_of(event.json()));
+                return Some(Ok(event));
+            }
+            if self.has_ended {
+                return None;
+            }
+            self.changes.borrow_and_update();
+            match self.take() {
+                Step::Taken => {}
+                Step::Ended(last) => {
+                    self.has_ended = true;
+                    return last;
+                }
+                Step::Wait => {
+                    // The sender is part of the run, which this reader owns.
+                    let _ = self.changes.changed().await;
+                }
+            }
+        }
+    }
+
+    /// Returns the next events as far as they are there, without waiting.
+    pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
+        if self.taken.is_empty() && !self.has_ended {
+            let _ = self.take();
+        }
+        let event = self.taken.pop_front()?;
+        self.passed(size_of(event.json()));
+        Some(event)
+    }
+
+    fn take(&mut self) -> Step {
+        let mut state = self.run.state();
+        let State { buffer, readers, outcome, .. } = &mut *state;
+        let Some(position) = readers.get_mut(&self.id) else { return Step::Ended(Some(Err(TurnError::SlowReader))) };
+        match (buffer.from(self.next, BATCH_BYTES), outcome) {
+            (Events::These(events), _) if !events.is_empty() => {
+                self.next += events.len() as u64;
+                self.taken.extend(events);
+                Step::Taken
+            }
+            (Events::Gone, Some(Ok(_))) => match buffer.newest() {
+                Some(event) => Step::Ended(Some(Ok(event))),
+                None => Step::Ended(Some(Err(TurnError::EventsGone))),
+            },
+            (_, Some(Err(error))) => Step::Ended(Some(Err(error.clone()))),
+            // The events were not recorded.
+            (Events::These(_), Some(Ok(response))) if buffer.newest().is_none() => {
+                let event = AgentEvent::Result { response: Box::new((**response).clone()) };
+                Step::Ended(Some(Ok(Arc::new(RunEvent::new(self.next, event)))))
+            }
+            (Events::These(_), Some(Ok(_))) => Step::Ended(None),
+            (Events::These(_), None) => Step::Wait,
+            (Events::Gone, None) => {
+                // It reads nothing before the end, so the run must not wait for it.
+                position.lag = 0;
+                self.run.read.notify_one();
+                Step::Wait
+            }
+        }
+    }
+
+    /// Tells the run that events have been read.
+    fn passed(&mut self, bytes: usize) {
+        let mut state = self.run.state();
+        let Some(position) = state.readers.get_mut(&self.id) else { return };
+        let was_slow = position.lag > self.run.lag_bytes;
+        position.lag = position.lag.saturating_sub(bytes);
+        let is_slow = position.lag > self.run.lag_bytes;
+        drop(state);
+        if was_slow && !is_slow {
+            self.run.read.notify_one();
+        }
+    }
+
+    /// Returns the events as a stream.
+    pub fn into_events(self) -> impl Stream<Item = Result<Arc<RunEvent>, TurnError>> + Send + 'static {
+        futures_util::stream::unfold(self, async |mut turn| turn.next().await.map(|event| (event, turn)))
+    }
+
+    /// Waits for the end of the run, and returns its response. Events are skipped.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TurnError`] if the invocation failed.
+    pub async fn response(mut self) -> Outcome {
+        // It takes no events, so the run must not wait for it.
+        self.run.state().readers.entry(self.id).and_modify(|position| position.lag = 0);
+        self.run.read.notify_one();
+        loop {
+            self.changes.borrow_and_update();
+            {
+                let mut state = self.run.state();
+                if let Some(outcome) = &state.outcome {
+                    return outcome.clone();
+                }
+                if let Some(position) = state.readers.get_mut(&self.id) {
+                    position.lag = 0;
+                }
+            }
+            if self.changes.changed().await.is_err() {
+                return Err(TurnError::Aborted);
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.run.change_readers(|state| state.readers.remove(&self.id));
+        self.run.read.notify_one();
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("run_id", &self.run_id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! Registry of the runs of this process: those that run, and the newest that have ended.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Run;
+use crate::service::{ServiceLimits, TurnError};
+
+pub(crate) struct Runs {
+    finished_bytes: usize,
+    finished_time: Duration,
+    index: Mutex<Index>,
+}
+
+#[derive(Default)]
+struct Index {
+    runs: HashMap<String, Arc<Run>>,
+    /// Ended runs, oldest first.
+    ended: VecDeque<Ended>,
+    bytes: usize,
+}
+
+struct Ended {
+    run: Arc<Run>,
+    bytes: usize,
+    at: Instant,
+}
+
+impl Runs {
+    pub(crate) fn new(limits: &ServiceLimits) -> Self {
+        Self { finished_bytes: limits.finished_bytes, finished_time: limits.finished_time, index: Mutex::default() }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // Each change is complete before anything can panic.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, run: &Arc<Run>) {
+        self.index().runs.insert(run.id.clone(), Arc::clone(run));
+    }
+
+    /// Returns a run of a user.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TurnError::UnknownRun`] if there is none.
+    pub(crate) fn get(&self, id: &str, user: &str) -> Result<Arc<Run>, TurnError> {
+        let mut index = self.index();
+        self.expire(&mut index);
+        index.runs.get(id).filter(|run| run.user == user).map(Arc::clone).ok_or(TurnError::UnknownRun)
+    }
+
+    /// Retains the events of a run that has ended for a while.
+    pub(crate) fn ended(&self, run: &Arc<Run>) {
+        let bytes = run.state().buffer.bytes() + super::buffer::size_of(&bytes::Bytes::new());
+        let mut index = self.index();
+        index.ended.push_back(Ended { run: Arc::clone(run), bytes, at: Instant::now() });
+        index.bytes += bytes;
+        self.expire(&mut index);
+    }
+
+    fn expire(&self, index: &mut Index) {
+        let (max_bytes, max_age) = (self.finished_bytes, self.finished_time);
+        while index.ended.front().is_some_and(|oldest| index.bytes > max_bytes || oldest.at.elapsed() > max_age) {
+            if let Some(Ended { run, bytes, .. }) = index.ended.pop_front() {
+                index.bytes -= bytes;
+                // A run that was resumed has replaced it.
+                if index.runs.get(&run.id).is_some_and(|newest| Arc::ptr_eq(newest, &run)) {
+                    index.runs.remove(&run.id);
+                }
+            }
+        }
+    }
+
+    /// Cancels all runs, and returns their number.
+    pub(crate) fn cancel_all(&self) -> usize {
+        let running: Vec<_> = self.index().runs.values().map(Arc::clone).collect();
+        let running = running.into_iter().filter(|run| run.state().outcome.is_none());
+        running.map(|run| run.cancel()).count()
+    }
+}

@@ -1,0 +1,86 @@
+//! Error of a turn.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use strands_core::session::SessionError;
+use strands_core::{AgentError, BuildError};
+
+/// An error of a turn: it was refused, or its agent failed.
+///
+/// Errors that a user may see say what to do. The sources of the others are for the log; hosts answer with a status and no
+/// detail.
+#[derive(Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TurnError {
+    /// There is no such session, or it is not one of the identity's.
+    #[error("no such session")]
+    UnknownSession,
+    /// There is no such run in this process, or it is not one of the identity's.
+    #[error("no such run")]
+    UnknownRun,
+    /// The session is processing another prompt, in this process or in another one.
+    #[error("the session is processing another prompt; try again after its end")]
+    SessionBusy,
+    /// The user has too many turns at the same time.
+    #[error("too many prompts at the same time; try again after one has ended")]
+    UserBusy,
+    /// The process has too many turns.
+    #[error("the service is overloaded; try again later")]
+    Overloaded,
+    /// The process is shutting down.
+    #[error("the service is shutting down; try again")]
+    ShuttingDown,
+    /// The reader was too slow, and was dropped. The run goes on.
+    #[error("the reader was too slow; continue after the last event that it has read")]
+    SlowReader,
+    /// The events that the reader asked for are no longer retained, and the run has ended without a response in this process.
+    #[error("the events are no longer available; read the session")]
+    EventsGone,
+    /// The template made no agent for the identity.
+    #[error("there is no agent for this identity: {0}")]
+    Template(#[source] Arc<dyn StdError + Send + Sync>),
+    /// The agent could not be built.
+    #[error("the agent could not be built: {0}")]
+    Build(#[source] Arc<BuildError>),
+    /// The invocation failed.
+    #[error("{0}")]
+    Agent(#[source] Arc<AgentError>),
+    /// The session could not be read or written.
+    #[error("{0}")]
+    Session(#[source] Arc<SessionError>),
+    /// The task of the turn ended without a result, since a component of the agent panicked or the runtime was shut down.
+    #[error("the turn was aborted")]
+    Aborted,
+}
+
+strands_core::__debug_with_sources!(TurnError);
+
+impl TurnError {
+    pub(crate) fn template(error: Box<dyn StdError + Send + Sync>) -> Self {
+        Self::Template(error.into())
+    }
+
+    pub(crate) fn session(error: SessionError) -> Self {
+        if error.is_conflict() { Self::SessionBusy } else { Self::Session(Arc::new(error)) }
+    }
+
+    pub(crate) fn build(error: BuildError) -> Self {
+        match error {
+            BuildError::Session(error) => Self::session(error),
+            error => Self::Build(Arc::new(error)),
+        }
+    }
+
+    pub(crate) fn agent(error: AgentError) -> Self {
+        match error {
+            AgentError::Session(error) => Self::session(error),
+            error => Self::Agent(Arc::new(error)),
+        }
+    }
+
+    /// Returns true if the same request may succeed a moment later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::SessionBusy | Self::UserBusy | Self::Overloaded | Self::ShuttingDown | Self::SlowReader)
+    }
+}

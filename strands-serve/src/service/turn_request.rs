@@ -1,0 +1,250 @@
+//! Request of a turn: its options, and its start.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use strands_core::{
+    AgentResponse, AgentStream, BoxFuture, CancellationToken, InterruptResponse, Invocation, Limits, Prompt,
+    TraceContext, uuid,
+};
+use strands_identity::{Approver, Identity};
+
+use super::admission::Permit;
+use super::{AgentService, Disconnect, TurnError};
+use crate::run::{Recording, Run, Turn};
+
+/// Session of a turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionChoice {
+    /// The default session of the identity.
+    #[default]
+    Default,
+    /// The session with this id, which must be one of the identity's.
+    Id(String),
+    /// A new session of the identity.
+    New,
+    /// A session of the identity with a name that its client chose, such as the runtime session id of AgentCore. The same name
+    /// of two identities is two sessions.
+    Named(String),
+}
+
+impl From<()> for SessionChoice {
+    fn from((): ()) -> Self {
+        Self::Default
+    }
+}
+
+impl From<&str> for SessionChoice {
+    fn from(id: &str) -> Self {
+        Self::Id(id.to_owned())
+    }
+}
+
+impl From<String> for SessionChoice {
+    fn from(id: String) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<Option<String>> for SessionChoice {
+    fn from(id: Option<String>) -> Self {
+        id.map_or(Self::Default, Self::Id)
+    }
+}
+
+/// A request of a turn; see [`AgentService::turn`].
+#[must_use = "a turn does nothing until it is awaited or started"]
+pub struct TurnRequest {
+    service: AgentService,
+    identity: Identity,
+    session: SessionChoice,
+    prompt: Prompt,
+    responses: Vec<InterruptResponse>,
+    approver: Option<Identity>,
+    trace: Option<TraceContext>,
+    limits: Option<Limits>,
+    time_limit: Option<Duration>,
+    disconnect: Disconnect,
+    run_id: Option<String>,
+    recording: Recording,
+}
+
+impl TurnRequest {
+    pub(super) fn new(service: AgentService, identity: Identity, session: SessionChoice, prompt: Prompt) -> Self {
+        let disconnect = service.inner.limits.disconnect;
+        Self {
+            service,
+            identity,
+            session,
+            prompt,
+            responses: Vec::new(),
+            approver: None,
+            trace: None,
+            limits: None,
+            time_limit: None,
+            disconnect,
+            run_id: None,
+            recording: Recording::Events,
+        }
+    }
+
+    /// Resumes the suspended turn of the session with responses to its interrupts. The prompt must be [`Prompt::none`].
+    pub fn resume(mut self, responses: impl IntoIterator<Item = InterruptResponse>) -> Self {
+        self.responses.extend(responses);
+        self
+    }
+
+    /// Sets the identity that responds to the interrupts, if it is not the one for which the agent works. It is injected as
+    /// [`Approver`]; hooks decide what it may approve.
+    pub fn approver(mut self, approver: Identity) -> Self {
+        self.approver = Some(approver);
+        self
+    }
+
+    /// Sets the position in a distributed trace, which the agent's tools send along.
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    /// Sets the limits of the invocation, in place of those of the agent.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Sets the maximum time of the turn, if it is shorter than that of the service.
+    pub fn time_limit(mut self, time: Duration) -> Self {
+        self.time_limit = Some(time);
+        self
+    }
+
+    /// Sets the reaction to the drop of the last [`Turn`] of a running turn. Default: that of the service's limits.
+    pub fn disconnect(mut self, reaction: Disconnect) -> Self {
+        self.disconnect = reaction;
+        self
+    }
+
+    /// Sets the id of the run, a UUID: that of the suspended run which this one resumes. Default: a random one.
+    pub fn run_id(mut self, id: impl Into<String>) -> Self {
+        self.run_id = Some(id.into());
+        self
+    }
+
+    /// Records no events: readers get the response only. It saves the memory for the events.
+    pub fn without_events(mut self) -> Self {
+        self.recording = Recording::Response;
+        self
+    }
+
+    /// Starts the turn, and returns a reader of its events. The turn runs in a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TurnError`] if the turn is refused: the session is unknown or busy, a limit is reached, the service is shutting
+    /// down, or the agent can't be built.
+    pub async fn start(self) -> Result<Turn, TurnError> {
+        let Self { service, identity, session, prompt, responses, approver, trace, limits, .. } = self;
+        // A shutdown waits for the token, or has been announced before.
+        let token = service.inner.tasks.token();
+        if !service.accepts_turns() {
+            return Err(TurnError::ShuttingDown);
+        }
+        let user = service.user_key(&identity);
+        let session_id = service.session_id(&identity, session)?;
+        let permit = service.inner.admission.admit(&user, &session_id).await?;
+        let run_id = self.run_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let prompt = tracked(prompt, &run_id);
+        let builder = service.agent_of(&identity).await?;
+        let agent = builder.session_manager(service.session_manager(&session_id)?).build();
+        let agent = agent.await.map_err(TurnError::build)?;
+
+        let cancellation = CancellationToken::new();
+        let mut invocation = agent.into_prompt(prompt).resume(responses).cancel_with(cancellation.clone());
+        if let Some(time) = service.inner.limits.turn_time.into_iter().chain(self.time_limit).min() {
+            invocation = invocation.time_limit(time);
+        }
+        if let Some(limits) = limits {
+            invocation = invocation.limits(limits);
+        }
+        if let Some(approver) = approver {
+            invocation = invocation.inject(Approver::new(approver));
+        }
+        if let Some(trace) = trace {
+            invocation = invocation.inject(trace);
+        }
+        let run = Run::new(run_id, session_id, user, cancellation, self.disconnect, &service.inner.limits);
+        let run = Arc::new(run);
+        service.inner.runs.add(&run);
+        let turn = Turn::attached(Arc::clone(&run), None);
+        tokio::spawn(drive(service, run, invocation, self.recording, (permit, token)));
+        Ok(turn)
+    }
+}
+
+/// Runs a turn to its end.
+async fn drive<T: Send>(
+    service: AgentService,
+    run: Arc<Run>,
+    invocation: Invocation<'static>,
+    recording: Recording,
+    held: (Permit, T),
+) {
+    let ending = run.ending();
+    let outcome = match recording {
+        Recording::Events => {
+            let events: AgentStream<'static> = invocation.stream();
+            run.record(events).await
+        }
+        Recording::Response => run.watched(invocation.into_future()).await.map(Arc::new).map_err(TurnError::agent),
+    };
+    // The next turn of the session is admitted before a client learns of the end of this one.
+    drop(held);
+    ending.end(outcome);
+    service.inner.runs.ended(&run);
+}
+
+/// Marks the prompt with the id of the run, by which its response is found in the session later.
+fn tracked(prompt: Prompt, run_id: &str) -> Prompt {
+    let mut messages = prompt.messages().to_vec();
+    if let Some(first) = messages.first_mut() {
+        first.tracking_id = Some(run_id.to_owned());
+    }
+    Prompt::from(messages)
+}
+
+impl IntoFuture for TurnRequest {
+    type Output = Result<Arc<AgentResponse>, TurnError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.without_events().start().await?.response().await })
+    }
+}
+
+impl fmt::Debug for TurnRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnRequest").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl AgentService {
+    /// Returns the id of a session of an identity.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TurnError::UnknownSession`] if the session is not one of the identity's.
+    pub fn session_id(&self, identity: &Identity, session: SessionChoice) -> Result<String, TurnError> {
+        let ids = self.session_ids();
+        match session {
+            SessionChoice::Default => Ok(ids.default_for(identity)),
+            SessionChoice::New => Ok(ids.new_for(identity)),
+            SessionChoice::Named(name) => Ok(ids.named_for(identity, &name)),
+            SessionChoice::Id(id) if ids.owns(identity, &id) => Ok(id),
+            SessionChoice::Id(_) => Err(TurnError::UnknownSession),
+        }
+    }
+}
