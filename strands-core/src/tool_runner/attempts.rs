@@ -9,12 +9,12 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::calls::{Extras, ToolCalls};
+use super::calls::{CallPlace, ToolCalls};
 use super::execution::Execution;
 use crate::diagnostics;
 use crate::message::ToolUse;
 use crate::models::backoff;
-use crate::nesting::{self, Budget, Surroundings};
+use crate::nesting::{self, Surroundings};
 use crate::tool::{
     ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolFailure, ToolLimiterBusy, ToolOutput,
     ToolPermit,
@@ -31,17 +31,14 @@ impl ToolCalls {
         call: &Arc<ToolUse>,
         tool: &Arc<dyn Tool>,
         mut input: Value,
-        budget: &Arc<Budget>,
-        extras: Option<&Extras>,
+        place: CallPlace<'_>,
         attempts: &mut u32,
         starting: &impl Fn() -> F,
     ) -> Execution {
         let policy = tool.policy();
         let retries = if tool.spec().annotations.is_repeatable() { policy.retries.min(MAX_TOOL_RETRIES) } else { 0 };
         let timeout = policy.timeout.or(self.settings.tool_timeout);
-        let budget = extras.and_then(|extras| extras.part.as_ref()).unwrap_or(budget);
-        let scope = extras.map_or(self.context.scope(), |extras| &extras.scope);
-        let surroundings = extras.map(|extras| &extras.surroundings);
+        let CallPlace { scope, budget, surroundings } = place;
         let mut attempt = 1;
         loop {
             let (permit, time_left) = match self.admit(tool, timeout).await {

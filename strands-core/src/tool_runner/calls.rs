@@ -303,7 +303,12 @@ impl ToolCalls {
             }
             Approval::Requested(interrupt) => return Execution::Interrupted(vec![interrupt]),
         }
-        self.run(call, tool, input, budget, extras, attempts, starting).await
+        let place = CallPlace {
+            scope: extras.map_or(self.context.scope(), |extras| &extras.scope),
+            budget: extras.and_then(|extras| extras.part.as_ref()).unwrap_or(budget),
+            surroundings: extras.map(|extras| &extras.surroundings),
+        };
+        self.run(call, tool, input, place, attempts, starting).await
     }
 
     /// Calls `authorize_tool_call` hooks with the final call, until one denies it.
@@ -382,9 +387,17 @@ struct Ready {
 }
 
 /// Additions of hooks to a call.
-pub(super) struct Extras {
-    pub(super) scope: Arc<Scope>,
+struct Extras {
+    scope: Arc<Scope>,
     /// Budget of agents that the tool calls, if the call has a trace of its own.
-    pub(super) part: Option<Arc<Budget>>,
-    pub(super) surroundings: Surroundings,
+    part: Option<Arc<Budget>>,
+    surroundings: Surroundings,
+}
+
+/// Place of a call in its invocation.
+#[derive(Clone, Copy)]
+pub(super) struct CallPlace<'a> {
+    pub(super) scope: &'a Arc<Scope>,
+    pub(super) budget: &'a Arc<Budget>,
+    pub(super) surroundings: Option<&'a Surroundings>,
 }
