@@ -129,8 +129,10 @@ impl AgentTelemetry {
 
     /// Returns the data of the invocation, unless another instance of this hook has it.
     fn invocation(&self, context: &HookContext) -> Option<Arc<Invocation>> {
-        let invocation = context.local(|| Invocation::new(Arc::clone(&self.shared)));
-        invocation.belongs_to(&self.shared).then_some(invocation)
+        // Each hook of an agent has an address of its own, also if it is a clone of another one.
+        let owner = std::ptr::from_ref(self).addr();
+        let invocation = context.local(|| Invocation::new(Arc::clone(&self.shared), owner));
+        invocation.belongs_to(owner).then_some(invocation)
     }
 }
 

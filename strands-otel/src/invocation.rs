@@ -21,6 +21,8 @@ use crate::{content, position, semconv};
 /// Spans of one invocation. Dropping it ends them.
 pub(crate) struct Invocation {
     shared: Arc<Shared>,
+    /// The hook that records the invocation.
+    owner: usize,
     state: Mutex<State>,
 }
 
@@ -58,12 +60,12 @@ struct ToolSpan {
 }
 
 impl Invocation {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, state: Mutex::default() }
+    pub(crate) fn new(shared: Arc<Shared>, owner: usize) -> Self {
+        Self { shared, owner, state: Mutex::default() }
     }
 
-    pub(crate) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
-        Arc::ptr_eq(&self.shared, shared)
+    pub(crate) fn belongs_to(&self, owner: usize) -> bool {
+        self.owner == owner
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
