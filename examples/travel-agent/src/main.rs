@@ -5,7 +5,7 @@ mod cli;
 use std::{error::Error, process::ExitCode, sync::Arc};
 
 use clap::Parser;
-use cli::{Args, Conversation, Outcome, Terminal};
+use cli::{Args, Command, Conversation, Outcome, Terminal};
 
 /// Exit code of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
@@ -27,10 +27,20 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let audit = args.audit()?;
     let (user, assumed) = args.identity.user(&store, &audit).await?;
     let mut terminal = Terminal::standard();
-    let agent = args.agent(Arc::clone(&store), audit).await?;
+    let agent = args.agent(Arc::clone(&store), audit.clone()).await?;
     if let Some(command) = &args.command {
         let service = agent.service(args.session.store().await?).build();
-        return Ok(exit_code(command.run(&args, &user.identity, (&service, &store), &mut terminal).await?));
+        return match command {
+            Command::Approval(command) => {
+                let outcome = command.run(&args, &user.identity, (&service, &store), &mut terminal).await?;
+                Ok(exit_code(outcome))
+            }
+            #[cfg(feature = "serve")]
+            Command::Host(command) => {
+                command.run(&args, service, (&user.identity, &audit), &mut terminal).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+        };
     }
     if assumed || args.prompt.is_none() {
         let hint = if assumed { " (choose another employee with --user)" } else { "" };

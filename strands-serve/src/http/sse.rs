@@ -42,90 +42,69 @@ impl EventId {
     }
 }
 
-/// Writes the events of a run to a response.
-pub(crate) trait EventWriter: Send + 'static {
+/// Text of the events of a run on the connection.
+pub(crate) trait EventFormat: Send + 'static {
     /// Writes what comes before the first event.
-    fn start(&mut self, _: &mut BytesMut) {}
+    fn write_start(&mut self, _: &mut BytesMut) {}
 
-    /// Writes an event. The last one is the result.
-    fn event(&mut self, chunk: &mut BytesMut, event: &RunEvent);
+    /// Writes an event, or nothing. The last event is the result.
+    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent);
 
     /// Writes the error that ended the run.
-    fn error(&mut self, chunk: &mut BytesMut, error: &TurnError);
+    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError);
 }
 
-/// A run that is being sent.
-struct Sending<W> {
-    turn: Turn,
-    writer: W,
-    /// Bytes before the first event.
-    start: BytesMut,
+/// Returns a response with the events of a run.
+pub(super) fn response(host: HostState, turn: Turn) -> Response {
+    let run_id = turn.run_id().into();
+    streamed(turn, ResumableEvents { host, run_id })
 }
 
-impl<W: EventWriter> Sending<W> {
-    /// Returns the next bytes, and the rest unless these are the last ones.
-    async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
-        let mut chunk = std::mem::take(&mut self.start);
+/// Returns a response with the events of a run in a format.
+pub(crate) fn streamed(turn: Turn, mut format: impl EventFormat) -> Response {
+    let mut start = BytesMut::new();
+    format.write_start(&mut start);
+    let chunks = futures_util::stream::unfold((Some(turn), format, start), async |(turn, mut format, mut chunk)| {
+        let mut turn = turn?;
         let keep_alive = Instant::now() + KEEP_ALIVE;
-        // Not every event is written.
+        // Not every event has a text.
         while chunk.is_empty() {
-            match tokio::time::timeout_at(keep_alive, self.turn.next()).await {
+            match tokio::time::timeout_at(keep_alive, turn.next()).await {
                 Err(_) => chunk.put_slice(b": keep-alive\n\n"),
                 Ok(None) => return None,
                 Ok(Some(Err(error))) => {
-                    self.writer.error(&mut chunk, &error);
-                    return Some((chunk.freeze(), None));
+                    format.write_error(&mut chunk, &error);
+                    return Some((Ok::<Bytes, Infallible>(chunk.freeze()), (None, format, BytesMut::new())));
                 }
                 Ok(Some(Ok(event))) => {
-                    self.writer.event(&mut chunk, &event);
+                    format.write_event(&mut chunk, &event);
                     while chunk.len() < CHUNK {
-                        let Some(event) = self.turn.more() else { break };
-                        self.writer.event(&mut chunk, &event);
+                        let Some(event) = turn.more() else { break };
+                        format.write_event(&mut chunk, &event);
                     }
                 }
             }
         }
-        Some((chunk.freeze(), Some(self)))
-    }
+        Some((Ok(chunk.freeze()), (Some(turn), format, BytesMut::new())))
+    });
+    with_headers(Body::from_stream(chunks))
 }
 
-/// Returns a response of server-sent events.
-pub(crate) fn stream(turn: Turn, mut writer: impl EventWriter) -> Response {
-    let mut start = BytesMut::new();
-    writer.start(&mut start);
-    let chunks = futures_util::stream::unfold(Some(Sending { turn, writer, start }), async |sending| {
-        let (chunk, rest) = sending?.next().await?;
-        Some((Ok::<Bytes, Infallible>(chunk), rest))
-    });
+/// Returns a response with one event.
+pub(super) fn single(run_id: &str, event: &RunEvent) -> Response {
+    let mut chunk = BytesMut::new();
+    write_event(&mut chunk, run_id, event);
+    with_headers(Body::from(chunk.freeze()))
+}
+
+fn with_headers(body: Body) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         // Proxies that buffer responses, such as nginx.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    (headers, Body::from_stream(chunks)).into_response()
-}
-
-/// Returns a response with the events of a run.
-pub(super) fn response(host: HostState, turn: Turn) -> Response {
-    let run_id = turn.run_id().to_owned();
-    stream(turn, PublicEvents { host, run_id })
-}
-
-/// Writes all events, in their public format, with ids.
-struct PublicEvents {
-    host: HostState,
-    run_id: String,
-}
-
-impl EventWriter for PublicEvents {
-    fn event(&mut self, chunk: &mut BytesMut, event: &RunEvent) {
-        write_event(chunk, &self.run_id, event);
-    }
-
-    fn error(&mut self, chunk: &mut BytesMut, error: &TurnError) {
-        write_error(chunk, &self.host, error);
-    }
+    (headers, body).into_response()
 }
 
 fn write_event(chunk: &mut BytesMut, run_id: &str, event: &RunEvent) {
@@ -136,10 +115,22 @@ fn write_event(chunk: &mut BytesMut, run_id: &str, event: &RunEvent) {
     chunk.put_slice(b"\n\n");
 }
 
-/// Writes the error that ended a run as an event `error`, whose data is a [`Problem`].
-fn write_error(chunk: &mut BytesMut, host: &HostState, error: &TurnError) {
-    let problem = host.problem(error);
-    chunk.put_slice(b"event: error\ndata: ");
-    chunk.put_slice(&serde_json::to_vec(&problem).unwrap_or_default());
-    chunk.put_slice(b"\n\n");
+/// Events with ids, after which a client can come back, and errors as an event `failure` whose data is a [`Problem`]. Browsers
+/// use the name `error` for failures of the connection.
+struct ResumableEvents {
+    host: HostState,
+    run_id: Box<str>,
+}
+
+impl EventFormat for ResumableEvents {
+    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent) {
+        write_event(chunk, &self.run_id, event);
+    }
+
+    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError) {
+        let problem = self.host.problem(error);
+        chunk.put_slice(b"event: failure\ndata: ");
+        chunk.put_slice(&serde_json::to_vec(&problem).unwrap_or_default());
+        chunk.put_slice(b"\n\n");
+    }
 }

@@ -77,6 +77,7 @@ use std::sync::Arc;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+pub(crate) use session::HEADER as SESSION_HEADER;
 pub use settings::{ClientInput, OpenAiSettings};
 
 use crate::http::{HostState, authentication, problem};

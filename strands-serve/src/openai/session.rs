@@ -10,7 +10,7 @@ use super::error::ApiError;
 use crate::{AgentService, SessionChoice};
 
 /// Default header with the name of a session, and header of responses with its id.
-pub(super) const HEADER: HeaderName = HeaderName::from_static("x-session-id");
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-session-id");
 
 /// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 512;

@@ -2,6 +2,23 @@
 
 use http::HeaderName;
 
+/// Headers of OpenAI's SDKs in browsers.
+const SDK_HEADERS: [&str; 13] = [
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "x-stainless-arch",
+    "x-stainless-async",
+    "x-stainless-helper-method",
+    "x-stainless-lang",
+    "x-stainless-os",
+    "x-stainless-package-version",
+    "x-stainless-retry-count",
+    "x-stainless-runtime",
+    "x-stainless-runtime-version",
+    "x-stainless-timeout",
+];
+
 /// Settings of the HTTP interface of OpenAI.
 ///
 /// ```
@@ -42,6 +59,12 @@ impl OpenAiSettings {
             instructions: ClientInput::Ignore,
             tools: ClientInput::Refuse,
         }
+    }
+
+    /// Returns the headers that pages of other origins may send.
+    pub(crate) fn request_headers(&self) -> impl Iterator<Item = HeaderName> {
+        let of_sdk = SDK_HEADERS.iter().map(|name| HeaderName::from_static(name));
+        of_sdk.chain([self.session_header.clone()])
     }
 
     /// Sets the header in which clients name the session. Default: `x-session-id`.

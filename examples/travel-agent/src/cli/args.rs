@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use jiff::civil::Date;
 use strands::{
     identity::{Audit, JsonLinesAudit},
@@ -10,6 +10,8 @@ use strands::{
 };
 use travel_agent::{agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, store::Store};
 
+#[cfg(feature = "serve")]
+use super::hosts::HostCommand;
 #[cfg(feature = "mcp")]
 use super::mcp::McpArgs;
 use super::{Output, approvals::ApprovalCommand, identity::IdentityArgs, session::SessionArgs};
@@ -24,7 +26,7 @@ pub(crate) struct Args {
     pub(crate) prompt: Option<String>,
 
     #[command(subcommand)]
-    pub(crate) command: Option<ApprovalCommand>,
+    pub(crate) command: Option<Command>,
 
     /// The model, e.g. "bedrock/<model id>". By default the offline model: rules, without an API key or a network.
     #[arg(long, value_name = "ID", env = "STRANDS_MODEL")]
@@ -59,6 +61,16 @@ pub(crate) struct Args {
     /// Print each event of a turn as a line of JSON, instead of the text.
     #[arg(long)]
     events: bool,
+}
+
+/// Commands besides a prompt.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[command(flatten)]
+    Approval(ApprovalCommand),
+    #[cfg(feature = "serve")]
+    #[command(flatten)]
+    Host(HostCommand),
 }
 
 impl Args {

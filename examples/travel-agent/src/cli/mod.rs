@@ -4,6 +4,8 @@ mod approvals;
 mod args;
 mod chat;
 mod conversation;
+#[cfg(feature = "serve")]
+mod hosts;
 mod identity;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -11,7 +13,7 @@ mod session;
 mod terminal;
 mod turn;
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, Command};
 pub(crate) use chat::chat;
 pub(crate) use conversation::Conversation;
 pub(crate) use terminal::Terminal;

@@ -18,7 +18,8 @@ use super::error::ApiError;
 use super::session::{Asked, Names};
 use super::stop::{chat_usage, finish_reason};
 use super::{OpenAiSettings, conversation, turn};
-use crate::http::{HostState, JsonBody, sse};
+use crate::http::json_body::JsonBody;
+use crate::http::{HostState, sse};
 
 pub(super) async fn create(
     State(host): State<HostState>,
@@ -42,7 +43,7 @@ pub(super) async fn create(
     };
     let response = if request.stream.unwrap_or_default() {
         let with_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or_default();
-        sse::stream(turn, ChatChunks::new(host, completion, with_usage))
+        sse::streamed(turn, ChatChunks::new(host, completion, with_usage))
     } else {
         completion.read(&host, turn).await?
     };

@@ -10,7 +10,7 @@ use super::super::stop::{chat_usage, finish_reason};
 use super::super::texts::{TextReader, TextSink};
 use super::Completion;
 use crate::http::HostState;
-use crate::http::sse::EventWriter;
+use crate::http::sse::EventFormat;
 use crate::{RunEvent, TurnError};
 
 /// Writes the events of a turn as chunks.
@@ -79,13 +79,13 @@ impl ChatChunks {
     }
 }
 
-impl EventWriter for ChatChunks {
-    fn start(&mut self, out: &mut BytesMut) {
+impl EventFormat for ChatChunks {
+    fn write_start(&mut self, out: &mut BytesMut) {
         let delta = Delta { role: Some("assistant"), content: Some("") };
         self.write_choice(out, Choice { delta, ..Choice::default() });
     }
 
-    fn event(&mut self, out: &mut BytesMut, event: &RunEvent) {
+    fn write_event(&mut self, out: &mut BytesMut, event: &RunEvent) {
         let mut texts = std::mem::take(&mut self.texts);
         texts.read(event.event(), &mut ChunkSink { chunks: self, out });
         self.texts = texts;
@@ -100,7 +100,7 @@ impl EventWriter for ChatChunks {
         }
     }
 
-    fn error(&mut self, out: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, out: &mut BytesMut, error: &TurnError) {
         write_data(out, &json!({"error": error_json(&self.host.problem(error), None)}));
         out.put_slice(b"data: [DONE]\n\n");
     }

@@ -18,7 +18,8 @@ use self::stream::ResponseEvents;
 use super::error::ApiError;
 use super::session::{self, Asked, Names};
 use super::{OpenAiSettings, conversation, turn};
-use crate::http::{HostState, JsonBody, sse};
+use crate::http::json_body::JsonBody;
+use crate::http::{HostState, sse};
 
 pub(super) async fn create(
     State(host): State<HostState>,
@@ -50,7 +51,7 @@ pub(super) async fn create(
         metadata: request.metadata.unwrap_or_default(),
     };
     let response = if request.stream.unwrap_or_default() {
-        sse::stream(turn, ResponseEvents::new(host, object))
+        sse::streamed(turn, ResponseEvents::new(host, object))
     } else {
         let (texts, response) = turn::read(&host, turn).await?;
         let items = texts.into_iter().enumerate().map(|(at, text)| Item::new(&object.id, at, text)).collect::<Vec<_>>();

@@ -7,7 +7,7 @@ use strands_core::AgentEvent;
 use super::super::texts::{TextReader, TextSink};
 use super::object::{Ended, Item, ResponseObject, part};
 use crate::http::HostState;
-use crate::http::sse::EventWriter;
+use crate::http::sse::EventFormat;
 use crate::{RunEvent, TurnError};
 
 /// Writes the events of a turn as events of a response.
@@ -49,13 +49,13 @@ impl ResponseEvents {
     }
 }
 
-impl EventWriter for ResponseEvents {
-    fn start(&mut self, out: &mut BytesMut) {
+impl EventFormat for ResponseEvents {
+    fn write_start(&mut self, out: &mut BytesMut) {
         self.write_response(out, "response.created", Ended::not_yet());
         self.write_response(out, "response.in_progress", Ended::not_yet());
     }
 
-    fn event(&mut self, out: &mut BytesMut, event: &RunEvent) {
+    fn write_event(&mut self, out: &mut BytesMut, event: &RunEvent) {
         let mut texts = std::mem::take(&mut self.texts);
         texts.read(event.event(), &mut ItemSink { events: self, out });
         self.texts = texts;
@@ -66,7 +66,7 @@ impl EventWriter for ResponseEvents {
         }
     }
 
-    fn error(&mut self, out: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, out: &mut BytesMut, error: &TurnError) {
         let problem = self.host.problem(error);
         self.write_response(out, "response.failed", Ended::failed(&problem.detail));
     }
