@@ -90,7 +90,9 @@ impl Part {
                     .image_url
                     .ok_or_else(|| invalid("an image must be in the request, as a data URL in `image_url`"))?;
                 image(&url).ok_or_else(|| {
-                    invalid("an image must be a data URL with base64 (PNG, JPEG, GIF or WebP); other URLs are not fetched")
+                    invalid(
+                        "an image must be a data URL with base64 (PNG, JPEG, GIF or WebP); other URLs are not fetched",
+                    )
                 })
             }
             "input_audio" => {

@@ -26,7 +26,13 @@ pub(super) struct ClientMessage {
 impl ClientMessage {
     /// Creates a message of the user.
     pub(super) fn user(text: String) -> Self {
-        Self { kind: None, role: "user".to_owned(), content: Content::Text(text), tool_calls: None, function_call: None }
+        Self {
+            kind: None,
+            role: "user".to_owned(),
+            content: Content::Text(text),
+            tool_calls: None,
+            function_call: None,
+        }
     }
 
     fn is_message(&self) -> bool {
@@ -96,7 +102,8 @@ fn transcript(messages: &[ClientMessage], param: &'static str) -> Result<String,
             return Ok(json!({"role": message.role, "text": message.content.quoted()}));
         }
         let what = message.kind.as_deref().filter(|kind| *kind != "message").unwrap_or(&message.role);
-        let message = format!("`{what}` is not supported: the agent calls its own tools, and has no calls of the client");
+        let message =
+            format!("`{what}` is not supported: the agent calls its own tools, and has no calls of the client");
         Err(ApiError::invalid(param, "unsupported_message", message))
     });
     let quotes: Vec<Value> = quotes.collect::<Result<_, _>>()?;

@@ -94,3 +94,65 @@ impl TextSink for Texts {
 
     fn end(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use strands_core::AgentResponse;
+    use strands_core::message::Message;
+    use strands_core::models::StopReason;
+
+    use super::*;
+
+    fn delta(text: &str) -> AgentEvent {
+        AgentEvent::TextDelta { text: text.to_owned() }
+    }
+
+    fn message(text: &str) -> AgentEvent {
+        AgentEvent::Message { message: Arc::new(Message::assistant(text)) }
+    }
+
+    fn result(text: &str) -> AgentEvent {
+        let response = AgentResponse::new(Message::assistant(text), StopReason::EndTurn);
+        AgentEvent::Result { response: Box::new(response) }
+    }
+
+    fn texts(events: impl IntoIterator<Item = AgentEvent>) -> Vec<String> {
+        let (mut reader, mut texts) = (TextReader::default(), Texts::default());
+        for event in events {
+            reader.read(&event, &mut texts);
+        }
+        texts.0
+    }
+
+    #[test]
+    fn each_message_is_a_text() {
+        let events =
+            [delta("a"), delta("b"), message("ab"), delta(""), message(""), delta("c"), message("c"), result("c")];
+        assert_eq!(texts(events), ["ab", "c"]);
+    }
+
+    #[test]
+    fn discarded_and_redacted_text_is_gone() {
+        let retry = |discards_output| AgentEvent::Retry {
+            attempt: 1,
+            delay: Duration::ZERO,
+            error: String::new(),
+            discards_output,
+        };
+        assert_eq!(texts([delta("a"), retry(true), delta("b"), message("b"), result("b")]), ["b"]);
+        assert_eq!(texts([retry(false), delta("b"), message("b"), result("b")]), ["b"]);
+        let redacted = || AgentEvent::Redacted { user: None, assistant: Some("x".to_owned()) };
+        assert_eq!(texts([delta("secret"), redacted(), message("x"), result("x")]), ["x"]);
+        assert_eq!(texts([redacted(), message("x"), result("x")]), ["x"]);
+    }
+
+    #[test]
+    fn text_that_was_not_streamed_is_there() {
+        assert_eq!(texts([message("a"), result("a")]), ["a"]);
+        assert_eq!(texts([result("a")]), ["a"], "events before it are gone");
+        assert_eq!(texts([delta("a"), result("")]), ["a"], "cancelled in the middle");
+    }
+}

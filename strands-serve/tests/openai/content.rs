@@ -13,8 +13,12 @@ fn seen(rig: &Rig) -> Vec<ContentBlock> {
 }
 
 fn assert_media(blocks: &[ContentBlock]) {
-    let [ContentBlock::Text(text), ContentBlock::Image(image), ContentBlock::Audio(audio), ContentBlock::Document(file)] =
-        blocks
+    let [
+        ContentBlock::Text(text),
+        ContentBlock::Image(image),
+        ContentBlock::Audio(audio),
+        ContentBlock::Document(file),
+    ] = blocks
     else {
         panic!("{blocks:?}")
     };

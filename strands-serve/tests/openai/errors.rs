@@ -1,11 +1,14 @@
 //! Errors in the shape of OpenAI, and input that an agent does not use.
 
 use axum::body::Body;
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request};
 use serde_json::{Value, json};
+use strands::serve::http::HttpHost;
 use strands::serve::openai::{ClientInput, OpenAiSettings};
 
-use crate::rig::{MODEL, Rig, user};
+use tower::ServiceExt as _;
+
+use crate::rig::{MODEL, Rig, Subjects, user};
 
 const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
@@ -116,4 +119,19 @@ async fn instructions_are_ignored_or_refused() {
     let tools = json!({"tools": [{"type": "function", "name": "delete"}]});
     assert_eq!(rig.respond(json!("Hi"), tools).await.status, 200);
     assert_eq!(rig.model.requests()[0].tools, ["whoami", "delete"], "only those of the agent");
+}
+
+#[tokio::test]
+async fn pages_of_allowed_origins_may_use_the_sdk() {
+    let rig = Rig::new();
+    let origin = "https://chat.example.com";
+    let host = HttpHost::new(rig.service.clone(), Subjects).openai(OpenAiSettings::new(MODEL));
+    let router = host.allow_origins([HeaderValue::from_static(origin)]).into_router();
+    let request = Request::builder().method(Method::OPTIONS).uri(CHAT).header("origin", origin);
+    let request = request.header("access-control-request-method", "POST").body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let allowed = response.headers()["access-control-allow-headers"].to_str().unwrap();
+    for name in ["authorization", "x-session-id", "x-stainless-runtime-version", "openai-project"] {
+        assert!(allowed.split(',').any(|header| header == name), "{name}: {allowed}");
+    }
 }

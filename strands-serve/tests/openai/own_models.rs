@@ -1,6 +1,6 @@
 //! The providers of this library as clients, over a socket.
 
-use strands::models::{Model, OpenAiModel, OpenAiResponsesModel, StopReason};
+use strands::models::{Model, OpenAiModel, OpenAiResponsesModel, RetryPolicy, StopReason};
 use strands::{Agent, AgentError};
 
 use crate::rig::{MODEL, Rig};
@@ -15,7 +15,7 @@ async fn serve(rig: &Rig) -> String {
 }
 
 async fn converse(rig: &Rig, model: impl Model + 'static) {
-    let mut agent = Agent::builder().model(model).build().await.unwrap();
+    let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
     let response = agent.prompt("Hello to you").await.unwrap();
     assert_eq!((response.text().as_str(), &response.stop_reason), ("You said: Hello to you", &StopReason::EndTurn));
     assert_eq!((response.usage.input_tokens, response.usage.output_tokens), (10, 5));

@@ -10,11 +10,17 @@ async fn responds_to_an_input() {
     let reply = rig.respond(json!("Hello to you"), json!({"metadata": {"trip": "7"}})).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let json = reply.json();
-    assert_eq!((&json["object"], &json["status"], &json["model"]), (&json!("response"), &json!("completed"), &json!(MODEL)));
+    assert_eq!(
+        (&json["object"], &json["status"], &json["model"]),
+        (&json!("response"), &json!("completed"), &json!(MODEL))
+    );
     assert_eq!((&json["store"], &json["metadata"]), (&json!(true), &json!({"trip": "7"})));
     assert_eq!(json["output"].as_array().unwrap().len(), 1);
     let item = &json["output"][0];
-    assert_eq!((&item["type"], &item["role"], &item["status"]), (&json!("message"), &json!("assistant"), &json!("completed")));
+    assert_eq!(
+        (&item["type"], &item["role"], &item["status"]),
+        (&json!("message"), &json!("assistant"), &json!("completed"))
+    );
     assert_eq!(item["content"][0]["text"], "You said: Hello to you");
     assert_eq!(
         json["usage"],
@@ -162,7 +168,8 @@ async fn each_model_call_with_text_is_an_item() {
     let rig = Rig::new();
     let reply = rig.respond(json!("delete it"), json!({"stream": true})).await;
     let done = reply.events().pop().unwrap()["response"].clone();
-    let texts: Vec<&Value> = done["output"].as_array().unwrap().iter().map(|item| &item["content"][0]["text"]).collect();
+    let texts: Vec<&Value> =
+        done["output"].as_array().unwrap().iter().map(|item| &item["content"][0]["text"]).collect();
     assert_eq!(texts, ["This conversation is paused and continues after a decision about:\n- approval of `delete`"]);
     assert_eq!((&done["status"], &done["stop_reason"]), (&json!("completed"), &json!("interrupt")));
 }

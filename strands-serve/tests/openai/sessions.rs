@@ -171,7 +171,8 @@ async fn a_busy_session_is_a_conflict_and_closing_the_stream_cancels_the_turn() 
         body["metadata"] = json!({"session_id": "chat"});
         body
     };
-    let open = http::Request::post(CHAT).header("authorization", "Bearer alice").header("content-type", "application/json");
+    let open =
+        http::Request::post(CHAT).header("authorization", "Bearer alice").header("content-type", "application/json");
     let open = rig.router.clone().oneshot(open.body(Body::from(request("wait").to_string())).unwrap()).await.unwrap();
     let mut stream = open.into_body();
     stream.frame().await.unwrap().unwrap();

@@ -36,11 +36,8 @@ pub(super) async fn create(
     let turn = turn::start(&host, identity, &headers, asked, false, prompt).await?;
 
     let session_id = turn.session_id().to_owned();
-    let completion = Completion {
-        id: format!("chatcmpl-{}", turn.run_id()),
-        created: turn::now(),
-        model: settings.model.clone(),
-    };
+    let completion =
+        Completion { id: format!("chatcmpl-{}", turn.run_id()), created: turn::now(), model: settings.model.clone() };
     let response = if request.stream.unwrap_or_default() {
         let with_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or_default();
         sse::streamed(turn, ChatChunks::new(host, completion, with_usage))

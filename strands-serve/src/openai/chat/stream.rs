@@ -74,7 +74,8 @@ impl ChatChunks {
     fn write_usage(&self, out: &mut BytesMut, usage: &Value) {
         let Completion { id, created, model } = &self.completion;
         let object = "chat.completion.chunk";
-        let chunk = json!({"id": id, "object": object, "created": created, "model": model, "choices": [], "usage": usage});
+        let chunk =
+            json!({"id": id, "object": object, "created": created, "model": model, "choices": [], "usage": usage});
         write_data(out, &chunk);
     }
 }
