@@ -36,7 +36,7 @@ use futures_util::stream::{StreamExt as _, iter};
 use http::request::Parts;
 use serde_json::json;
 use strands::identity::{Identity, JwtVerifier};
-use strands::message::{ContentBlock, ToolResultContent};
+use strands::message::{ContentBlock, Role, ToolResultContent};
 use strands::metrics::{ModelMetrics, Usage};
 use strands::models::{
     ErrorDetails, Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolUseStart,
@@ -73,7 +73,8 @@ impl Model for Scripted {
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let failure = || ModelError::InvalidRequest { details: ErrorDetails::new().boxed() };
-        let prompts = request.messages.iter().filter(|message| message.tool_results().next().is_none());
+        let of_user = request.messages.iter().filter(|message| message.role == Role::User);
+        let prompts = of_user.filter(|message| message.tool_results().next().is_none());
         let prompt = prompts.map(|message| message.text()).next_back().unwrap_or_default();
         let prompt = prompt.lines().last().unwrap_or_default();
         let Some(last) = request.messages.last() else { return Err(failure()) };
