@@ -197,8 +197,12 @@ impl Invocation {
             let specs: Vec<_> = event.tools.iter().map(content::json_of).collect();
             span.set(semconv::TOOL_DEFINITIONS, json!(specs).to_string());
         }
-        if self.shared.conventions.content {
-            self.add_system(span, event);
+        if self.shared.conventions.content && !event.system.is_empty() {
+            if self.shared.conventions.latest {
+                span.set(semconv::SYSTEM_INSTRUCTIONS, system_instructions(event));
+            } else {
+                self.add_system(span, event);
+            }
         }
     }
 
@@ -268,15 +272,8 @@ impl Invocation {
     }
 
     /// Ends the spans of calls that have no end of their own, for example since they were cancelled.
-    pub(crate) fn end_tools(&self, results: &Message) {
-        let mut state = self.state();
-        state.tools.clear();
-        if let Some(cycle) = &state.cycle
-            && self.shared.conventions.content
-            && cycle.span.is_recording()
-        {
-            self.add_messages(&cycle.span, [results]);
-        }
+    pub(crate) fn end_tools(&self) {
+        self.state().tools.clear();
     }
 
     /// Returns the span of the current cycle, which is begun if it is a new one.
@@ -397,18 +394,11 @@ impl Invocation {
         if event.system.is_empty() {
             return;
         }
-        let blocks = content::json_of(&event.system);
         if self.shared.conventions.latest {
-            let texts = event.system.iter().map(content::json_of);
-            let parts: Vec<_> =
-                texts.filter_map(|block| Some(json!({"type": "text", "content": block.get("text")?}))).collect();
-            span.add_content(
-                self.shared.conventions,
-                semconv::DETAILS_EVENT,
-                vec![KeyValue::new(semconv::SYSTEM_INSTRUCTIONS, json!(parts).to_string())],
-            );
+            let instructions = KeyValue::new(semconv::SYSTEM_INSTRUCTIONS, system_instructions(event));
+            span.add_content(self.shared.conventions, semconv::DETAILS_EVENT, vec![instructions]);
         } else {
-            let content = KeyValue::new(semconv::CONTENT, blocks.to_string());
+            let content = KeyValue::new(semconv::CONTENT, content::json_of(&event.system).to_string());
             span.add_content(self.shared.conventions, semconv::SYSTEM_MESSAGE_EVENT, vec![content]);
         }
     }
@@ -586,6 +576,14 @@ fn set_cache_usage(span: &OpenSpan, usage: Usage, latest: bool) {
 /// Returns a number of tokens as an attribute has it.
 fn count(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+/// Returns the system prompt as parts of a message.
+fn system_instructions(event: &BeforeModelCall<'_>) -> String {
+    let texts = event.system.iter().map(content::json_of);
+    let parts: Vec<_> =
+        texts.filter_map(|block| Some(json!({"type": "text", "content": block.get("text")?}))).collect();
+    json!(parts).to_string()
 }
 
 /// Returns the models that failed, each with the next one.
