@@ -229,7 +229,7 @@ impl Invocation {
             }
             if event.usage != Usage::default() {
                 set_usage(&chat, event.usage);
-                set_chat_cache_usage(&chat, event.usage);
+                set_cache_usage(&chat, event.usage, conventions.latest);
             }
             if let Some(time) = event.time_to_first_content {
                 chat.set(semconv::TIME_TO_FIRST_TOKEN, milliseconds(time));
@@ -513,6 +513,9 @@ impl State {
         let Some(AgentSpan { span, name, usage, .. }) = self.agent.take() else { return };
         closing.mark(&span);
         set_usage(&span, usage);
+        let (read, written) = (usage.cache_read_input_tokens, usage.cache_write_input_tokens);
+        // Also if it is zero, as in Strands for Python.
+        let usage = usage.with_cache(read.or(Some(0)), written.or(Some(0)));
         set_cache_usage(&span, usage, shared.conventions.latest);
         if let Closing::Ended | Closing::Interrupted | Closing::Limited = closing {
             span.set_ok();
@@ -551,25 +554,17 @@ fn set_usage(span: &OpenSpan, usage: Usage) {
     span.set(semconv::TOTAL_TOKENS, count(usage.total_tokens));
 }
 
-/// Sets the cache usage of a model call, if there was a cache.
-fn set_chat_cache_usage(span: &OpenSpan, usage: Usage) {
-    if let Some(read) = usage.cache_read_input_tokens {
-        span.set(semconv::CACHE_READ_TOKENS, count(read));
-    }
-    if let Some(written) = usage.cache_write_input_tokens {
-        span.set(semconv::CACHE_CREATION_TOKENS, count(written));
-    }
-}
-
-/// Sets the cache usage of an invocation, also if it is zero, as in Strands for Python.
+/// Sets the cache usage that is known.
 fn set_cache_usage(span: &OpenSpan, usage: Usage, latest: bool) {
-    let read = count(usage.cache_read_input_tokens.unwrap_or(0));
-    let written = count(usage.cache_write_input_tokens.unwrap_or(0));
-    span.set(semconv::CACHE_READ_TOKENS, read);
-    span.set(semconv::CACHE_CREATION_TOKENS, written);
-    if !latest {
-        span.set(semconv::LEGACY_CACHE_READ_TOKENS, read);
-        span.set(semconv::LEGACY_CACHE_WRITE_TOKENS, written);
+    for (tokens, name, legacy) in [
+        (usage.cache_read_input_tokens, semconv::CACHE_READ_TOKENS, semconv::LEGACY_CACHE_READ_TOKENS),
+        (usage.cache_write_input_tokens, semconv::CACHE_CREATION_TOKENS, semconv::LEGACY_CACHE_WRITE_TOKENS),
+    ] {
+        let Some(tokens) = tokens else { continue };
+        span.set(name, count(tokens));
+        if !latest {
+            span.set(legacy, count(tokens));
+        }
     }
 }
 
