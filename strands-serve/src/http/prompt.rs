@@ -17,7 +17,7 @@ use strands_identity::Identity;
 use super::json_body::JsonBody;
 use super::sse::{self, EventId};
 use super::{HostState, Problem};
-use crate::{SessionChoice, TurnRequest};
+use crate::{SessionChoice, TurnMetrics, TurnRequest};
 
 /// Body of a prompt.
 ///
@@ -120,9 +120,8 @@ pub struct PromptResponse {
     pub stop_reason: String,
     /// Token usage of the turn.
     pub usage: Usage,
-    /// Accumulated metrics of the turn, as in the event `result`.
-    #[schemars(with = "Value")]
-    pub metrics: Value,
+    /// Metrics of the turn.
+    pub metrics: TurnMetrics,
     /// Pending interrupts, if the stop reason is `interrupt`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupts: Vec<Interrupt>,
@@ -143,7 +142,7 @@ impl PromptResponse {
             message: std::sync::Arc::clone(&response.message),
             stop_reason: response.stop_reason.to_string(),
             usage: response.usage,
-            metrics: serde_json::to_value(&*response.metrics).unwrap_or_default(),
+            metrics: TurnMetrics::of(response),
             interrupts: response.interrupts.clone(),
             session_id: session_id.to_owned(),
             run_id: run_id.to_owned(),
