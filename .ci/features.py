@@ -15,6 +15,8 @@ LIBRARIES = (
     "strands-mcp",
     "strands-identity",
     "strands-guardrails",
+    "strands-otel",
+    "strands-serve",
     "strands-testkit",
     "travel-agent",
 )

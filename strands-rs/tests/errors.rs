@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 10] = [
     "strands-core",
     "strands-models",
     "strands-bedrock",
@@ -13,6 +13,8 @@ const CRATES: [&str; 8] = [
     "strands-mcp",
     "strands-identity",
     "strands-guardrails",
+    "strands-otel",
+    "strands-serve",
     "strands-rs",
 ];
 

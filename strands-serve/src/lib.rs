@@ -24,16 +24,34 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "agentcore")]
+#[cfg_attr(docsrs, doc(cfg(feature = "agentcore")))]
+pub mod agentcore;
 #[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
+#[cfg(feature = "lambda")]
+#[cfg_attr(docsrs, doc(cfg(feature = "lambda")))]
+pub mod lambda;
 mod run;
+#[cfg(feature = "http")]
+mod server;
 mod service;
+mod turn_metrics;
 
 pub use run::{RunEvent, Turn};
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use server::tls;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use server::{Server, ServerEnd, ServerError, stop_signal};
 pub use service::{
-    AgentService, AgentServiceBuilder, AgentTemplate, BusySession, Disconnect, Drained, ServiceLimits, SessionChoice,
-    TurnError, TurnRequest,
+    AgentService, AgentServiceBuilder, AgentTemplate, Answer, Answered, BusySession, Disconnect, Drained,
+    PendingApproval, SESSION_TITLE, ServiceLimits, SessionChoice, SessionSummary, SessionTranscript, TurnError,
+    TurnRequest,
 };
+pub use turn_metrics::TurnMetrics;
 // Crates that public signatures name.
 #[cfg(feature = "http")]
 #[doc(no_inline)]

@@ -37,6 +37,7 @@ mod session;
 mod snapshots;
 mod storage;
 mod store;
+mod stored_agent;
 mod stores;
 mod tracked_document;
 
@@ -50,6 +51,7 @@ pub use open_interrupts::OpenInterrupts;
 pub use s3::{S3SessionManager, S3SessionManagerBuilder};
 pub use snapshots::{SaveOn, SnapshotSessionManager};
 pub use store::SessionStore;
+pub use stored_agent::StoredAgent;
 pub use stores::{FileStore, ObjectDocumentStore};
 
 // Crates that public signatures name.

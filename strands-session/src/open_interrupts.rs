@@ -69,11 +69,27 @@ impl SessionStore {
     /// # }
     /// ```
     pub fn open_interrupts(&self) -> impl Stream<Item = Result<OpenInterrupts, SessionError>> + Send + use<> {
+        self.open_interrupts_in(|_| true)
+    }
+
+    /// Returns the interrupts that wait for responses, as [`open_interrupts`](Self::open_interrupts) does, in the sessions whose
+    /// ids `wanted` accepts. The records of other sessions are not read.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_interrupts`](Self::open_interrupts).
+    pub fn open_interrupts_in<F: FnMut(&str) -> bool + Send>(
+        &self,
+        mut wanted: F,
+    ) -> impl Stream<Item = Result<OpenInterrupts, SessionError>> + Send + use<F> {
         let storage = self.storage().clone();
         let store = self.clone();
         let sessions = async move {
             match store.all_sessions().await {
-                Ok(sessions) => stream::iter(sessions.into_iter().map(Ok)).left_stream(),
+                Ok(mut sessions) => {
+                    sessions.retain(|session| wanted(&session.id));
+                    stream::iter(sessions.into_iter().map(Ok)).left_stream()
+                }
                 Err(error) => stream::iter([Err(error)]).right_stream(),
             }
         };

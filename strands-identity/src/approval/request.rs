@@ -124,6 +124,15 @@ impl ApprovalRequest {
         Fingerprint::of(&parts).as_str().chars().take(ID_LENGTH).collect()
     }
 
+    /// Returns true if the fingerprint is that of this call, agent and session, as it is in each request of an
+    /// [`ApprovalHook`](crate::ApprovalHook). Check it before acting for [`requested_by`](Self::requested_by): another hook may
+    /// raise an interrupt with a reason that looks like a request.
+    pub fn is_bound(&self) -> bool {
+        let session_id = self.session_id.as_deref();
+        self.fingerprint
+            == binding::fingerprint(session_id, &self.agent_id, &self.tool_use_id, &self.tool, &self.input)
+    }
+
     /// Returns true if an identity may approve the call now.
     ///
     /// The hook checks it again, with its own settings, when it gets the response.

@@ -6,20 +6,31 @@
 //! | `POST /prompt/stream` | the same prompt; server-sent events, each with the JSON of an [`AgentEvent`](strands_core::AgentEvent) |
 //! | `GET /runs/{id}/events` | the events of a run after `Last-Event-ID` |
 //! | `DELETE /runs/{id}` | cancels a run |
+//! | `POST /runs/{id}/answers` | answers to the interrupts of a run, which goes on |
+//! | `GET /approvals` | the requests that the user may respond to |
+//! | `GET /sessions?q=&limit=` | the user's sessions, newest first |
+//! | `GET`, `PATCH`, `DELETE /sessions/{id}` | a whole session; `{"title"}` to change its title; deletes it |
+//! | `POST /sessions/{id}/rewind` | `{"message_id"}` of a prompt to the messages that were removed |
+//! | `GET /openapi.json` | the OpenAPI 3.1 description of these routes |
 //! | `GET /healthz`, `GET /readyz` | the process lives; it accepts turns |
 //!
 //! Errors are `application/problem+json` ([`Problem`]). Each request but those for health has an
 //! [`Identity`](strands_identity::Identity), which [`Authenticate`] finds.
 
-mod authentication;
+mod approvals;
+pub(crate) mod authentication;
 mod development;
 mod health;
-mod json_body;
+pub(crate) mod json_body;
+mod openapi;
+mod parameters;
 mod problem;
 mod prompt;
 mod request_id;
+mod routes;
 mod runs;
-mod sse;
+mod sessions;
+pub(crate) mod sse;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,17 +38,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::middleware::from_fn;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 
+pub use approvals::{
+    AnswerBody, AnswersAccepted, AnswersBody, Approval, ApprovalList, DecisionBody, Requester, ResponseBody,
+};
 pub use authentication::{Authenticate, AuthenticationError};
 pub use development::DevelopmentIdentity;
 pub use problem::Problem;
+#[cfg(feature = "agentcore")]
+pub(crate) use prompt::trace_context;
 pub use prompt::{PromptBody, PromptContent, PromptResponse};
+pub use sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList};
 
 use crate::AgentService;
 
@@ -74,11 +91,16 @@ pub(crate) struct HostState {
     pub(crate) body_timeout: Duration,
 }
 
+impl HostState {
+    pub(crate) fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
+        Self { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT }
+    }
+}
+
 impl HttpHost {
     /// Creates the host of a service.
     pub fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
-        let state = HostState { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT };
-        Self { state, body_limit: BODY_LIMIT, origins: Vec::new() }
+        Self { state: HostState::new(service, authenticate), body_limit: BODY_LIMIT, origins: Vec::new() }
     }
 
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
@@ -99,26 +121,23 @@ impl HttpHost {
         self
     }
 
+    #[cfg(feature = "lambda")]
+    pub(crate) fn service(&self) -> &AgentService {
+        &self.state.service
+    }
+
     /// Returns the router.
     ///
     /// It expects the address of the client as an extension, as
     /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info) adds it.
     pub fn into_router(self) -> Router {
         let Self { state, body_limit, origins } = self;
-        let authenticated = Router::new()
-            .route("/prompt", post(prompt::prompt))
-            .route("/prompt/stream", post(prompt::prompt_stream))
-            .route("/runs/{id}", delete(runs::cancel))
-            .route("/runs/{id}/events", get(runs::events))
-            .route_layer(from_fn_with_state(state.clone(), authentication::require));
-        let router = Router::new()
-            .route("/healthz", get(health::healthz))
-            .route("/readyz", get(health::readyz))
-            .merge(authenticated)
+        let router = routes::router(&state)
             .fallback(problem::not_found)
             .method_not_allowed_fallback(problem::method_not_allowed)
             .with_state(state)
             .layer(DefaultBodyLimit::max(body_limit))
+            .layer(CatchPanicLayer::custom(problem::panicked))
             .layer(CompressionLayer::new())
             .layer(from_fn(request_id::with_request_id));
         if origins.is_empty() { router } else { router.layer(cors(origins)) }

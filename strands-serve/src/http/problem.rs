@@ -1,18 +1,22 @@
 //! Errors of requests, as `application/problem+json` of RFC 9457.
 
+use std::any::Any;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strands_core::AgentError;
 use strands_core::session::SessionError;
+use strands_identity::ApprovalError;
 
 use super::AuthenticationError;
 use crate::TurnError;
 
+/// Detail of errors that are in the log alone.
+const HIDDEN: &str = "the request could not be processed";
 /// Media type of errors.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -64,10 +68,11 @@ impl Problem {
     pub(crate) fn of_turn(error: &TurnError, retry_after: Duration) -> Self {
         let (status, code) = kind(error);
         let problem = match error {
+            TurnError::Agent(error) if let Some(detail) = approval_detail(error) => Self::new(status, code, detail),
             _ if status.is_client_error() || error.is_temporary() => Self::new(status, code, error.to_string()),
             _ => {
                 tracing::error!(error = format!("{error:?}"), "a turn failed");
-                Self::new(status, code, "the request could not be processed")
+                Self::new(status, code, HIDDEN)
             }
         };
         if error.is_temporary() { problem.retry_after(retry_after) } else { problem }
@@ -78,6 +83,10 @@ impl Problem {
 fn kind(error: &TurnError) -> (StatusCode, &'static str) {
     match error {
         TurnError::UnknownSession => (StatusCode::NOT_FOUND, "unknown_session"),
+        TurnError::UnknownMessage => (StatusCode::NOT_FOUND, "unknown_message"),
+        TurnError::UnknownApproval => (StatusCode::NOT_FOUND, "unknown_approval"),
+        TurnError::InvalidTitle => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_title"),
+        TurnError::Unfinished => (StatusCode::CONFLICT, "unfinished"),
         TurnError::UnknownRun => (StatusCode::NOT_FOUND, "unknown_run"),
         TurnError::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
         TurnError::UserBusy => (StatusCode::TOO_MANY_REQUESTS, "user_busy"),
@@ -85,7 +94,9 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
         TurnError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
         TurnError::SlowReader => (StatusCode::SERVICE_UNAVAILABLE, "slow_reader"),
         TurnError::EventsGone => (StatusCode::GONE, "events_gone"),
+        TurnError::Agent(error) if let Some(error) = ApprovalError::of(error) => approval_kind(error),
         TurnError::Agent(error) => match &**error {
+            AgentError::Rewind { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_rewind"),
             AgentError::Interrupted { .. } => (StatusCode::CONFLICT, "interrupted"),
             AgentError::UnknownInterrupt { .. } => (StatusCode::CONFLICT, "unknown_interrupt"),
             AgentError::EmptyConversation | AgentError::NothingToRespondTo => {
@@ -103,6 +114,38 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
         },
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
+}
+
+/// Returns the status and the code of a refused answer.
+fn approval_kind(error: &ApprovalError) -> (StatusCode, &'static str) {
+    match error {
+        ApprovalError::NoApprover { .. } | ApprovalError::NotAllowed { .. } => (StatusCode::FORBIDDEN, "not_allowed"),
+        ApprovalError::OwnRequest { .. } | ApprovalError::UnknownRequester { .. } => {
+            (StatusCode::FORBIDDEN, "own_request")
+        }
+        ApprovalError::Expired { .. } => (StatusCode::GONE, "expired"),
+        ApprovalError::OtherCall { .. } => (StatusCode::CONFLICT, "other_call"),
+        ApprovalError::Repeated { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "repeated_answer"),
+        ApprovalError::InvalidResponse { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_response"),
+        ApprovalError::TrustNotAllowed { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "trust_not_allowed"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// Returns the detail of a refused answer. Roles and users are left out.
+fn approval_detail(error: &AgentError) -> Option<&'static str> {
+    Some(match ApprovalError::of(error)? {
+        ApprovalError::NoApprover { .. } | ApprovalError::NotAllowed { .. } => "you may not respond to this request",
+        ApprovalError::OwnRequest { .. } | ApprovalError::UnknownRequester { .. } => {
+            "another than the requester must approve the call"
+        }
+        ApprovalError::Expired { .. } => "the request has expired; deny it, and let the agent request it again",
+        ApprovalError::OtherCall { .. } => "the answer is for another call; read the request again",
+        ApprovalError::Repeated { .. } => "two answers to one request; send one",
+        ApprovalError::InvalidResponse { .. } => "the response neither approves nor denies",
+        ApprovalError::TrustNotAllowed { .. } => "the answer grants trust in the tool for longer than allowed",
+        _ => return None,
+    })
 }
 
 impl From<AuthenticationError> for Problem {
@@ -138,11 +181,14 @@ pub(super) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }
 
-pub(super) async fn method_not_allowed(request: axum::extract::Request) -> Response {
-    let detail = format!("{} is not a method of this path", request.method());
-    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
-    if let Some(allow) = request.headers().get(ALLOW) {
-        response.headers_mut().insert(ALLOW, allow.clone());
-    }
-    response
+/// The header `Allow` is added by the router.
+pub(super) async fn method_not_allowed(method: Method) -> Problem {
+    let detail = format!("{method} is not a method of this path");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// The problem of a request whose handler panicked.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a request was aborted by a panic");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", HIDDEN).into_response()
 }

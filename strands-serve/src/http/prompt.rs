@@ -17,7 +17,7 @@ use strands_identity::Identity;
 use super::json_body::JsonBody;
 use super::sse::{self, EventId};
 use super::{HostState, Problem};
-use crate::{SessionChoice, TurnRequest};
+use crate::{SessionChoice, TurnMetrics, TurnRequest};
 
 /// Body of a prompt.
 ///
@@ -41,6 +41,24 @@ pub struct PromptBody {
     /// True for a new session.
     #[serde(default)]
     pub new_session: bool,
+}
+
+impl PromptBody {
+    /// Returns the session.
+    ///
+    /// # Errors
+    ///
+    /// Returns a problem if it has both an id and a new session.
+    fn session(&self) -> Result<SessionChoice, Problem> {
+        match &self.session_id {
+            Some(_) if self.new_session => {
+                Err(Problem::bad_request("either `session_id` or `new_session` can be set, not both"))
+            }
+            Some(id) => Ok(SessionChoice::Id(id.clone())),
+            None if self.new_session => Ok(SessionChoice::New),
+            None => Ok(SessionChoice::Default),
+        }
+    }
 }
 
 /// Content of a prompt.
@@ -102,9 +120,8 @@ pub struct PromptResponse {
     pub stop_reason: String,
     /// Token usage of the turn.
     pub usage: Usage,
-    /// Accumulated metrics of the turn, as in the event `result`.
-    #[schemars(with = "Value")]
-    pub metrics: Value,
+    /// Metrics of the turn.
+    pub metrics: TurnMetrics,
     /// Pending interrupts, if the stop reason is `interrupt`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupts: Vec<Interrupt>,
@@ -125,7 +142,7 @@ impl PromptResponse {
             message: std::sync::Arc::clone(&response.message),
             stop_reason: response.stop_reason.to_string(),
             usage: response.usage,
-            metrics: serde_json::to_value(&*response.metrics).unwrap_or_default(),
+            metrics: TurnMetrics::of(response),
             interrupts: response.interrupts.clone(),
             session_id: session_id.to_owned(),
             run_id: run_id.to_owned(),
@@ -137,14 +154,7 @@ impl PromptResponse {
 impl HostState {
     /// Makes the request of a turn from a body and the headers of its request.
     fn turn(&self, identity: Identity, headers: &HeaderMap, body: PromptBody) -> Result<TurnRequest, Problem> {
-        let session = match body.session_id {
-            Some(_) if body.new_session => {
-                return Err(Problem::bad_request("either `session_id` or `new_session` can be set, not both"));
-            }
-            Some(id) => SessionChoice::Id(id),
-            None if body.new_session => SessionChoice::New,
-            None => SessionChoice::Default,
-        };
+        let session = body.session()?;
         let request = self.service.turn(identity, session, body.prompt.into_prompt()?);
         Ok(match trace_context(headers) {
             Some(trace) => request.trace(trace),
@@ -188,11 +198,10 @@ pub(super) async fn prompt_stream(
     JsonBody(body): JsonBody<PromptBody>,
 ) -> Result<Response, Problem> {
     // A client that repeats a lost request comes back to its run, and starts no second one.
-    let turn = match EventId::last_of(&headers)? {
-        Some(last) => host.service.attach(&identity, &last.run_id, Some(last.seq)),
-        None => host.turn(identity, &headers, body)?.start().await,
-    };
-    let turn = turn.map_err(|error| host.problem(&error))?;
+    if let Some(last) = EventId::last_of(&headers)? {
+        return host.events_after(&identity, &last.run_id, Some(last.seq), body.session()?).await;
+    }
+    let turn = host.turn(identity, &headers, body)?.start().await.map_err(|error| host.problem(&error))?;
     let location = format!("/runs/{}/events?session_id={}", turn.run_id(), turn.session_id());
     let mut response = sse::response(host, turn);
     if let Ok(location) = HeaderValue::try_from(location) {

@@ -1,31 +1,72 @@
 //! Runs: their events again, and their cancellation.
 
-use axum::extract::{Extension, Path, State};
-use axum::response::Response;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use strands_identity::Identity;
 
+use super::parameters::{Id, Parameters};
 use super::sse::{self, EventId};
 use super::{HostState, Problem};
+use crate::{RunEvent, SessionChoice, TurnError};
+
+/// Parameters of `GET /runs/{id}/events`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    /// Id of the run's session, where the response of the run is found later. Default: the user's default session.
+    #[serde(default)]
+    pub(crate) session_id: Option<String>,
+}
 
 pub(super) async fn events(
     State(host): State<HostState>,
     Extension(identity): Extension<Identity>,
-    Path(run_id): Path<String>,
+    Id(run_id): Id,
+    Parameters(query): Parameters<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let last = EventId::last_of(&headers)?;
     if last.as_ref().is_some_and(|last| last.run_id != run_id) {
         return Err(Problem::bad_request("`Last-Event-ID` is of another run"));
     }
-    let turn = host.service.attach(&identity, &run_id, last.map(|last| last.seq));
-    Ok(sse::response(host.clone(), turn.map_err(|error| host.problem(&error))?))
+    host.events_after(&identity, &run_id, last.map(|last| last.seq), query.session_id.into()).await
+}
+
+impl HostState {
+    /// Returns the events of a run after a number: from this process or, if it does not have them, the response from the session.
+    ///
+    /// A client that has everything gets the status 204, after which an `EventSource` does not reconnect.
+    pub(super) async fn events_after(
+        &self,
+        identity: &Identity,
+        run_id: &str,
+        after: Option<u64>,
+        session: SessionChoice,
+    ) -> Result<Response, Problem> {
+        match self.service.attach(identity, run_id, after) {
+            Ok(turn) if turn.is_at_end() => Ok(StatusCode::NO_CONTENT.into_response()),
+            Ok(turn) => Ok(sse::response(self.clone(), turn)),
+            Err(TurnError::UnknownRun) => {
+                let stored = self.service.stored_run(identity, session, run_id).await;
+                let stored = stored.map_err(|error| self.problem(&error))?;
+                let event = RunEvent::stored(stored.response, stored.messages);
+                match after {
+                    Some(after) if after >= event.seq() => Ok(StatusCode::NO_CONTENT.into_response()),
+                    _ => Ok(sse::single(run_id, &event)),
+                }
+            }
+            Err(error) => Err(self.problem(&error)),
+        }
+    }
 }
 
 pub(super) async fn cancel(
     State(host): State<HostState>,
     Extension(identity): Extension<Identity>,
-    Path(run_id): Path<String>,
+    Id(run_id): Id,
 ) -> Result<StatusCode, Problem> {
     host.service.cancel(&identity, &run_id).map_err(|error| host.problem(&error))?;
     Ok(StatusCode::NO_CONTENT)

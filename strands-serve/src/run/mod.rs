@@ -1,6 +1,7 @@
 //! Runs: the tasks of turns, with bounded buffers of events for their readers.
 
 mod buffer;
+mod ending;
 mod reader;
 mod registry;
 
@@ -16,6 +17,7 @@ use strands_core::{AgentEvent, AgentResponse, AgentStream, CancellationToken};
 use tokio::sync::{Notify, watch};
 
 use buffer::Buffer;
+pub(crate) use ending::Ending;
 pub use reader::Turn;
 pub(crate) use registry::Runs;
 
@@ -28,6 +30,9 @@ pub(crate) enum Recording {
     Response,
 }
 
+/// Numbers of events that are made from sessions are larger than all others.
+const FIRST_STORED: u64 = 1 << 52;
+
 /// An event of a run, with its sequence number and its JSON.
 pub struct RunEvent {
     seq: u64,
@@ -36,6 +41,13 @@ pub struct RunEvent {
 }
 
 impl RunEvent {
+    /// Creates the event with the response of a run, as its session has it: after `messages` messages.
+    #[cfg(feature = "http")]
+    pub(crate) fn stored(response: AgentResponse, messages: usize) -> Self {
+        let number = FIRST_STORED.saturating_add(u64::try_from(messages).unwrap_or_default());
+        Self::new(number, AgentEvent::Result { response: Box::new(response) })
+    }
+
     fn new(seq: u64, event: AgentEvent) -> Self {
         // The JSON of an event has only maps with texts as keys, so it can be written.
         let json = Bytes::from(serde_json::to_vec(&event).unwrap_or_default());
@@ -148,7 +160,7 @@ impl Run {
     }
 
     /// Reads the events of an invocation into the buffer, until its end.
-    pub(crate) async fn record(&self, events: AgentStream<'static>) -> Outcome {
+    pub(crate) async fn record(&self, events: AgentStream<'_>) -> Outcome {
         let recorded = async {
             let mut events = pin!(events);
             while let Some(event) = events.next().await {
@@ -241,33 +253,5 @@ impl Run {
 
     fn has_slow_reader(&self) -> bool {
         self.state().readers.values().any(|position| position.lag > self.lag_bytes)
-    }
-
-    /// Returns a guard that ends the run, also if its task panics or is aborted.
-    pub(crate) fn ending(self: &Arc<Self>) -> Ending {
-        Ending { run: Arc::clone(self), has_ended: false }
-    }
-}
-
-/// Guard of a run's end.
-pub(crate) struct Ending {
-    run: Arc<Run>,
-    has_ended: bool,
-}
-
-impl Ending {
-    pub(crate) fn end(mut self, outcome: Outcome) {
-        self.has_ended = true;
-        self.run.state().outcome = Some(outcome);
-        self.run.announce();
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.run.state().outcome = Some(Err(TurnError::Aborted));
-            self.run.announce();
-        }
     }
 }

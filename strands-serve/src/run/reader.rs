@@ -9,7 +9,7 @@ use strands_core::AgentEvent;
 use tokio::sync::watch;
 
 use super::buffer::{Events, size_of};
-use super::{Outcome, Position, Run, RunEvent, State};
+use super::{FIRST_STORED, Outcome, Position, Run, RunEvent, State};
 use crate::service::TurnError;
 
 /// Size of the events that a reader takes at once.
@@ -40,8 +40,8 @@ impl Turn {
         let changes = run.changed.subscribe();
         let (id, next) = run.change_readers(|state| {
             let first = state.buffer.first();
-            // A number from before the run was resumed: nothing of this part has been read.
-            let next = after.map_or(first, |after| after.saturating_add(1).clamp(first, state.buffer.next()));
+            // A number from before the run was resumed, or from its session: nothing of this part has been read.
+            let next = after.filter(|after| *after < FIRST_STORED).map_or(first, |after| after.saturating_add(1).clamp(first, state.buffer.next()));
             let id = state.next_reader;
             state.next_reader += 1;
             state.readers.insert(id, Position { lag: state.buffer.bytes_from(next) });
@@ -90,6 +90,14 @@ impl Turn {
                 }
             }
         }
+    }
+
+    /// Returns true if the run has ended, and this reader has nothing to read.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_at_end(&self) -> bool {
+        let state = self.run.state();
+        let has_events = state.buffer.newest().is_some();
+        matches!(state.outcome, Some(Ok(_))) && has_events && self.next == state.buffer.next() && self.taken.is_empty()
     }
 
     /// Returns the next events as far as they are there, without waiting.
@@ -157,12 +165,10 @@ impl Turn {
     ///
     /// Returns [`TurnError`] if the invocation failed.
     pub async fn response(mut self) -> Outcome {
-        // It takes no events, so the run must not wait for it.
-        self.run.state().readers.entry(self.id).and_modify(|position| position.lag = 0);
-        self.run.read.notify_one();
         loop {
             self.changes.borrow_and_update();
             {
+                // It takes no events, so the run must not wait for it.
                 let mut state = self.run.state();
                 if let Some(outcome) = &state.outcome {
                     return outcome.clone();
@@ -171,6 +177,7 @@ impl Turn {
                     position.lag = 0;
                 }
             }
+            self.run.read.notify_one();
             if self.changes.changed().await.is_err() {
                 return Err(TurnError::Aborted);
             }

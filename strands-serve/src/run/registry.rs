@@ -29,6 +29,15 @@ struct Ended {
     at: Instant,
 }
 
+impl Index {
+    fn remove(&mut self, run: &Arc<Run>) {
+        // A run that was resumed has replaced it.
+        if self.runs.get(&run.id).is_some_and(|newest| Arc::ptr_eq(newest, run)) {
+            self.runs.remove(&run.id);
+        }
+    }
+}
+
 impl Runs {
     pub(crate) fn new(limits: &ServiceLimits) -> Self {
         Self { finished_bytes: limits.finished_bytes, finished_time: limits.finished_time, index: Mutex::default() }
@@ -55,7 +64,7 @@ impl Runs {
     }
 
     /// Retains the events of a run that has ended for a while.
-    pub(crate) fn ended(&self, run: &Arc<Run>) {
+    pub(super) fn ended(&self, run: &Arc<Run>) {
         let bytes = run.state().buffer.bytes() + super::buffer::size_of(&bytes::Bytes::new());
         let mut index = self.index();
         index.ended.push_back(Ended { run: Arc::clone(run), bytes, at: Instant::now() });
@@ -68,11 +77,25 @@ impl Runs {
         while index.ended.front().is_some_and(|oldest| index.bytes > max_bytes || oldest.at.elapsed() > max_age) {
             if let Some(Ended { run, bytes, .. }) = index.ended.pop_front() {
                 index.bytes -= bytes;
-                // A run that was resumed has replaced it.
-                if index.runs.get(&run.id).is_some_and(|newest| Arc::ptr_eq(newest, &run)) {
-                    index.runs.remove(&run.id);
-                }
+                index.remove(&run);
             }
+        }
+    }
+
+    /// Removes a run that has ended.
+    pub(super) fn remove(&self, run: &Arc<Run>) {
+        self.index().remove(run);
+    }
+
+    /// Removes the events of the ended runs of a session.
+    pub(crate) fn forget_session(&self, session_id: &str) {
+        let mut index = self.index();
+        let all = std::mem::take(&mut index.ended).into_iter();
+        let (gone, left): (Vec<Ended>, Vec<Ended>) = all.partition(|it| it.run.session_id == session_id);
+        index.ended = left.into();
+        for Ended { run, bytes, .. } in gone {
+            index.bytes -= bytes;
+            index.remove(&run);
         }
     }
 

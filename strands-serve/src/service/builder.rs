@@ -6,11 +6,15 @@ use std::sync::atomic::AtomicBool;
 
 use strands_identity::SessionIds;
 use strands_session::SessionStore;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::admission::Admission;
 use super::{AgentService, AgentTemplate, Inner, ServiceLimits};
 use crate::run::Runs;
+
+/// Requests at the same time that read the records of many sessions. Each reads up to 15 at a time.
+const LISTINGS: usize = 32;
 
 /// Builder of [`AgentService`].
 #[must_use = "a builder does nothing until `build` is called"]
@@ -53,6 +57,7 @@ impl AgentServiceBuilder {
                 limits,
                 tasks: TaskTracker::new(),
                 is_draining: AtomicBool::new(false),
+                listings: Semaphore::new(LISTINGS),
             }),
         }
     }

@@ -16,6 +16,18 @@ pub enum TurnError {
     /// There is no such session, or it is not one of the identity's.
     #[error("no such session")]
     UnknownSession,
+    /// The conversation of the agent has no such message: it is unknown, or older than the conversation that the agent has.
+    #[error("no such message")]
+    UnknownMessage,
+    /// No such request waits for a response that the identity may give: it is unknown, has a response already, or is for others.
+    #[error("no such request waits for a response of yours")]
+    UnknownApproval,
+    /// A title is empty, longer than 200 characters, or has control characters.
+    #[error("invalid title: use 1 to 200 characters, without control characters")]
+    InvalidTitle,
+    /// The session has the beginning of the run only: the run goes on in another process, or that process has ended.
+    #[error("the run has not ended yet, or was cut off; read the session")]
+    Unfinished,
     /// There is no such run in this process, or it is not one of the identity's.
     #[error("no such run")]
     UnknownRun,
@@ -82,5 +94,11 @@ impl TurnError {
     /// Returns true if the same request may succeed a moment later.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::SessionBusy | Self::UserBusy | Self::Overloaded | Self::ShuttingDown | Self::SlowReader)
+    }
+}
+
+impl From<AgentError> for TurnError {
+    fn from(error: AgentError) -> Self {
+        Self::agent(error)
     }
 }

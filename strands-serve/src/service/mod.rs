@@ -1,26 +1,35 @@
 //! [`AgentService`]: turns of agents for identities, in their sessions, within limits. It keeps no conversation in memory.
 
 mod admission;
+mod approvals;
 mod builder;
 mod error;
+pub(crate) mod host_deadline;
 mod limits;
+mod sessions;
 mod shutdown;
+mod stored_runs;
 mod template;
 mod turn_request;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use strands_core::{AgentBuilder, Prompt};
+use futures_util::FutureExt as _;
+use strands_core::{Agent, AgentBuilder, Prompt};
 use strands_identity::{Identity, SessionIds};
 use strands_session::{SessionStore, StoreSessionManager};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use admission::Admission;
+pub use approvals::{Answer, Answered, PendingApproval};
 pub use builder::AgentServiceBuilder;
 pub use error::TurnError;
 pub use limits::{BusySession, Disconnect, ServiceLimits};
+pub use sessions::{SESSION_TITLE, SessionSummary, SessionTranscript};
 pub use shutdown::Drained;
 pub use template::AgentTemplate;
 pub use turn_request::{SessionChoice, TurnRequest};
@@ -77,6 +86,8 @@ pub(crate) struct Inner {
     pub(crate) runs: Runs,
     pub(crate) tasks: TaskTracker,
     pub(crate) is_draining: AtomicBool,
+    /// Permits of requests that read the records of many sessions.
+    pub(crate) listings: Semaphore,
 }
 
 impl AgentService {
@@ -122,6 +133,17 @@ impl AgentService {
         Ok(())
     }
 
+    /// Builds the agent of a session without a turn, for its messages and interrupts.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TurnError`] if the session is unknown, or the agent can't be built.
+    pub async fn open(&self, identity: &Identity, session: impl Into<SessionChoice>) -> Result<Agent, TurnError> {
+        let session_id = self.session_id(identity, session.into())?;
+        let builder = self.agent_of(identity).await?;
+        builder.session_manager(self.session_manager(&session_id)?).build().await.map_err(TurnError::build)
+    }
+
     /// Returns the number of running turns.
     pub fn running_turns(&self) -> usize {
         self.inner.tasks.len()
@@ -149,8 +171,14 @@ impl AgentService {
 
     /// Makes the builder of the agent of an identity, without a session.
     pub(crate) async fn agent_of(&self, identity: &Identity) -> Result<AgentBuilder, TurnError> {
-        let builder = self.inner.template.agent(identity).await.map_err(TurnError::template)?;
+        let made = AssertUnwindSafe(async { self.inner.template.agent(identity).await });
+        let builder = made.catch_unwind().await.map_err(|_| TurnError::Aborted)?.map_err(TurnError::template)?;
         Ok(builder.inject(identity.clone()))
+    }
+
+    /// Returns a permit of a request that reads the records of many sessions.
+    pub(crate) fn listing(&self) -> Result<SemaphorePermit<'_>, TurnError> {
+        self.inner.listings.try_acquire().map_err(|_| TurnError::Overloaded)
     }
 
     /// Returns the manager of a session.

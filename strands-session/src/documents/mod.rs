@@ -67,6 +67,29 @@ pub(crate) fn summary(bytes: &[u8]) -> String {
     }
 }
 
+/// The times of a document, RFC 3339 in UTC with microseconds.
+pub(crate) struct Times {
+    pub(crate) created_at: Option<String>,
+    pub(crate) updated_at: Option<String>,
+}
+
+/// Reads the times of a document. A text that is not a time is left out.
+pub(crate) fn times(key: &str, bytes: &[u8]) -> Result<Times, SessionError> {
+    #[derive(Deserialize)]
+    struct Outline {
+        #[serde(default)]
+        created_at: Value,
+        #[serde(default)]
+        updated_at: Value,
+    }
+    let time = |value: &Value| {
+        let time = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
+        Some(time.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Micros, true))
+    };
+    let outline: Outline = read(key, "a document with times", bytes)?;
+    Ok(Times { created_at: time(&outline.created_at), updated_at: time(&outline.updated_at) })
+}
+
 /// Serializes a document as JSON.
 pub(crate) fn write(key: &str, document: &impl Serialize) -> Result<Bytes, SessionError> {
     serde_json::to_vec_pretty(document).map(Bytes::from).map_err(|error| SessionError::Storage {

@@ -1,11 +1,18 @@
 //! Identity options: the user of the agent, by name and role, or by a token.
 
 use std::error::Error;
+#[cfg(feature = "serve")]
+use std::sync::Arc;
 
 use clap::Args;
 use strands::identity::Audit;
 #[cfg(feature = "jwt")]
 use strands::identity::{JwtSetupError, JwtVerifier};
+#[cfg(feature = "serve")]
+use strands::{
+    identity::Identity,
+    serve::http::{Authenticate, DevelopmentIdentity},
+};
 use travel_agent::{
     access::{Role, User},
     error::TravelError,
@@ -76,6 +83,25 @@ impl IdentityArgs {
             }
             Some(Err(error)) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(feature = "serve")]
+impl IdentityArgs {
+    /// Returns the authentication of a host's requests: by tokens, if there are options for them. Otherwise each request has the
+    /// identity of the user, and the second value is true.
+    pub(crate) fn authenticate(
+        &self,
+        user: &Identity,
+        audit: &Audit,
+    ) -> Result<(Arc<dyn Authenticate>, bool), Box<dyn Error>> {
+        #[cfg(feature = "jwt")]
+        if self.token.jwks.is_some() {
+            return Ok((Arc::new(self.token.verifier(audit)?), false));
+        }
+        #[cfg(not(feature = "jwt"))]
+        let _ = audit;
+        Ok((Arc::new(DevelopmentIdentity::new(user.clone())), true))
     }
 }
 

@@ -3,6 +3,9 @@
 mod approvals;
 mod args;
 mod chat;
+mod conversation;
+#[cfg(feature = "serve")]
+mod hosts;
 mod identity;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -10,7 +13,8 @@ mod session;
 mod terminal;
 mod turn;
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, Command};
 pub(crate) use chat::chat;
+pub(crate) use conversation::Conversation;
 pub(crate) use terminal::Terminal;
-pub(crate) use turn::{Outcome, reply, turn, with_causes};
+pub(crate) use turn::{Outcome, Output, turn, with_causes};

@@ -1,0 +1,36 @@
+//! End of a run, also if its task panics or is aborted.
+
+use std::sync::Arc;
+
+use super::{Outcome, Recording, Run, Runs};
+use crate::service::TurnError;
+
+/// Guard of a run's end: dropping it ends the run, and moves it from the running to the ended runs.
+pub(crate) struct Ending<'a> {
+    runs: &'a Runs,
+    run: Arc<Run>,
+    recording: Recording,
+    outcome: Outcome,
+}
+
+impl<'a> Ending<'a> {
+    pub(crate) fn new(runs: &'a Runs, run: &Arc<Run>, recording: Recording) -> Self {
+        Self { runs, run: Arc::clone(run), recording, outcome: Err(TurnError::Aborted) }
+    }
+
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.run.state().outcome = Some(self.outcome.clone());
+        self.run.announce();
+        match self.recording {
+            Recording::Events => self.runs.ended(&self.run),
+            // There are no events to come back for, and the response is in the session.
+            Recording::Response => self.runs.remove(&self.run),
+        }
+    }
+}
