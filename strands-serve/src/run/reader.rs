@@ -103,6 +103,7 @@ impl Turn {
     }
 
     /// Returns the next events as far as they are there, without waiting.
+    #[cfg(feature = "http")]
     pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
         if self.taken.is_empty() && !self.has_ended {
             let _ = self.take();

@@ -166,7 +166,7 @@ impl AgentService {
         &self.inner.limits
     }
 
-    #[cfg(feature = "otel")]
+    #[cfg(all(feature = "http", feature = "otel"))]
     pub(crate) fn telemetry(&self) -> Option<&strands_otel::AgentTelemetry> {
         self.inner.telemetry.as_ref()
     }
