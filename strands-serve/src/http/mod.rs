@@ -31,6 +31,8 @@ mod routes;
 mod runs;
 mod sessions;
 pub(crate) mod sse;
+#[cfg(feature = "otel")]
+pub(crate) mod telemetry;
 
 use std::fmt;
 use std::sync::Arc;
@@ -149,6 +151,8 @@ impl HttpHost {
     pub fn into_router(self) -> Router {
         let cors = self.cors();
         let Self { state, body_limit, .. } = self;
+        #[cfg(feature = "otel")]
+        let service = state.service.clone();
         let router = routes::router(&state);
         #[cfg(feature = "openai")]
         let router = match self.openai {
@@ -163,6 +167,8 @@ impl HttpHost {
             .layer(CatchPanicLayer::custom(problem::panicked))
             .layer(CompressionLayer::new())
             .layer(from_fn(request_id::with_request_id));
+        #[cfg(feature = "otel")]
+        let router = telemetry::with_spans(router, &service);
         match cors {
             Some(cors) => router.layer(cors),
             None => router,

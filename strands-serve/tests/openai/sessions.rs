@@ -191,3 +191,25 @@ async fn a_busy_session_is_a_conflict_and_closing_the_stream_cancels_the_turn() 
     }
     assert_eq!(rig.post(CHAT, "alice", &request("Hi")).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_next_prompt_may_follow_the_end_of_a_stream_at_once() {
+    let rig = Rig::new();
+    let mut request = body(json!([user("Hi")]));
+    request["stream"] = json!(true);
+    request["metadata"] = json!({"session_id": "chat"});
+    for round in 0..100 {
+        let open = http::Request::post(CHAT).header("authorization", "Bearer alice");
+        let open = open.header("content-type", "application/json").body(Body::from(request.to_string())).unwrap();
+        let open = rig.router.clone().oneshot(open).await.unwrap();
+        assert_eq!(open.status(), 200, "round {round}");
+        let mut stream = open.into_body();
+        while let Some(frame) = stream.frame().await {
+            if frame.unwrap().into_data().unwrap().ends_with(b"[DONE]\n\n") {
+                break;
+            }
+        }
+        // The end of the body is not read.
+        drop(stream);
+    }
+}
