@@ -11,7 +11,7 @@ use crate::http::Problem;
 /// An error of a request.
 #[derive(Debug)]
 pub(super) struct ApiError {
-    problem: Problem,
+    problem: Box<Problem>,
     /// Parameter that is wrong.
     param: Option<&'static str>,
 }
@@ -23,7 +23,7 @@ impl ApiError {
     }
 
     pub(super) fn new(status: StatusCode, param: &'static str, code: &str, message: impl Into<String>) -> Self {
-        Self { problem: Problem::new(status, code, message), param: Some(param) }
+        Self { problem: Box::new(Problem::new(status, code, message)), param: Some(param) }
     }
 
     /// Creates the error of a parameter that an agent does not support.
@@ -34,13 +34,13 @@ impl ApiError {
 
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
-        Self { problem, param: None }
+        Self { problem: Box::new(problem), param: None }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        in_shape(self.problem.clone().into_response(), &self.problem, self.param)
+        in_shape(Problem::clone(&self.problem).into_response(), &self.problem, self.param)
     }
 }
 

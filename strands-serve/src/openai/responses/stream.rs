@@ -24,9 +24,8 @@ impl ResponseEvents {
         Self { host, object, items: Vec::new(), texts: TextReader::default(), next: 0 }
     }
 
-    fn write(&mut self, out: &mut BytesMut, kind: &str, mut event: Value) {
-        event["type"] = json!(kind);
-        event["sequence_number"] = json!(self.next);
+    fn write(&mut self, out: &mut BytesMut, kind: &str, event: Value) {
+        let event = with(with(event, "type", json!(kind)), "sequence_number", json!(self.next));
         self.next += 1;
         out.put_slice(b"event: ");
         out.put_slice(kind.as_bytes());
@@ -72,6 +71,14 @@ impl EventFormat for ResponseEvents {
     }
 }
 
+/// Adds a field to an object.
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+    object
+}
+
 /// Writes texts as output items.
 struct ItemSink<'e> {
     events: &'e mut ResponseEvents,
@@ -94,8 +101,7 @@ impl TextSink for ItemSink<'_> {
         if let Some(item) = events.items.last_mut() {
             item.text.push_str(delta);
         }
-        let mut event = events.of_content("delta", json!(delta));
-        event["logprobs"] = json!([]);
+        let event = with(events.of_content("delta", json!(delta)), "logprobs", json!([]));
         events.write(out, "response.output_text.delta", event);
     }
 
@@ -109,8 +115,7 @@ impl TextSink for ItemSink<'_> {
         let Self { events, out } = self;
         let Some(item) = events.items.last() else { return };
         let (text, whole) = (item.text.clone(), item.json("completed"));
-        let mut event = events.of_content("text", json!(text));
-        event["logprobs"] = json!([]);
+        let event = with(events.of_content("text", json!(text)), "logprobs", json!([]));
         events.write(out, "response.output_text.done", event);
         let event = events.of_content("part", part(&text));
         events.write(out, "response.content_part.done", event);
