@@ -190,7 +190,7 @@ impl Invocation {
         let names: Vec<_> = event.tools.iter().map(|spec| spec.name.as_str()).collect();
         span.set(semconv::AGENT_TOOLS, json!(names).to_string());
         if self.shared.conventions.tool_definitions {
-            let specs: Vec<_> = event.tools.iter().map(content::json_of).collect();
+            let specs: Vec<_> = event.tools.iter().filter_map(|spec| serde_json::to_value(spec).ok()).collect();
             span.set(semconv::TOOL_DEFINITIONS, json!(specs).to_string());
         }
         if !self.shared.conventions.content {
@@ -306,7 +306,8 @@ impl Invocation {
     /// Begins the span of a tool call, and makes it the current one while the tool runs.
     pub(crate) fn begin_tool_call(&self, event: &mut BeforeToolCall<'_>) {
         let context = event.context;
-        let spec = event.called_tool().map(|tool| tool.spec().clone());
+        let tool = event.called_tool().cloned();
+        let spec = tool.as_ref().map(|tool| tool.spec());
         let mut state = self.state();
         let parent = match &state.cycle {
             Some(cycle) => cycle.span.context().clone(),
@@ -316,7 +317,7 @@ impl Invocation {
             },
         };
         // The name of a tool that does not exist is text of the model.
-        let name = spec.as_ref().map(|spec| spec.name.clone());
+        let name = spec.map(|spec| spec.name.clone());
         let subject = name.as_deref().unwrap_or(semconv::OTHER);
         let span = self.start(context, &parent, semconv::EXECUTE_TOOL, Some(subject), Vec::new());
         span.set(semconv::TOOL_NAME, subject.to_owned());
@@ -324,7 +325,7 @@ impl Invocation {
         span.set(semconv::TOOL_CALL_ID, id.clone());
         if let Some(spec) = spec.filter(|_| span.is_recording()) {
             span.set(semconv::TOOL_DESCRIPTION, spec.description.to_string());
-            span.set(semconv::TOOL_JSON_SCHEMA, content::json_of(&spec.input_schema).to_string());
+            span.set(semconv::TOOL_JSON_SCHEMA, spec.input_schema.to_string());
         }
         let current = span.context().clone();
         if let Some(trace) = position::trace_context(current.span().span_context()) {
