@@ -239,7 +239,7 @@ impl Hook for AgentTelemetry {
 
     async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
         if let Some(invocation) = self.invocation(event.context) {
-            invocation.end_tools(event.results);
+            invocation.end_tools();
         }
         Ok(())
     }

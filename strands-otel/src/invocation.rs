@@ -197,8 +197,12 @@ impl Invocation {
             let specs: Vec<_> = event.tools.iter().map(content::json_of).collect();
             span.set(semconv::TOOL_DEFINITIONS, json!(specs).to_string());
         }
-        if self.shared.conventions.content {
-            self.add_system(span, event);
+        if self.shared.conventions.content && !event.system.is_empty() {
+            if self.shared.conventions.latest {
+                span.set(semconv::SYSTEM_INSTRUCTIONS, system_instructions(event));
+            } else {
+                self.add_system(span, event);
+            }
         }
     }
 
@@ -225,7 +229,7 @@ impl Invocation {
             }
             if event.usage != Usage::default() {
                 set_usage(&chat, event.usage);
-                set_chat_cache_usage(&chat, event.usage);
+                set_cache_usage(&chat, event.usage, conventions.latest);
             }
             if let Some(time) = event.time_to_first_content {
                 chat.set(semconv::TIME_TO_FIRST_TOKEN, milliseconds(time));
@@ -268,15 +272,8 @@ impl Invocation {
     }
 
     /// Ends the spans of calls that have no end of their own, for example since they were cancelled.
-    pub(crate) fn end_tools(&self, results: &Message) {
-        let mut state = self.state();
-        state.tools.clear();
-        if let Some(cycle) = &state.cycle
-            && self.shared.conventions.content
-            && cycle.span.is_recording()
-        {
-            self.add_messages(&cycle.span, [results]);
-        }
+    pub(crate) fn end_tools(&self) {
+        self.state().tools.clear();
     }
 
     /// Returns the span of the current cycle, which is begun if it is a new one.
@@ -397,18 +394,11 @@ impl Invocation {
         if event.system.is_empty() {
             return;
         }
-        let blocks = content::json_of(&event.system);
         if self.shared.conventions.latest {
-            let texts = event.system.iter().map(content::json_of);
-            let parts: Vec<_> =
-                texts.filter_map(|block| Some(json!({"type": "text", "content": block.get("text")?}))).collect();
-            span.add_content(
-                self.shared.conventions,
-                semconv::DETAILS_EVENT,
-                vec![KeyValue::new(semconv::SYSTEM_INSTRUCTIONS, json!(parts).to_string())],
-            );
+            let instructions = KeyValue::new(semconv::SYSTEM_INSTRUCTIONS, system_instructions(event));
+            span.add_content(self.shared.conventions, semconv::DETAILS_EVENT, vec![instructions]);
         } else {
-            let content = KeyValue::new(semconv::CONTENT, blocks.to_string());
+            let content = KeyValue::new(semconv::CONTENT, content::json_of(&event.system).to_string());
             span.add_content(self.shared.conventions, semconv::SYSTEM_MESSAGE_EVENT, vec![content]);
         }
     }
@@ -523,6 +513,9 @@ impl State {
         let Some(AgentSpan { span, name, usage, .. }) = self.agent.take() else { return };
         closing.mark(&span);
         set_usage(&span, usage);
+        let (read, written) = (usage.cache_read_input_tokens, usage.cache_write_input_tokens);
+        // Also if it is zero, as in Strands for Python.
+        let usage = usage.with_cache(read.or(Some(0)), written.or(Some(0)));
         set_cache_usage(&span, usage, shared.conventions.latest);
         if let Closing::Ended | Closing::Interrupted | Closing::Limited = closing {
             span.set_ok();
@@ -561,31 +554,31 @@ fn set_usage(span: &OpenSpan, usage: Usage) {
     span.set(semconv::TOTAL_TOKENS, count(usage.total_tokens));
 }
 
-/// Sets the cache usage of a model call, if there was a cache.
-fn set_chat_cache_usage(span: &OpenSpan, usage: Usage) {
-    if let Some(read) = usage.cache_read_input_tokens {
-        span.set(semconv::CACHE_READ_TOKENS, count(read));
-    }
-    if let Some(written) = usage.cache_write_input_tokens {
-        span.set(semconv::CACHE_CREATION_TOKENS, count(written));
-    }
-}
-
-/// Sets the cache usage of an invocation, also if it is zero, as in Strands for Python.
+/// Sets the cache usage that is known.
 fn set_cache_usage(span: &OpenSpan, usage: Usage, latest: bool) {
-    let read = count(usage.cache_read_input_tokens.unwrap_or(0));
-    let written = count(usage.cache_write_input_tokens.unwrap_or(0));
-    span.set(semconv::CACHE_READ_TOKENS, read);
-    span.set(semconv::CACHE_CREATION_TOKENS, written);
-    if !latest {
-        span.set(semconv::LEGACY_CACHE_READ_TOKENS, read);
-        span.set(semconv::LEGACY_CACHE_WRITE_TOKENS, written);
+    for (tokens, name, legacy) in [
+        (usage.cache_read_input_tokens, semconv::CACHE_READ_TOKENS, semconv::LEGACY_CACHE_READ_TOKENS),
+        (usage.cache_write_input_tokens, semconv::CACHE_CREATION_TOKENS, semconv::LEGACY_CACHE_WRITE_TOKENS),
+    ] {
+        let Some(tokens) = tokens else { continue };
+        span.set(name, count(tokens));
+        if !latest {
+            span.set(legacy, count(tokens));
+        }
     }
 }
 
 /// Returns a number of tokens as an attribute has it.
 fn count(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+/// Returns the system prompt as parts of a message.
+fn system_instructions(event: &BeforeModelCall<'_>) -> String {
+    let texts = event.system.iter().map(content::json_of);
+    let parts: Vec<_> =
+        texts.filter_map(|block| Some(json!({"type": "text", "content": block.get("text")?}))).collect();
+    json!(parts).to_string()
 }
 
 /// Returns the models that failed, each with the next one.

@@ -3,6 +3,7 @@
 
 mod collectors;
 mod content;
+mod dashboards;
 mod ends;
 mod links;
 mod logs;
