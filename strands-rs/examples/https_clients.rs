@@ -7,11 +7,11 @@
 use std::error::Error;
 use std::io::Write as _;
 
-use strands::{Agent, RetryPolicy};
 use strands::identity::JwtVerifier;
 use strands::mcp::McpClient;
 use strands::models::OpenAiModel;
 use strands::session::S3SessionManager;
+use strands::{Agent, RetryPolicy};
 
 /// A token with a key id, so that the verifier needs the keys of the issuer.
 const TOKEN: &str = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6InRlc3QiLCJ0eXAiOiJKV1QifQ.eyJpc3MiOiJ0ZXN0Iiwic3ViIjoiYWxpY2UiLCJhdWQiOiJ0ZXN0IiwiZXhwIjo0MTAyNDQ0ODAwfQ.AAAA";
