@@ -317,18 +317,19 @@ async fn interrupts_of_tools_are_answered_by_their_owner_alone() {
     assert_eq!(response.ok()["text"], "asked: {\"seat\":7}");
 }
 
-#[tokio::test]
-async fn a_manager_who_disconnects_stops_nothing() {
-    let rig = rig_with(approving());
-    requested(&rig, "wait whoami").await;
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_after_its_approver_has_left() {
+    let rig = rig_with(ApprovalHook::builder().tools(["wait"]).by_role("manager"));
+    requested(&rig, "wait").await;
     let approval = approvals(&rig, manager).await.remove(0);
-    let reply = {
-        rig.gate.open();
-        rig.send(manager(answer(&approval, true))).await
-    };
-    assert_eq!(reply.status, 202);
+    assert_eq!(rig.send(manager(answer(&approval, true))).await.status, 202);
+    rig.gate.arrived().await;
+    // Longer than a turn without a reader may run otherwise.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(rig.service.running_turns(), 1);
+    rig.gate.open();
     settled(&rig).await;
-    assert!(last_text(&rig).await.contains("alice traveler none"));
+    assert_eq!(last_text(&rig).await, "waited");
 }
 
 #[tokio::test]
