@@ -250,8 +250,8 @@ async fn large_events_evict_nothing_that_a_reader_waits_for() {
 async fn a_reader_that_comes_too_late_gets_the_result_and_stops_nobody() {
     let rig = limited(small().buffer_bytes(2_000).disconnect(Disconnect::Finish));
     let mut body = rig.open(stream(&format!("{}\ncall wait", "x".repeat(8_000)))).await.into_body();
-    rig.gate.arrived().await;
     let begin = sse(&read_until(&mut body, |text| text.contains("tool_start")).await);
+    rig.gate.arrived().await;
     let (run, _) = parts(&begin[0]);
     let late = rig.open(get(format!("/runs/{run}/events")).user("alice")).await;
     rig.gate.open();
