@@ -72,6 +72,10 @@ impl InjectedValues {
         Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Injected::new(value));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.agent.is_empty() && self.invocation.is_none()
+    }
+
     /// Adds the values of one invocation, which take precedence over existing ones.
     pub(crate) fn add_for_invocation(&mut self, other: Self) {
         let Some(added) = other.invocation else { return };

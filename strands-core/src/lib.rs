@@ -60,8 +60,8 @@ pub use promptable::{PromptRequest, PromptStream, Promptable};
 pub use schema_validation::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{
-    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy,
-    ToolProvider, ToolSet, ToolSetError, ToolSpec, Toolset,
+    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolFailure, ToolLimiter, ToolOutput,
+    ToolPolicy, ToolProvider, ToolSet, ToolSetError, ToolSpec, Toolset,
 };
 pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 pub use trace_context::{TraceContext, TraceContextError};

@@ -1,11 +1,13 @@
 //! Scope of an invocation: the agent, the state and injected values that its tools and hooks can access, and its budget.
 
-use std::sync::{Arc, OnceLock};
+use std::any::{Any, TypeId};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::injected::InjectedValues;
 use crate::message::{id_of, random_uuid};
 use crate::nesting::Budget;
 use crate::state::AgentState;
+use crate::trace_context::TraceContext;
 
 /// Names and description of an agent.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,10 @@ pub(crate) struct Scope {
     pub(crate) state: AgentState,
     pub(crate) injected: InjectedValues,
     pub(crate) budget: Arc<Budget>,
+    /// Values of hooks.
+    pub(crate) locals: Locals,
+    /// Trace of the invocation that this one resumes.
+    pub(crate) suspended_trace: Option<TraceContext>,
     /// Created on first use, unless a journal supplies it.
     invocation_id: OnceLock<Arc<str>>,
 }
@@ -36,10 +42,61 @@ impl Scope {
         invocation_id: Option<String>,
     ) -> Self {
         let invocation_id = invocation_id.map_or_else(OnceLock::new, |id| OnceLock::from(Arc::from(id)));
-        Self { agent, state, injected, budget, invocation_id }
+        Self { agent, state, injected, budget, locals: Locals::default(), suspended_trace: None, invocation_id }
+    }
+
+    /// Returns the scope of one tool call, with more injected values.
+    pub(crate) fn with_injected(&self, added: InjectedValues) -> Self {
+        let mut injected = self.injected.clone();
+        injected.add_for_invocation(added);
+        Self {
+            agent: Arc::clone(&self.agent),
+            state: self.state.clone(),
+            injected,
+            budget: Arc::clone(&self.budget),
+            locals: Locals::default(),
+            suspended_trace: None,
+            invocation_id: OnceLock::from(Arc::clone(self.invocation_id())),
+        }
     }
 
     pub(crate) fn invocation_id(&self) -> &Arc<str> {
         self.invocation_id.get_or_init(|| id_of(random_uuid()).into())
     }
+}
+
+/// Values that hooks keep for the invocation, by type. Empty, without an allocation, until a hook uses one.
+#[derive(Default)]
+pub(crate) struct Locals(Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>);
+
+impl Locals {
+    /// Returns the value of a type, which is created if there is none.
+    pub(crate) fn get_or_insert_with<T: Send + Sync + 'static>(&self, create: impl FnOnce() -> T) -> Arc<T> {
+        if let Some(value) = self.get() {
+            return value;
+        }
+        // Not under the lock, since the function may ask for other values.
+        let created = Arc::new(create());
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = find(&values) {
+            return value;
+        }
+        values.push((TypeId::of::<T>(), Arc::<T>::clone(&created)));
+        created
+    }
+
+    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        find(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Drops all values, at the end of the invocation.
+    pub(crate) fn clear(&self) {
+        let values = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(values);
+    }
+}
+
+fn find<T: Send + Sync + 'static>(values: &[(TypeId, Arc<dyn Any + Send + Sync>)]) -> Option<Arc<T>> {
+    let (_, value) = values.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
+    Arc::clone(value).downcast().ok()
 }

@@ -24,8 +24,15 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "agentcore")]
+#[cfg_attr(docsrs, doc(cfg(feature = "agentcore")))]
+pub mod agentcore;
 #[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
+#[cfg(feature = "lambda")]
+#[cfg_attr(docsrs, doc(cfg(feature = "lambda")))]
+pub mod lambda;
 mod run;
 #[cfg(feature = "http")]
 mod server;

@@ -68,6 +68,9 @@ impl Drop for Driver<'_> {
         self.context.scope().budget.end();
         self.update_spent();
         self.work.settle();
+        if !self.work.config.hooks().is_empty() {
+            self.context.scope().locals.clear();
+        }
     }
 }
 
@@ -238,6 +241,12 @@ impl<'a> Driver<'a> {
     pub(super) async fn interrupted(&mut self, stop_reason: StopReason) -> Box<AgentResponse> {
         self.end_cycle();
         self.update_spent();
+        // An invocation that only refuses responses changes nothing.
+        if !self.work.suspended
+            && let Some(run) = &mut self.work.run
+        {
+            run.set_trace(self.context.scope().budget.own_trace().as_ref());
+        }
         self.work.suspended = true;
         let interrupts = self.work.interrupts();
         self.emitter.emit(|| AgentEvent::Interrupt { interrupts: interrupts.clone() }).await;

@@ -13,7 +13,9 @@ use super::stream_reader::{StreamEnd, StreamReader};
 use crate::hook::{AfterModelCall, BeforeModelCall};
 use crate::journal::{Journal, JournalError, JournalStep};
 use crate::message::{Message, Role};
-use crate::models::{Failures, ModelError, ModelRequest, ModelStream, StopReason, ToolChoice, Turn, TurnBuilder};
+use crate::models::{
+    Failures, FallbackStep, ModelError, ModelRequest, ModelStream, StopReason, ToolChoice, Turn, TurnBuilder,
+};
 use crate::outcome::AgentError;
 
 /// Inputs to the delay before the next attempt.
@@ -43,7 +45,7 @@ impl Driver<'_> {
         let is_live = AtomicBool::new(false);
         let effect = async {
             is_live.store(true, Ordering::Relaxed);
-            let mut attempt = self.attempt(choice, delay_inputs, stop).await;
+            let mut attempt = self.attempt(choice, attempt, delay_inputs, stop).await;
             let nested = budget.spent().beyond(before);
             attempt.nested = (!nested.is_nothing()).then(|| Box::new(nested));
             journal_records::of_attempt(attempt)
@@ -61,10 +63,11 @@ impl Driver<'_> {
     pub(super) async fn attempt(
         &self,
         choice: Option<&ToolChoice>,
+        number: u32,
         delay_inputs: DelayInputs,
         stop: &mut StopSignal,
     ) -> Attempt {
-        match self.before_model_call(stop).await {
+        match self.before_model_call(number, stop).await {
             Ok(None) => {}
             Ok(Some(denied)) => return Attempt::new(AttemptOutcome::Denied(denied)),
             Err(failure) => {
@@ -91,6 +94,7 @@ impl Driver<'_> {
             opened = (*self.work.model).stream(request) => opened.map_err(StreamEnd::Failed),
         };
         let mut turn = TurnBuilder::new(config.max_response_bytes);
+        let mut observed = Observed { attempt: number, ..Observed::default() };
         let outcome = match opened {
             Ok(events) => {
                 let events = self.hooked_stream(events);
@@ -99,13 +103,16 @@ impl Driver<'_> {
                 let output = self.output.partial(choice.is_some()).filter(|_| is_listening);
                 let reader = Box::new(StreamReader::new(events, turn, began, is_listening, output));
                 let (reader, ended) = self.emitter.read(reader, stop).await;
-                let StreamReader { turn, first_content, .. } = *reader;
+                let StreamReader { mut turn, first_content, .. } = *reader;
+                observed.first_content = first_content;
+                observed.fallbacks = turn.take_fallbacks();
                 attempt_outcome(ended, turn, began, first_content)
             }
             Err(ended) => attempt_outcome(ended, turn, began, None),
         };
+        observed.duration = began.elapsed();
         let mut attempt = Attempt::new(outcome);
-        match self.after_model_call(&attempt.outcome, stop).await {
+        match self.after_model_call(&attempt.outcome, observed, stop).await {
             Ok(retry) => attempt.retry = retry,
             Err(failure) => attempt.hook_failure = Some(Box::new(failure)),
         }
@@ -128,12 +135,20 @@ impl Driver<'_> {
         hooks.iter().rev().fold(stream, |stream, hook| hook.response_stream(&context, stream))
     }
 
-    async fn before_model_call(&self, stop: &mut StopSignal) -> Result<Option<Box<Turn>>, AgentError> {
+    async fn before_model_call(&self, attempt: u32, stop: &mut StopSignal) -> Result<Option<Box<Turn>>, AgentError> {
         if self.work.config.hooks().is_empty() {
             return Ok(None);
         }
         let context = self.context.live();
-        let mut event = BeforeModelCall { context: &context, messages: self.work.history.messages(), deny: None };
+        let mut event = BeforeModelCall {
+            context: &context,
+            messages: self.work.history.messages(),
+            system: &self.system,
+            tools: &self.specs,
+            model_id: self.work.model.model_id(),
+            attempt,
+            deny: None,
+        };
         for hook in self.work.config.hooks() {
             if let Ok(result) = stop.race(hook.before_model_call(&mut event)).await {
                 result.map_err(AgentError::in_hook("before_model_call"))?;
@@ -142,7 +157,13 @@ impl Driver<'_> {
         Ok(event.deny.map(|reason| Box::new(Turn::synthetic(Message::assistant(reason)))))
     }
 
-    async fn after_model_call(&self, outcome: &AttemptOutcome, stop: &mut StopSignal) -> Result<bool, AgentError> {
+    async fn after_model_call(
+        &self,
+        outcome: &AttemptOutcome,
+        observed: Observed,
+        stop: &mut StopSignal,
+    ) -> Result<bool, AgentError> {
+        let (usage, _) = outcome.cost();
         let outcome = match outcome {
             AttemptOutcome::Completed(turn) | AttemptOutcome::Denied(turn) => Ok((&turn.message, &turn.stop_reason)),
             AttemptOutcome::Stopped { reason, partial } => Ok((&partial.message, reason)),
@@ -152,7 +173,17 @@ impl Driver<'_> {
             return Ok(false);
         }
         let context = self.context.live();
-        let mut event = AfterModelCall { context: &context, outcome, retry: false };
+        let mut event = AfterModelCall {
+            context: &context,
+            outcome,
+            usage,
+            duration: observed.duration,
+            time_to_first_content: observed.first_content,
+            model_id: self.work.model.model_id(),
+            fallbacks: &observed.fallbacks,
+            attempt: observed.attempt,
+            retry: false,
+        };
         for hook in self.work.config.hooks().iter().rev() {
             if let Ok(result) = stop.race(hook.after_model_call(&mut event)).await {
                 result.map_err(AgentError::in_hook("after_model_call"))?;
@@ -160,6 +191,15 @@ impl Driver<'_> {
         }
         Ok(event.retry)
     }
+}
+
+/// Observations of an attempt, for hooks.
+#[derive(Default)]
+struct Observed {
+    attempt: u32,
+    duration: Duration,
+    first_content: Option<Duration>,
+    fallbacks: Vec<FallbackStep>,
 }
 
 /// Returns the outcome of an attempt whose stream has ended.

@@ -37,7 +37,7 @@ impl Driver<'_> {
             let name = (call, attempts);
             let delay_inputs = DelayInputs { failures, began, jitter: self.effects.jitter() };
             let attempt = match self.effects.journal {
-                None => self.attempt(choice, delay_inputs, stop).await,
+                None => self.attempt(choice, attempts, delay_inputs, stop).await,
                 Some(journal) => Box::pin(self.attempt_with_journal(journal, choice, name, delay_inputs, stop)).await?,
             };
             self.is_replay = attempt.is_replay;

@@ -80,7 +80,7 @@ impl<'a> Driver<'a> {
         let Request {
             prompt,
             responses,
-            injected,
+            mut injected,
             limits,
             time_limit,
             cancellation,
@@ -108,6 +108,7 @@ impl<'a> Driver<'a> {
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
         let budget = Budget::new(parent.clone(), effective_limits, cancellation.clone(), deadline, spent);
         let budget = Arc::new(budget);
+        budget.continue_trace(&mut injected);
         let stop = StopSignal::new(cancellation, time_left, parent, journal.is_some(), Arc::clone(&budget));
         // Hidden tools and the system prompt of the resumed invocation stay in effect.
         let (hidden, stored_system) = run.map(Run::options).unwrap_or_default();
@@ -116,7 +117,9 @@ impl<'a> Driver<'a> {
         let cycle = run.map(Run::cycle).unwrap_or_default();
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
-        let scope = Scope::new(names, work.state.clone(), injected, budget, invocation_id);
+        let suspended_trace = run.and_then(Run::trace);
+        let mut scope = Scope::new(names, work.state.clone(), injected, budget, invocation_id);
+        scope.suspended_trace = suspended_trace;
         let selected = tools.apply(work.tools())?;
         let driver = Driver {
             emitter,

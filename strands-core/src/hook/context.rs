@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::scope::Scope;
 use crate::state::AgentState;
+use crate::trace_context::TraceContext;
 
 /// Context of an event: the agent, the invocation and injected values.
 ///
@@ -107,6 +108,47 @@ impl HookContext {
     /// Returns the injected value of a type, from the invocation or else from the agent.
     pub fn injected<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.scope.injected.get()
+    }
+
+    /// Returns a value that hooks keep for the invocation, which is created on the first call with this type.
+    ///
+    /// It is dropped at the end of the invocation, also if the invocation is dropped midway, so that a hook with data per
+    /// invocation needs no map that has to be cleaned up. Each direct tool call is an invocation of its own.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use strands::async_trait;
+    /// use strands::hook::{BeforeToolCall, Hook, HookResult};
+    ///
+    /// struct AtMostThreeCalls;
+    ///
+    /// #[derive(Default)]
+    /// struct Calls(AtomicU32);
+    ///
+    /// #[async_trait]
+    /// impl Hook for AtMostThreeCalls {
+    ///     async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+    ///         if event.context.local(Calls::default).0.fetch_add(1, Ordering::Relaxed) >= 3 {
+    ///             event.deny = Some("no more than three tool calls".into());
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    pub fn local<T: Send + Sync + 'static>(&self, create: impl FnOnce() -> T) -> Arc<T> {
+        self.scope.locals.get_or_insert_with(create)
+    }
+
+    /// Sets the position of the invocation in a distributed trace, for agents that its tools and hooks call, and for the
+    /// invocation that resumes this one if it is interrupted. It is stored with the interrupts. Default: the injected
+    /// [`TraceContext`].
+    pub fn set_trace(&self, trace: TraceContext) {
+        self.scope.budget.set_trace(trace);
+    }
+
+    /// Returns the position in a trace of the interrupted invocation that this one resumes, possibly in another process.
+    pub fn suspended_trace(&self) -> Option<&TraceContext> {
+        self.scope.suspended_trace.as_ref()
     }
 
     /// Returns a token that is cancelled when the invocation is cancelled or ends.

@@ -9,12 +9,15 @@ use serde_json::Value;
 
 use super::HookContext;
 use crate::event::{AgentResponse, GuardrailReport};
+use crate::injected::InjectedValues;
 use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall};
-use crate::message::{Message, ToolResult, ToolUse};
-use crate::models::{ModelError, StopReason};
+use crate::message::{Message, SystemBlock, ToolResult, ToolUse};
+use crate::models::{FallbackStep, ModelError, StopReason, ToolSpecs};
+use crate::nesting::Surroundings;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
-use crate::tool::{Tool, ToolSet};
+use crate::tool::{Tool, ToolFailure, ToolSet};
+use crate::usage::Usage;
 
 /// Event before an invocation.
 #[derive(Debug)]
@@ -92,6 +95,14 @@ pub struct BeforeModelCall<'a> {
     pub context: &'a HookContext,
     /// The messages to send.
     pub messages: &'a [Arc<Message>],
+    /// The system prompt.
+    pub system: &'a [SystemBlock],
+    /// The tools that the model may call.
+    pub tools: &'a ToolSpecs,
+    /// Id of the model.
+    pub model_id: &'a str,
+    /// One-based number of the attempt: above 1 if the call is repeated.
+    pub attempt: u32,
     /// If set, the model is not called, and this text is its response.
     pub deny: Option<String>,
 }
@@ -104,6 +115,19 @@ pub struct AfterModelCall<'a> {
     pub context: &'a HookContext,
     /// The response and its stop reason, or the error.
     pub outcome: Result<(&'a Message, &'a StopReason), &'a ModelError>,
+    /// Token usage, also that of a response that failed or was stopped, as far as it is known.
+    pub usage: Usage,
+    /// Duration of the attempt.
+    pub duration: Duration,
+    /// Time to the first content of the response, if there was any.
+    pub time_to_first_content: Option<Duration>,
+    /// Id of the model.
+    pub model_id: &'a str,
+    /// Steps of a [`Fallback`](crate::models::Fallback) to the model that responded. If all of its models failed, they are
+    /// in the error, as [`FallbackFailures`](crate::models::FallbackFailures).
+    pub fallbacks: &'a [FallbackStep],
+    /// One-based number of the attempt.
+    pub attempt: u32,
     /// If set, the response is discarded and the model is called again, at most 8 times in a row.
     pub retry: bool,
 }
@@ -143,11 +167,33 @@ pub struct BeforeToolCall<'a> {
     pub tool: Option<Arc<dyn Tool>>,
     /// If set, the tool is not called, and this text is its error result.
     pub deny: Option<String>,
+    pub(crate) tools: &'a ToolSet,
+    pub(crate) injected: InjectedValues,
+    pub(crate) surroundings: Surroundings,
     pub(crate) responses: &'a BTreeMap<String, Value>,
     pub(crate) interrupts: &'a mut Vec<Interrupt>,
 }
 
 impl BeforeToolCall<'_> {
+    /// Returns the tool that is going to be called, if it exists.
+    pub fn called_tool(&self) -> Option<&Arc<dyn Tool>> {
+        self.tool.as_ref().or_else(|| self.tools.get(&self.tool_use.name))
+    }
+
+    /// Injects a value into this call. It takes precedence over a value of the same type injected into the invocation or the
+    /// agent. Agents that the tool calls inherit a [`TraceContext`](crate::TraceContext).
+    pub fn inject<V: Send + Sync + 'static>(&mut self, value: V) {
+        self.injected.insert_for_invocation(value);
+    }
+
+    /// Surrounds each poll of the tool: `enter` is called before the poll, and the guard that it returns is dropped after it.
+    ///
+    /// For contexts that libraries keep per thread. Work that the tool spawns, and a sync tool on a thread for blocking work,
+    /// are not surrounded.
+    pub fn surround<G: 'static>(&mut self, enter: impl Fn() -> G + Send + Sync + 'static) {
+        self.surroundings.add(move || Box::new(enter()));
+    }
+
     /// Raises an interrupt before the call, and returns the response if there is one. Otherwise the tool is not called, and
     /// the invocation ends with [`StopReason::Interrupt`]. The hook runs again when the invocation is resumed.
     pub fn interrupt(&mut self, name: &str, reason: impl Into<Value>) -> Option<Value> {
@@ -278,6 +324,10 @@ pub struct AfterToolCall<'a> {
     pub result: &'a mut ToolResult,
     /// The error, if the tool returned one or panicked.
     pub error: Option<&'a (dyn StdError + Send + Sync)>,
+    /// Cause of the failure, if the call failed.
+    pub failure: Option<ToolFailure>,
+    /// Number of attempts by the policy of the tool; 0 if the tool was not called.
+    pub attempts: u32,
     /// Duration of the call.
     pub duration: Duration,
     /// Reports of guardrails, for the listener of the invocation's stream.

@@ -34,7 +34,7 @@ pub use error::{ErrorDetails, ModelError};
 pub use error_kind::ModelErrorKind;
 pub use estimate::estimate_tokens;
 pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelta, ToolUseStart};
-pub use fallback::{Fallback, FallbackFailures, FallbackOn};
+pub use fallback::{Fallback, FallbackFailures, FallbackOn, FallbackStep};
 pub use optional_text::OptionalText;
 pub use outgoing::{outgoing_content, outgoing_result};
 pub(crate) use rate_limit::Window;

@@ -1,8 +1,8 @@
 //! Budget of an invocation: its limits, its usage including nested agents, and its cancellation.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::select_all;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::cancellation::InvocationToken;
 use super::counter::Counter;
+use crate::injected::InjectedValues;
 use crate::limits::Limits;
 use crate::stop_reason::StopReason;
+use crate::trace_context::TraceContext;
 use crate::usage::Usage;
 
 /// Model calls and their usage.
@@ -52,6 +54,8 @@ pub(crate) struct Budget {
     spent: Counter,
     /// True once another budget is nested in this one.
     is_shared: AtomicBool,
+    /// Position of this part in a distributed trace.
+    trace: Mutex<Option<TraceContext>>,
 }
 
 impl Budget {
@@ -70,7 +74,16 @@ impl Budget {
         }
         let is_shared = AtomicBool::new(!spent.is_nothing());
         let cancellation = InvocationToken::derived_from(cancellation);
-        Self { parent, depth, limits, cancellation, deadline, spent: Counter::new(spent), is_shared }
+        Self {
+            parent,
+            depth,
+            limits,
+            cancellation,
+            deadline,
+            spent: Counter::new(spent),
+            is_shared,
+            trace: Mutex::default(),
+        }
     }
 
     /// Creates an unlimited budget that measures the usage of one part of an invocation, with its own cancellation.
@@ -83,8 +96,33 @@ impl Budget {
             deadline: None,
             spent: Counter::default(),
             is_shared: AtomicBool::new(false),
+            trace: Mutex::default(),
             parent: Some(Arc::clone(parent)),
         }
+    }
+
+    /// Sets the position in a distributed trace, for nested invocations.
+    pub(crate) fn set_trace(&self, trace: TraceContext) {
+        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Some(trace);
+    }
+
+    /// Continues the trace of the outer tool call, unless a trace is injected.
+    pub(crate) fn continue_trace(&self, injected: &mut InjectedValues) {
+        if let Some(trace) = injected.get::<TraceContext>() {
+            self.set_trace(trace.clone());
+        } else if let Some(trace) = self.parent.as_ref().and_then(|parent| parent.trace()) {
+            injected.insert_for_invocation(trace);
+        }
+    }
+
+    /// Returns the position of this budget's own part.
+    pub(crate) fn own_trace(&self) -> Option<TraceContext> {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the position of this part, or of the innermost outer one that has one.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.chain().find_map(Self::own_trace)
     }
 
     /// Returns a token that is cancelled when the invocation is cancelled or ends.

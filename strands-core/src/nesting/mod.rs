@@ -4,6 +4,7 @@
 mod budget;
 mod cancellation;
 mod counter;
+mod surroundings;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 pub(crate) use budget::{Budget, Spent};
+pub(crate) use surroundings::Surroundings;
 
 /// Maximum nesting depth of agents on one stack. In a debug build each level takes about 150 KiB of the 2 MiB stack of a
 /// Tokio thread.

@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::message::{Message, SystemBlock};
 use crate::models::StopReason;
 use crate::nesting::Spent;
+use crate::trace_context::TraceContext;
 use crate::usage::Usage;
 
 /// State of one invocation between two steps. A session stores it for a suspended or running invocation.
@@ -53,6 +54,14 @@ pub(crate) struct Run {
     hidden_tools: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     system: Option<Vec<SystemBlock>>,
+    /// Position of the suspended invocation in a distributed trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Box<StoredTrace>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct StoredTrace {
+    traceparent: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +88,7 @@ impl Run {
             cycle: 0,
             hidden_tools: Vec::new(),
             system: None,
+            trace: None,
         }
     }
 
@@ -95,6 +105,16 @@ impl Run {
     /// Returns the hidden tools, and the invocation's own system prompt.
     pub(crate) fn options(&self) -> (Vec<String>, Option<Vec<SystemBlock>>) {
         (self.hidden_tools.clone(), self.system.clone())
+    }
+
+    /// Stores the position of the suspended invocation in a distributed trace.
+    pub(crate) fn set_trace(&mut self, trace: Option<&TraceContext>) {
+        self.trace = trace.map(|trace| Box::new(StoredTrace { traceparent: trace.traceparent().to_owned() }));
+    }
+
+    /// Returns the position of the suspended invocation in a distributed trace.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.trace.as_ref()?.traceparent.parse().ok()
     }
 
     /// Returns true if the next step is a model call, unless a limit is reached.

@@ -9,14 +9,15 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::calls::ToolCalls;
-use super::execution::{Execution, FailureCause};
+use super::calls::{CallPlace, ToolCalls};
+use super::execution::Execution;
 use crate::diagnostics;
 use crate::message::ToolUse;
 use crate::models::backoff;
-use crate::nesting::{self, Budget};
+use crate::nesting::{self, Surroundings};
 use crate::tool::{
-    ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolLimiterBusy, ToolOutput, ToolPermit,
+    ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolFailure, ToolLimiterBusy, ToolOutput,
+    ToolPermit,
 };
 
 /// Maximum wait before a retry.
@@ -30,29 +31,32 @@ impl ToolCalls {
         call: &Arc<ToolUse>,
         tool: &Arc<dyn Tool>,
         mut input: Value,
-        budget: &Arc<Budget>,
+        place: CallPlace<'_>,
+        attempts: &mut u32,
         starting: &impl Fn() -> F,
     ) -> Execution {
         let policy = tool.policy();
         let retries = if tool.spec().annotations.is_repeatable() { policy.retries.min(MAX_TOOL_RETRIES) } else { 0 };
         let timeout = policy.timeout.or(self.settings.tool_timeout);
+        let CallPlace { scope, budget, surroundings } = place;
         let mut attempt = 1;
         loop {
             let (permit, time_left) = match self.admit(tool, timeout).await {
                 Ok(admitted) => admitted,
                 Err(ToolLimiterBusy) => {
                     let error = ToolError::new(format!("tool `{}` is busy; call it again later", call.name));
-                    return Execution::Failed(error, FailureCause::Busy);
+                    return Execution::Failed(error, ToolFailure::Busy);
                 }
             };
             if attempt == 1 {
                 starting().await;
                 self.emit(|| ToolEvent::Start { tool_use: Arc::clone(call) }).await;
             }
+            *attempts = attempt;
             let repeated = (attempt <= retries).then(|| input.clone());
             let ctx = RunningCall::new(ContextParts {
                 tool_use: Arc::clone(call),
-                scope: Arc::clone(self.context.scope()),
+                scope: Arc::clone(scope),
                 budget: Arc::clone(budget),
                 cancellation: OnceLock::new(),
                 progress: self.events.clone(),
@@ -61,7 +65,8 @@ impl ToolCalls {
                 _permit: permit,
             });
             // A tool may also panic while it creates its future.
-            let running = nesting::inside(budget, async { (**tool).call(ctx.context(), input).await });
+            let running = Surroundings::surround(surroundings, async { (**tool).call(ctx.context(), input).await });
+            let running = nesting::inside(budget, running);
             let running = AssertUnwindSafe(running).catch_unwind();
             let ended = match time_left {
                 Some(time_left) => match tokio::time::timeout(time_left, running).await {
@@ -105,16 +110,16 @@ fn execution(call: &ToolUse, ended: Result<Result<ToolOutput, ToolError>, Box<dy
         Ok(Ok(output)) => Execution::Completed(output),
         Ok(Err(error)) => match error.as_interrupt() {
             Some(interrupt) => Execution::Interrupted(vec![interrupt.clone()]),
-            None if error.is_invalid_input() => Execution::Failed(error, FailureCause::InvalidInput),
-            None => Execution::Failed(error, FailureCause::Error),
+            None if error.is_invalid_input() => Execution::Failed(error, ToolFailure::InvalidInput),
+            None => Execution::Failed(error, ToolFailure::Error),
         },
-        Err(panic) => Execution::Failed(panicked(&call.name, &*panic), FailureCause::Panic),
+        Err(panic) => Execution::Failed(panicked(&call.name, &*panic), ToolFailure::Panic),
     }
 }
 
 fn timed_out(call: &ToolUse, timeout: Duration) -> Execution {
     let error = ToolError::new(format!("tool `{}` did not finish within {timeout:?}", call.name));
-    Execution::Failed(error, FailureCause::Timeout)
+    Execution::Failed(error, ToolFailure::Timeout)
 }
 
 fn panicked(tool: &str, panic: &(dyn Any + Send)) -> ToolError {

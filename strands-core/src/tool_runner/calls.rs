@@ -13,16 +13,19 @@ use tokio::time::Instant;
 
 use super::approval::Approval;
 use super::arguments::validated;
-use super::execution::{Execution, FailureCause};
+use super::execution::Execution;
 use crate::depth;
 use crate::diagnostics;
 use crate::hook::{AfterToolCall, AuthorizeToolCall, BeforeToolCall, Hook, HookContext, MAX_RETRIES};
+use crate::injected::InjectedValues;
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
-use crate::nesting::{self, Budget};
+use crate::nesting::{self, Budget, Surroundings};
 use crate::outcome::AgentError;
 use crate::schema_validation::quoting;
-use crate::tool::{Tool, ToolError, ToolEvent, ToolEventSender, ToolSet};
+use crate::scope::Scope;
+use crate::tool::{Tool, ToolError, ToolEvent, ToolEventSender, ToolFailure, ToolSet};
+use crate::trace_context::TraceContext;
 
 /// Maximum number of characters of an unknown tool's name in an error. Valid names have at most 64.
 const MAX_NAME: usize = 80;
@@ -107,7 +110,7 @@ impl ToolCalls {
         };
         let mut retries = 0;
         loop {
-            let (call, tool, denied) = match self.before(&requested, budget).await {
+            let Ready { call, tool, denied, extras } = match self.before(&requested, budget).await {
                 Ok(Ok(ready)) => ready,
                 Ok(Err(interrupts)) => {
                     ended.end = CallEnd::Interrupts(interrupts);
@@ -121,11 +124,12 @@ impl ToolCalls {
             };
             ended.is_known = tool.is_some();
             ended.call = Arc::clone(&call);
+            let mut attempts = 0;
             let execution = match denied {
-                Some(reason) => Execution::Failed(ToolError::new(reason), FailureCause::Denied),
-                None => self.execute(&call, tool.as_ref(), budget, &starting).await,
+                Some(reason) => Execution::Failed(ToolError::new(reason), ToolFailure::Denied),
+                None => self.execute(&call, tool.as_ref(), budget, extras.as_deref(), &mut attempts, &starting).await,
             };
-            let (mut result, error) = match execution {
+            let (mut result, failed) = match execution {
                 Execution::Interrupted(interrupts) => {
                     ended.end = CallEnd::Interrupts(interrupts);
                     return ended;
@@ -140,11 +144,11 @@ impl ToolCalls {
                     // The name of an unknown tool is text of the model, which diagnostics must not contain.
                     let name = if ended.is_known { call.name.as_str() } else { "unknown" };
                     diagnostics::tool_failed(self.context.scope(), name, &call.tool_use_id, cause.as_str());
-                    (ToolResult::error(&requested.tool_use_id, self.text_for_model(&error)), Some(error))
+                    (ToolResult::error(&requested.tool_use_id, self.text_for_model(&error)), Some((error, cause)))
                 }
             };
             ended.duration = began.elapsed();
-            let retry = self.after(&mut result, error.as_ref(), &mut ended, budget).await;
+            let retry = self.after(&mut result, failed.as_ref(), attempts, &mut ended, budget).await;
             // A hook may have replaced the result, but not its id.
             result.tool_use_id.clone_from(&requested.tool_use_id);
             if let Err(too_deep) = depth::check_result(&result) {
@@ -177,7 +181,8 @@ impl ToolCalls {
     ) -> Result<Result<Ready, Vec<Interrupt>>, AgentError> {
         let tool_named = |name: &str| self.tools.get(name).cloned();
         if self.settings.hooks.is_empty() {
-            return Ok(Ok((Arc::clone(requested), tool_named(&requested.name), None)));
+            let tool = tool_named(&requested.name);
+            return Ok(Ok(Ready { call: Arc::clone(requested), tool, denied: None, extras: None }));
         }
         let mut call = ToolUse::clone(requested);
         let mut interrupts = Vec::new();
@@ -186,6 +191,9 @@ impl ToolCalls {
             tool_use: &mut call,
             tool: None,
             deny: None,
+            tools: &self.tools,
+            injected: InjectedValues::default(),
+            surroundings: Surroundings::default(),
             responses: &self.responses,
             interrupts: &mut interrupts,
         };
@@ -194,13 +202,26 @@ impl ToolCalls {
                 .await
                 .map_err(AgentError::in_hook("before_tool_call"))?;
         }
-        let (swapped, deny) = (event.tool, event.deny);
+        let BeforeToolCall { tool: swapped, deny: denied, injected, surroundings, .. } = event;
         call.tool_use_id.clone_from(&requested.tool_use_id);
-        if deny.is_none() && !interrupts.is_empty() {
+        if denied.is_none() && !interrupts.is_empty() {
             return Ok(Err(interrupts));
         }
         let tool = swapped.or_else(|| tool_named(&call.name));
-        Ok(Ok((Arc::new(call), tool, deny)))
+        let extras = (!injected.is_empty() || !surroundings.is_empty())
+            .then(|| Box::new(self.extras(injected, surroundings, budget)));
+        Ok(Ok(Ready { call: Arc::new(call), tool, denied, extras }))
+    }
+
+    /// Returns the additions of hooks to a call. Agents that the tool calls are nested in the trace of the call.
+    fn extras(&self, injected: InjectedValues, surroundings: Surroundings, budget: &Arc<Budget>) -> Extras {
+        let part = injected.get::<TraceContext>().map(|trace| {
+            let part = Budget::part(budget, budget.cancellation().clone());
+            part.set_trace(trace.clone());
+            Arc::new(part)
+        });
+        let scope = Arc::new(self.context.scope().with_injected(injected));
+        Extras { scope, part, surroundings }
     }
 
     /// Returns true if hooks may repeat a call. One that was approved runs once, unless its tool is idempotent.
@@ -214,7 +235,8 @@ impl ToolCalls {
     async fn after(
         &self,
         result: &mut ToolResult,
-        error: Option<&ToolError>,
+        failed: Option<&(ToolError, ToolFailure)>,
+        attempts: u32,
         ended: &mut EndedCall,
         budget: &Arc<Budget>,
     ) -> bool {
@@ -225,7 +247,9 @@ impl ToolCalls {
             context: &self.context,
             tool_use: &ended.call,
             result,
-            error: error.map(|error| error as &(dyn StdError + Send + Sync)),
+            error: failed.map(|(error, _)| error as &(dyn StdError + Send + Sync)),
+            failure: failed.map(|(_, cause)| *cause),
+            attempts,
             duration: ended.duration,
             reports: Vec::new(),
             retry: false,
@@ -251,18 +275,20 @@ impl ToolCalls {
         call: &Arc<ToolUse>,
         tool: Option<&Arc<dyn Tool>>,
         budget: &Arc<Budget>,
+        extras: Option<&Extras>,
+        attempts: &mut u32,
         starting: &impl Fn() -> F,
     ) -> Execution {
-        let Some(tool) = tool else { return Execution::Failed(self.unknown(&call.name), FailureCause::UnknownTool) };
+        let Some(tool) = tool else { return Execution::Failed(self.unknown(&call.name), ToolFailure::UnknownTool) };
         let input = match validated(&call.input, tool, &self.tools) {
             Ok(input) => input,
-            Err(error) => return Execution::Failed(ToolError::invalid_input(error), FailureCause::InvalidInput),
+            Err(error) => return Execution::Failed(ToolError::invalid_input(error), ToolFailure::InvalidInput),
         };
         let approval = match self.authorize(call, &input, tool, budget).await {
             Ok(Authorization::Approved) => Approval::Granted,
             Ok(Authorization::Undecided { required }) => Approval::of(call, &**tool, required, &self.responses),
             Ok(Authorization::Denied(reason)) => {
-                return Execution::Failed(ToolError::new(reason), FailureCause::Denied);
+                return Execution::Failed(ToolError::new(reason), ToolFailure::Denied);
             }
             Ok(Authorization::Interrupted(interrupts)) => return Execution::Interrupted(interrupts),
             Err(failure) => return Execution::HookFailed(failure),
@@ -272,12 +298,17 @@ impl ToolCalls {
             Approval::Denied => {
                 return Execution::Failed(
                     ToolError::new("the user did not approve this call"),
-                    FailureCause::NotApproved,
+                    ToolFailure::NotApproved,
                 );
             }
             Approval::Requested(interrupt) => return Execution::Interrupted(vec![interrupt]),
         }
-        self.run(call, tool, input, budget, starting).await
+        let place = CallPlace {
+            scope: extras.map_or(self.context.scope(), |extras| &extras.scope),
+            budget: extras.and_then(|extras| extras.part.as_ref()).unwrap_or(budget),
+            surroundings: extras.map(|extras| &extras.surroundings),
+        };
+        self.run(call, tool, input, place, attempts, starting).await
     }
 
     /// Calls `authorize_tool_call` hooks with the final call, until one denies it.
@@ -345,5 +376,28 @@ impl ToolCalls {
     }
 }
 
-/// A call after hooks, its tool if it exists, and the reason if it was denied.
-type Ready = (Arc<ToolUse>, Option<Arc<dyn Tool>>, Option<String>);
+/// A call after `before_tool_call` hooks.
+struct Ready {
+    call: Arc<ToolUse>,
+    /// `None` if it does not exist.
+    tool: Option<Arc<dyn Tool>>,
+    /// Reason for which a hook denied the call.
+    denied: Option<String>,
+    extras: Option<Box<Extras>>,
+}
+
+/// Additions of hooks to a call.
+struct Extras {
+    scope: Arc<Scope>,
+    /// Budget of agents that the tool calls, if the call has a trace of its own.
+    part: Option<Arc<Budget>>,
+    surroundings: Surroundings,
+}
+
+/// Place of a call in its invocation.
+#[derive(Clone, Copy)]
+pub(super) struct CallPlace<'a> {
+    pub(super) scope: &'a Arc<Scope>,
+    pub(super) budget: &'a Arc<Budget>,
+    pub(super) surroundings: Option<&'a Surroundings>,
+}

@@ -121,7 +121,8 @@ impl<'a> ToolCall<'a> {
             listed = caller.list() => listed?,
         };
         caller.check_injected_values(&tools, &tool_use.name)?;
-        let Caller { names, settings, injected, state, .. } = caller;
+        let Caller { names, settings, mut injected, state, .. } = caller;
+        budget.continue_trace(&mut injected);
         let scope = Scope::new(names, state, injected, Arc::clone(&budget), None);
         let (events, mut receiver) = listener.is_some().then(ToolEventSender::new).unzip();
         let context = HookContext::direct(Arc::new(scope));

@@ -33,6 +33,7 @@ mod messages_json;
 mod metrics;
 mod nested_agents;
 mod nothing_open;
+mod observing;
 mod operators;
 mod output_forms;
 mod output_types;

@@ -64,10 +64,33 @@ impl Authenticate for strands_identity::JwtVerifier {
     }
 }
 
+/// Subject that a gateway in front of the host has authenticated: an extension of the request. It must be the one that the host
+/// finds itself.
+#[derive(Clone, Debug)]
+#[cfg(feature = "lambda")]
+pub(crate) struct GatewaySubject(pub(crate) String);
+
+impl HostState {
+    /// Returns the identity of a request.
+    pub(crate) async fn identity(&self, request: &Parts) -> Result<Identity, AuthenticationError> {
+        let identity = self.authenticate.authenticate(request).await?;
+        #[cfg(feature = "lambda")]
+        if request
+            .extensions
+            .get::<GatewaySubject>()
+            .is_some_and(|GatewaySubject(subject)| *subject != identity.subject)
+        {
+            tracing::warn!("the gateway has authenticated another subject than the one of the token");
+            return Err(AuthenticationError::Unauthenticated);
+        }
+        Ok(identity)
+    }
+}
+
 /// Passes requests with an identity on, which is then an extension.
 pub(super) async fn require(State(host): State<HostState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match host.authenticate.authenticate(&parts).await {
+    match host.identity(&parts).await {
         Ok(identity) => {
             parts.extensions.insert(identity);
             next.run(Request::from_parts(parts, body)).await

@@ -20,6 +20,11 @@ impl<T: DeserializeOwned> FromRequest<HostState> for JsonBody<T> {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
         }
         let body = read(request, host).await?;
+        // serde takes an array for a struct, which the description of this interface does not.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            let detail = "invalid body: expected a JSON object";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_json", detail));
+        }
         serde_json::from_slice(&body).map(Self).map_err(|error| {
             let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
             Problem::new(status, "invalid_json", format!("invalid body: {error}"))

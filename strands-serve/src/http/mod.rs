@@ -18,10 +18,10 @@
 //! [`Identity`](strands_identity::Identity), which [`Authenticate`] finds.
 
 mod approvals;
-mod authentication;
+pub(crate) mod authentication;
 mod development;
 mod health;
-mod json_body;
+pub(crate) mod json_body;
 mod openapi;
 mod parameters;
 mod problem;
@@ -30,7 +30,9 @@ mod request_id;
 mod routes;
 mod runs;
 mod sessions;
-mod sse;
+pub(crate) mod sse;
+#[cfg(feature = "otel")]
+pub(crate) mod telemetry;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub use approvals::{
 pub use authentication::{Authenticate, AuthenticationError};
 pub use development::DevelopmentIdentity;
 pub use problem::Problem;
+#[cfg(feature = "agentcore")]
+pub(crate) use prompt::trace_context;
 pub use prompt::{PromptBody, PromptContent, PromptResponse};
 pub use sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList};
 
@@ -89,11 +93,16 @@ pub(crate) struct HostState {
     pub(crate) body_timeout: Duration,
 }
 
+impl HostState {
+    pub(crate) fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
+        Self { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT }
+    }
+}
+
 impl HttpHost {
     /// Creates the host of a service.
     pub fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
-        let state = HostState { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT };
-        Self { state, body_limit: BODY_LIMIT, origins: Vec::new() }
+        Self { state: HostState::new(service, authenticate), body_limit: BODY_LIMIT, origins: Vec::new() }
     }
 
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
@@ -114,12 +123,19 @@ impl HttpHost {
         self
     }
 
+    #[cfg(feature = "lambda")]
+    pub(crate) fn service(&self) -> &AgentService {
+        &self.state.service
+    }
+
     /// Returns the router.
     ///
     /// It expects the address of the client as an extension, as
     /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info) adds it.
     pub fn into_router(self) -> Router {
         let Self { state, body_limit, origins } = self;
+        #[cfg(feature = "otel")]
+        let service = state.service.clone();
         let router = routes::router(&state)
             .fallback(problem::not_found)
             .method_not_allowed_fallback(problem::method_not_allowed)
@@ -128,6 +144,8 @@ impl HttpHost {
             .layer(CatchPanicLayer::custom(problem::panicked))
             .layer(CompressionLayer::new())
             .layer(from_fn(request_id::with_request_id));
+        #[cfg(feature = "otel")]
+        let router = telemetry::with_spans(router, &service);
         if origins.is_empty() { router } else { router.layer(cors(origins)) }
     }
 }

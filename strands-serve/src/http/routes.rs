@@ -11,9 +11,7 @@ use super::approvals::{AnswersAccepted, AnswersBody, ApprovalList};
 use super::openapi::{Operation, document};
 use super::runs::EventsQuery;
 use super::sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList, SessionQuery};
-use super::{
-    HostState, PromptBody, PromptResponse, approvals, authentication, health, prompt, runs, sessions,
-};
+use super::{HostState, PromptBody, PromptResponse, approvals, authentication, health, prompt, runs, sessions};
 use crate::{SessionSummary, SessionTranscript};
 
 /// Routes with their descriptions.

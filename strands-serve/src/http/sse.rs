@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -42,36 +41,47 @@ impl EventId {
     }
 }
 
+/// Text of the events of a run on the connection.
+pub(crate) trait EventFormat: Send + 'static {
+    /// Writes an event.
+    fn write_event(&self, chunk: &mut BytesMut, event: &RunEvent);
+
+    /// Writes the error that ended the run.
+    fn write_error(&self, chunk: &mut BytesMut, error: &TurnError);
+}
+
 /// Returns a response with the events of a run.
 pub(super) fn response(host: HostState, turn: Turn) -> Response {
-    let run_id: Arc<str> = turn.run_id().into();
-    let chunks = futures_util::stream::unfold(Some(turn), move |turn| {
-        let (host, run_id) = (host.clone(), Arc::clone(&run_id));
-        async move {
-            let mut turn = turn?;
-            let mut chunk = BytesMut::new();
-            let next = tokio::time::timeout(KEEP_ALIVE, turn.next()).await;
-            let rest = match next {
-                Err(_) => {
-                    chunk.put_slice(b": keep-alive\n\n");
-                    Some(turn)
+    let run_id = turn.run_id().into();
+    streamed(turn, ResumableEvents { host, run_id })
+}
+
+/// Returns a response with the events of a run in a format.
+pub(crate) fn streamed(turn: Turn, format: impl EventFormat) -> Response {
+    let chunks = futures_util::stream::unfold((Some(turn), format), async |(turn, format)| {
+        let mut turn = turn?;
+        let mut chunk = BytesMut::new();
+        let next = tokio::time::timeout(KEEP_ALIVE, turn.next()).await;
+        let rest = match next {
+            Err(_) => {
+                chunk.put_slice(b": keep-alive\n\n");
+                Some(turn)
+            }
+            Ok(None) => return None,
+            Ok(Some(Err(error))) => {
+                format.write_error(&mut chunk, &error);
+                None
+            }
+            Ok(Some(Ok(event))) => {
+                format.write_event(&mut chunk, &event);
+                while chunk.len() < CHUNK {
+                    let Some(event) = turn.more() else { break };
+                    format.write_event(&mut chunk, &event);
                 }
-                Ok(None) => return None,
-                Ok(Some(Err(error))) => {
-                    write_error(&mut chunk, &host, &error);
-                    None
-                }
-                Ok(Some(Ok(event))) => {
-                    write_event(&mut chunk, &run_id, &event);
-                    while chunk.len() < CHUNK {
-                        let Some(event) = turn.more() else { break };
-                        write_event(&mut chunk, &run_id, &event);
-                    }
-                    Some(turn)
-                }
-            };
-            Some((Ok::<Bytes, Infallible>(chunk.freeze()), rest))
-        }
+                Some(turn)
+            }
+        };
+        Some((Ok::<Bytes, Infallible>(chunk.freeze()), (rest, format)))
     });
     with_headers(Body::from_stream(chunks))
 }
@@ -101,10 +111,22 @@ fn write_event(chunk: &mut BytesMut, run_id: &str, event: &RunEvent) {
     chunk.put_slice(b"\n\n");
 }
 
-/// Writes the error that ended a run as an event `error`, whose data is a [`Problem`].
-fn write_error(chunk: &mut BytesMut, host: &HostState, error: &TurnError) {
-    let problem = host.problem(error);
-    chunk.put_slice(b"event: error\ndata: ");
-    chunk.put_slice(&serde_json::to_vec(&problem).unwrap_or_default());
-    chunk.put_slice(b"\n\n");
+/// Events with ids, after which a client can come back, and errors as an event `failure` whose data is a [`Problem`]. Browsers
+/// use the name `error` for failures of the connection.
+struct ResumableEvents {
+    host: HostState,
+    run_id: Box<str>,
+}
+
+impl EventFormat for ResumableEvents {
+    fn write_event(&self, chunk: &mut BytesMut, event: &RunEvent) {
+        write_event(chunk, &self.run_id, event);
+    }
+
+    fn write_error(&self, chunk: &mut BytesMut, error: &TurnError) {
+        let problem = self.host.problem(error);
+        chunk.put_slice(b"event: failure\ndata: ");
+        chunk.put_slice(&serde_json::to_vec(&problem).unwrap_or_default());
+        chunk.put_slice(b"\n\n");
+    }
 }

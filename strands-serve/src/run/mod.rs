@@ -162,7 +162,7 @@ impl Run {
     }
 
     /// Reads the events of an invocation into the buffer, until its end.
-    pub(crate) async fn record(&self, events: AgentStream<'static>) -> Outcome {
+    pub(crate) async fn record(&self, events: AgentStream<'_>) -> Outcome {
         let recorded = async {
             let mut events = pin!(events);
             while let Some(event) = events.next().await {

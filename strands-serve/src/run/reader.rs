@@ -41,7 +41,9 @@ impl Turn {
         let (id, next) = run.change_readers(|state| {
             let first = state.buffer.first();
             // A number from before the run was resumed, or from its session: nothing of this part has been read.
-            let next = after.filter(|after| *after < FIRST_STORED).map_or(first, |after| after.saturating_add(1).clamp(first, state.buffer.next()));
+            let next = after
+                .filter(|after| *after < FIRST_STORED)
+                .map_or(first, |after| after.saturating_add(1).clamp(first, state.buffer.next()));
             let id = state.next_reader;
             state.next_reader += 1;
             // It waits for the end if it comes too late for the next event.
@@ -104,6 +106,7 @@ impl Turn {
     }
 
     /// Returns the next events as far as they are there, without waiting.
+    #[cfg(feature = "http")]
     pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
         if self.taken.is_empty() && !self.has_ended {
             let _ = self.take();

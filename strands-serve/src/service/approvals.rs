@@ -131,12 +131,7 @@ impl AgentService {
     /// Returns [`TurnError::UnknownApproval`] if the run has no such request that the identity may respond to, or if it has a response
     /// already, [`TurnError::Agent`] with an [`ApprovalError`](strands_identity::ApprovalError) if a hook refuses the answer, and
     /// [`TurnError::SessionBusy`] if another answer or prompt was first.
-    pub async fn answer(
-        &self,
-        identity: &Identity,
-        run_id: &str,
-        answers: Vec<Answer>,
-    ) -> Result<Answered, TurnError> {
+    pub async fn answer(&self, identity: &Identity, run_id: &str, answers: Vec<Answer>) -> Result<Answered, TurnError> {
         self.answer_with(identity, run_id, answers, |turn| turn).await
     }
 
@@ -242,8 +237,7 @@ impl AgentService {
         if let Expiry::IsChecked = expiry {
             checked.expires_at = None;
         }
-        (is_of_requester && is_named && request.is_bound() && checked.may_be_approved_by(identity))
-            .then_some(requester)
+        (is_of_requester && is_named && request.is_bound() && checked.may_be_approved_by(identity)).then_some(requester)
     }
 
     /// Returns the suspended agents in the sessions that `wanted` accepts. Sessions that can't be read are left out, and logged.

@@ -6,9 +6,9 @@ use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strands_core::Interrupt;
 use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageRange, SessionError, SessionManager as _};
-use strands_core::Interrupt;
 use strands_identity::Identity;
 use strands_session::StoredAgent;
 

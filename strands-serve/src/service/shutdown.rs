@@ -41,4 +41,21 @@ impl AgentService {
         let _ = tokio::time::timeout(GRACE, self.inner.tasks.wait()).await;
         Drained { cancelled, aborted: self.inner.tasks.len() }
     }
+
+    /// Cancels the turns that are still running, and waits for their ends. The service goes on.
+    #[cfg(feature = "lambda")]
+    pub(crate) async fn end_turns(&self) {
+        let tasks = &self.inner.tasks;
+        if tasks.is_empty() {
+            return;
+        }
+        self.inner.runs.cancel_all();
+        tasks.close();
+        if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+            tracing::error!(turns = tasks.len(), "turns did not end after they were cancelled");
+        }
+        if self.accepts_turns() {
+            tasks.reopen();
+        }
+    }
 }

@@ -5,15 +5,20 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strands_core::models::StopReason;
 use strands_core::{
-    AgentResponse, AgentStream, BoxFuture, CancellationToken, InterruptResponse, Invocation, Limits, Prompt,
-    TraceContext, uuid,
+    Agent, AgentResponse, BoxFuture, CancellationToken, InterruptResponse, Invocation, Limits, Prompt, TraceContext,
+    uuid,
 };
 use strands_identity::{Approver, Identity};
+use tracing::Instrument as _;
 
 use super::admission::Permit;
-use super::{AgentService, Disconnect, TurnError};
+use super::{AgentService, Disconnect, TurnError, host_deadline};
 use crate::run::{Ending, Recording, Run, Turn};
+
+/// Maximum time for saving the end of a turn that was cancelled.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Session of a turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,14 +68,17 @@ pub struct TurnRequest {
     session: SessionChoice,
     prompt: Prompt,
     responses: Vec<InterruptResponse>,
-    approver: Option<Identity>,
     trace: Option<TraceContext>,
     limits: Option<Limits>,
     time_limit: Option<Duration>,
+    options: Vec<InvocationOption>,
     disconnect: Disconnect,
     run_id: Option<String>,
     recording: Recording,
 }
+
+/// Sets an option of the invocation.
+type InvocationOption = Box<dyn for<'a> FnOnce(Invocation<'a>) -> Invocation<'a> + Send>;
 
 impl TurnRequest {
     pub(super) fn new(service: AgentService, identity: Identity, session: SessionChoice, prompt: Prompt) -> Self {
@@ -81,10 +89,10 @@ impl TurnRequest {
             session,
             prompt,
             responses: Vec::new(),
-            approver: None,
             trace: None,
             limits: None,
             time_limit: None,
+            options: Vec::new(),
             disconnect,
             run_id: None,
             recording: Recording::Events,
@@ -99,14 +107,19 @@ impl TurnRequest {
 
     /// Sets the identity that responds to the interrupts, if it is not the one for which the agent works. It is injected as
     /// [`Approver`]; hooks decide what it may approve.
-    pub fn approver(mut self, approver: Identity) -> Self {
-        self.approver = Some(approver);
-        self
+    pub fn approver(self, approver: Identity) -> Self {
+        self.inject(Approver::new(approver))
     }
 
     /// Sets the position in a distributed trace, which the agent's tools send along.
     pub fn trace(mut self, trace: TraceContext) -> Self {
         self.trace = Some(trace);
+        self
+    }
+
+    /// Injects a value into the invocation, for tools and hooks. It takes precedence over the agent's value of the same type.
+    pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.options.push(Box::new(move |invocation| invocation.inject(value)));
         self
     }
 
@@ -153,7 +166,7 @@ impl TurnRequest {
     /// Returns [`TurnError`] if the turn is refused: the session is unknown or busy, a limit is reached, the service is shutting
     /// down, or the agent can't be built.
     pub async fn start(self) -> Result<Turn, TurnError> {
-        let Self { service, identity, session, prompt, responses, approver, trace, limits, .. } = self;
+        let Self { service, identity, session, prompt, responses, limits, time_limit, mut options, .. } = self;
         // A shutdown waits for the token, or has been announced before.
         let token = service.inner.tasks.token();
         if !service.accepts_turns() {
@@ -172,50 +185,77 @@ impl TurnRequest {
         let agent = builder.session_manager(service.session_manager(&session_id)?).build();
         let agent = agent.await.map_err(TurnError::build)?;
 
+        if let Some(trace) = self.trace.clone() {
+            options.push(Box::new(move |invocation| invocation.inject(trace)));
+        }
         let cancellation = CancellationToken::new();
-        let mut invocation = agent.into_prompt(prompt).resume(responses).cancel_with(cancellation.clone());
-        if let Some(time) = service.inner.limits.turn_time.into_iter().chain(self.time_limit).min() {
-            invocation = invocation.time_limit(time);
+        let turn_time = service.inner.limits.turn_time;
+        if let Some(time) = turn_time.into_iter().chain(time_limit).chain(host_deadline::time_left()).min() {
+            options.push(Box::new(move |invocation| invocation.time_limit(time)));
         }
         if let Some(limits) = limits {
-            invocation = invocation.limits(limits);
+            options.push(Box::new(move |invocation| invocation.limits(limits)));
         }
-        if let Some(approver) = approver {
-            invocation = invocation.inject(Approver::new(approver));
-        }
-        if let Some(trace) = trace {
-            invocation = invocation.inject(trace);
-        }
+        let token_of_run = cancellation.clone();
+        options.push(Box::new(move |invocation| invocation.resume(responses).cancel_with(token_of_run)));
         let run = Run::new(run_id, session_id, user, cancellation, self.disconnect, &service.inner.limits);
         let run = Arc::new(run);
         service.inner.runs.add(&run);
         let turn = Turn::attached(Arc::clone(&run), None);
-        tokio::spawn(drive(service, run, invocation, self.recording, (permit, token)));
+        let work = Work { agent, prompt, options, recording: self.recording };
+        let driven = drive(service, run, work, (permit, token)).in_current_span();
+        #[cfg(feature = "otel")]
+        if let Some(trace) = &self.trace {
+            tokio::spawn(strands_otel::in_context(trace, driven));
+            return Ok(turn);
+        }
+        tokio::spawn(driven);
         Ok(turn)
     }
 }
 
-/// Runs a turn to its end.
-async fn drive<T: Send>(
-    service: AgentService,
-    run: Arc<Run>,
-    invocation: Invocation<'static>,
+/// Work of a turn.
+struct Work {
+    agent: Agent,
+    prompt: Prompt,
+    options: Vec<InvocationOption>,
     recording: Recording,
-    held: (Permit, T),
-) {
-    let ending = Ending::new(&service.inner.runs, &run, recording);
+}
+
+/// Runs a turn to its end.
+async fn drive<T: Send>(service: AgentService, run: Arc<Run>, work: Work, held: (Permit, T)) {
+    let ending = Ending::new(&service.inner.runs, &run, work.recording);
     // Released first, also after a panic: the next turn of the session is admitted before a client learns of the end of this
     // one.
     let held = held;
+    let Work { mut agent, prompt, options, recording } = work;
+    let invocation = options.into_iter().fold(agent.prompt(prompt), |invocation, set| set(invocation));
     let outcome = match recording {
-        Recording::Events => {
-            let events: AgentStream<'static> = invocation.stream();
-            run.record(events).await
-        }
+        Recording::Events => run.record(invocation.stream()).await,
         Recording::Response => run.watched(invocation.into_future()).await.map(Arc::new).map_err(TurnError::agent),
     };
+    if outcome.as_ref().is_ok_and(|response| was_stopped(&response.stop_reason)) {
+        save(&mut agent).await;
+    }
     drop(held);
     ending.end(outcome);
+}
+
+/// Returns true after the ends that leave a slow session little time for writes.
+fn was_stopped(reason: &StopReason) -> bool {
+    matches!(reason, StopReason::Cancelled | StopReason::LimitDuration)
+}
+
+/// Writes what a stopped invocation has left unsaved.
+async fn save(agent: &mut Agent) {
+    if !agent.has_unsaved_changes().is_ok_and(|unsaved| unsaved) {
+        return;
+    }
+    match tokio::time::timeout(SAVE_TIMEOUT, agent.save()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(error = format!("{error:?}"), "the end of a turn was not saved"),
+        Err(_) => tracing::error!("the end of a turn was not saved in time"),
+    }
 }
 
 /// Marks the prompt with the id of the run, by which its response is found in the session later.

@@ -64,6 +64,22 @@ impl StdError for FallbackFailures {
     }
 }
 
+/// A step of a [`Fallback`](super::Fallback) from a model that failed to the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FallbackStep {
+    /// Id of the model that failed.
+    pub from: String,
+    /// Id of the next model.
+    pub to: String,
+}
+
+impl FallbackStep {
+    pub(crate) fn new(from: String, to: String) -> Self {
+        Self { from, to }
+    }
+}
+
 /// Returns the error that the caller can best react to, with the others as its source: a retryable error, with the
 /// shortest wait; then a context overflow; then the newest.
 pub(super) fn most_actionable(mut failures: Vec<(String, ModelError)>, newest: (String, ModelError)) -> ModelError {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use self::candidate::Candidate;
 pub use self::error_kinds::FallbackOn;
-pub use self::failures::FallbackFailures;
+pub use self::failures::{FallbackFailures, FallbackStep};
 use self::failures::{most_actionable, with_others};
 use super::{Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ModelStream, StreamEvent};
 use crate::diagnostics;

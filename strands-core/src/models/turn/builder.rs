@@ -10,7 +10,8 @@ use super::stop_reason::reconcile;
 use crate::depth;
 use crate::message::{CallIds, Citation, ContentBlock, Message, MessageMetadata, Role, random_call_id};
 use crate::models::{
-    BlockDelta, ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
+    BlockDelta, ErrorDetails, FallbackStep, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent,
+    ToolUseStart,
 };
 use crate::usage::{ModelMetrics, ProviderUsage, Usage};
 
@@ -30,6 +31,7 @@ pub struct TurnBuilder {
     usage: Usage,
     /// Usage of models of a fallback that failed before this one.
     failed_usage: Usage,
+    fallbacks: Vec<FallbackStep>,
     metrics: ModelMetrics,
     trace: Option<Box<Value>>,
     provider: Option<String>,
@@ -52,6 +54,7 @@ impl TurnBuilder {
             response_fields: None,
             usage: Usage::default(),
             failed_usage: Usage::default(),
+            fallbacks: Vec::new(),
             metrics: ModelMetrics::default(),
             trace: None,
             provider: None,
@@ -78,7 +81,10 @@ impl TurnBuilder {
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ModelError> {
         match event {
             StreamEvent::ContentBlockStop { .. } | StreamEvent::Guardrail { .. } => {}
-            StreamEvent::Fallback { usage, .. } => self.failed_usage.add(*usage),
+            StreamEvent::Fallback { from, to, usage, .. } => {
+                self.failed_usage.add(*usage);
+                self.fallbacks.push(FallbackStep::new(from.clone(), to.clone()));
+            }
             StreamEvent::MessageStart { provider, .. } => self.provider = provider.as_deref().map(str::to_owned),
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
@@ -106,6 +112,11 @@ impl TurnBuilder {
             }
         }
         Ok(())
+    }
+
+    /// Takes the fallbacks before this response.
+    pub(crate) fn take_fallbacks(&mut self) -> Vec<FallbackStep> {
+        std::mem::take(&mut self.fallbacks)
     }
 
     /// Begins a tool call.
