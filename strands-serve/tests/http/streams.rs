@@ -50,7 +50,7 @@ async fn failures_after_the_start_are_events() {
     for text in ["fail", "panic"] {
         let events = sse(rig.send(stream(text)).await.text());
         let last = events.last().unwrap();
-        assert_eq!((last.event.as_str(), last.id.as_str()), ("error", ""));
+        assert_eq!((last.event.as_str(), last.id.as_str()), ("failure", ""));
         assert!(!last.data.to_string().contains("internals"));
         let expected = if text == "fail" { "model_failed" } else { "internal" };
         assert_eq!(last.data["code"], expected);
@@ -97,7 +97,8 @@ async fn runs_of_others_do_not_exist() {
         let reply = rig.send(request(method, path).user("bob")).await;
         assert_eq!(reply.problem(), (404, "unknown_run".into()), "{method}");
     }
-    let stolen = post("/prompt/stream", json!({"prompt": "x"})).user("bob").header("last-event-id", events[0].id.clone());
+    let stolen =
+        post("/prompt/stream", json!({"prompt": "x"})).user("bob").header("last-event-id", events[0].id.clone());
     assert_eq!(rig.send(stolen).await.problem(), (404, "unknown_run".into()));
     for (id, code) in [("nonsense", 400), ("a:b", 400), (":", 400), ("a:-1", 400), ("a:99999999999999999999999", 400)] {
         assert_eq!(rig.send(events_after(run, id)).await.problem().0, code, "{id}");
@@ -185,7 +186,7 @@ async fn a_slow_reader_makes_the_turn_wait_then_is_dropped_and_comes_back() {
     let rest = body.collect().await.unwrap().to_bytes();
     let read = sse(&(first + std::str::from_utf8(&rest).unwrap()));
     let (last, read) = read.split_last().unwrap();
-    assert_eq!((last.event.as_str(), &last.data["code"]), ("error", &json!("slow_reader")));
+    assert_eq!((last.event.as_str(), &last.data["code"]), ("failure", &json!("slow_reader")));
     // It comes back, and misses nothing.
     let (run, _) = parts(&read[0]);
     let after = sse(rig.send(events_after(run, &read.last().unwrap().id)).await.text());

@@ -1,9 +1,9 @@
 //! Records of agents with their times, for lists of sessions.
 
 use futures_util::TryStreamExt as _;
+use strands_core::Agent;
 use strands_core::session::SessionError;
 use strands_core::testing::ScriptedModel;
-use strands_core::Agent;
 use strands_session::{SessionStore, StoreSessionManager, StoredAgent};
 
 use crate::support::backends;
@@ -45,7 +45,8 @@ async fn lists_the_wanted_sessions_with_their_times() {
         let renamed = store.stored_agent("a-2", "main").await.unwrap().unwrap();
         assert_eq!(renamed.record.state["title"], "x", "{name}");
         assert!(renamed.updated_at > later[1].updated_at, "{name}");
-        let is_plain = |time: &Option<String>| time.as_ref().is_some_and(|time| time.len() == 27 && time.ends_with('Z'));
+        let is_plain =
+            |time: &Option<String>| time.as_ref().is_some_and(|time| time.len() == 27 && time.ends_with('Z'));
         assert!(is_plain(&renamed.created_at) && is_plain(&renamed.updated_at), "{name}: {renamed:?}");
     }
 }
