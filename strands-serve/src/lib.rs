@@ -34,9 +34,17 @@ pub mod http;
 #[cfg_attr(docsrs, doc(cfg(feature = "lambda")))]
 pub mod lambda;
 mod run;
+#[cfg(feature = "http")]
+mod server;
 mod service;
 
 pub use run::{RunEvent, Turn};
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use server::tls;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use server::{Server, ServerEnd, ServerError, stop_signal};
 pub use service::{
     AgentService, AgentServiceBuilder, AgentTemplate, BusySession, Disconnect, Drained, ServiceLimits, SessionChoice,
     TurnError, TurnRequest,

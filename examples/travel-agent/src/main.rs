@@ -5,8 +5,7 @@ mod cli;
 use std::{error::Error, process::ExitCode, sync::Arc};
 
 use clap::Parser;
-use cli::{Args, Outcome, Terminal};
-use strands::Agent;
+use cli::{Args, Conversation, Outcome, Terminal};
 
 /// Exit code of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
@@ -28,8 +27,10 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let audit = args.audit()?;
     let (user, assumed) = args.identity.user(&store, &audit).await?;
     let mut terminal = Terminal::standard();
+    let agent = args.agent(Arc::clone(&store), audit).await?;
     if let Some(command) = &args.command {
-        return Ok(exit_code(command.run(&args, &user.identity, (store, audit), &mut terminal).await?));
+        let service = agent.service(args.session.store().await?).build();
+        return Ok(exit_code(command.run(&args, &user.identity, (&service, &store), &mut terminal).await?));
     }
     if assumed || args.prompt.is_none() {
         let hint = if assumed { " (choose another employee with --user)" } else { "" };
@@ -42,24 +43,19 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     if args.prompt.is_none() && args.is_offline() {
         terminal.note("Using rules instead of a language model; choose a model with --model")?;
     }
-    let open = async || -> Result<Agent, Box<dyn Error>> {
-        let mut builder = args.builder(user.clone(), Arc::clone(&store), audit.clone()).await?;
-        if let Some(session) = args.session.open(&user.identity).await? {
-            builder = builder.session_manager(session);
-        }
-        Ok(builder.build().await?)
+    let conversation = Conversation {
+        service: agent.service(args.session.store_of_conversation().await?).build(),
+        identity: user.identity,
+        session: args.session.choice(),
+        output: args.output(),
     };
-    let mut agent = open().await?;
     let outcome = match &args.prompt {
-        Some(prompt) => cli::reply(&mut agent, prompt, &mut terminal).await??,
+        Some(prompt) => conversation.reply(prompt, &mut terminal).await??,
         None => {
-            cli::chat(&mut agent, args.session.is_chosen().then_some(open)).await?;
+            cli::chat(&conversation).await?;
             Outcome::Completed
         }
     };
-    if args.metrics {
-        terminal.data(&format!("{:#}", agent.metrics().summary().to_json()))?;
-    }
     Ok(exit_code(outcome))
 }
 

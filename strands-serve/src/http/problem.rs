@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,11 +138,8 @@ pub(super) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }
 
-pub(super) async fn method_not_allowed(request: axum::extract::Request) -> Response {
-    let detail = format!("{} is not a method of this path", request.method());
-    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
-    if let Some(allow) = request.headers().get(ALLOW) {
-        response.headers_mut().insert(ALLOW, allow.clone());
-    }
-    response
+/// The router adds the header `Allow`.
+pub(super) async fn method_not_allowed(method: http::Method) -> Problem {
+    let detail = format!("{method} is not a method of this path");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

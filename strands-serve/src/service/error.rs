@@ -84,3 +84,9 @@ impl TurnError {
         matches!(self, Self::SessionBusy | Self::UserBusy | Self::Overloaded | Self::ShuttingDown | Self::SlowReader)
     }
 }
+
+impl From<AgentError> for TurnError {
+    fn from(error: AgentError) -> Self {
+        Self::agent(error)
+    }
+}

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use strands_core::{AgentBuilder, Prompt};
+use strands_core::{Agent, AgentBuilder, Prompt};
 use strands_identity::{Identity, SessionIds};
 use strands_session::{SessionStore, StoreSessionManager};
 use tokio_util::task::TaskTracker;
@@ -121,6 +121,17 @@ impl AgentService {
     pub fn cancel(&self, identity: &Identity, run_id: &str) -> Result<(), TurnError> {
         self.inner.runs.get(run_id, &self.user_key(identity))?.cancel();
         Ok(())
+    }
+
+    /// Builds the agent of a session without a turn, for its messages and interrupts.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TurnError`] if the session is unknown, or the agent can't be built.
+    pub async fn open(&self, identity: &Identity, session: impl Into<SessionChoice>) -> Result<Agent, TurnError> {
+        let session_id = self.session_id(identity, session.into())?;
+        let builder = self.agent_of(identity).await?;
+        builder.session_manager(self.session_manager(&session_id)?).build().await.map_err(TurnError::build)
     }
 
     /// Returns the number of running turns.

@@ -4,18 +4,18 @@ use std::{
     error::Error,
     io::{self, Write},
     pin::pin,
-    sync::Arc,
 };
 
 use clap::Subcommand;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use strands::{
-    Agent, InterruptResponse, Prompt,
-    identity::{ApprovalRequest, Approver, Audit, Identity},
+    InterruptResponse, Prompt,
+    identity::{ApprovalRequest, Identity},
+    serve::AgentService,
     session::SessionStore,
 };
-use travel_agent::{access::User, store::Store, trip::TripOrder};
+use travel_agent::{store::Store, trip::TripOrder};
 
 use super::{Args, Outcome, Terminal, turn};
 
@@ -45,14 +45,13 @@ impl ApprovalCommand {
         &self,
         args: &Args,
         approver: &Identity,
-        desk: (Arc<Store>, Audit),
+        (service, store): (&AgentService, &Store),
         terminal: &mut Terminal<O, E>,
     ) -> Result<Outcome, Box<dyn Error>> {
-        let sessions = args.session.store().await?;
-        let open = open_requests(&sessions, terminal).await?;
+        let open = open_requests(service.store(), terminal).await?;
         let response: (&str, &dyn Fn(&ApprovalRequest) -> InterruptResponse) = match self {
             Self::Approvals => {
-                list(&open, approver, &|request| costs(args, &desk.0, request), terminal)?;
+                list(&open, approver, &|request| costs(args, store, request), terminal)?;
                 return Ok(Outcome::Completed);
             }
             Self::Approve { id } => (id, &|request| request.approve()),
@@ -65,9 +64,11 @@ impl ApprovalCommand {
         let request = open.iter().find(|request| request.id() == id);
         let request =
             request.ok_or_else(|| format!("no booking `{id}` waits for an approval: see the list with `approvals`"))?;
-        let mut agent = agent_of(args, request, desk).await?;
-        let resumed = agent.prompt(Prompt::none()).resume([respond(request)]).inject(Approver::new(approver.clone()));
-        Ok(turn(resumed, terminal).await??)
+        let requester = request.requested_by.clone().ok_or("the request does not name the user who asked")?;
+        let session = request.session_id.clone().ok_or("the request has no session")?;
+        let resumed = service.turn(requester, session, Prompt::none());
+        let resumed = resumed.resume([respond(request)]).approver(approver.clone());
+        Ok(turn(resumed, args.output(), terminal).await??)
     }
 }
 
@@ -120,17 +121,4 @@ fn costs(args: &Args, store: &Store, request: &ApprovalRequest) -> String {
     let verdict = order.and_then(|order| store.check(&order.draft(), args.clock().today()).ok());
     let violations = verdict.map(|verdict| verdict.violations).unwrap_or_default();
     violations.into_iter().map(|violation| violation.reason).collect::<Vec<_>>().join("; ")
-}
-
-/// Builds the agent whose call waits, for the user who asked.
-async fn agent_of(
-    args: &Args,
-    request: &ApprovalRequest,
-    (store, audit): (Arc<Store>, Audit),
-) -> Result<Agent, Box<dyn Error>> {
-    let requester = request.requested_by.clone().ok_or("the request does not name the user who asked")?;
-    let user = User::identified(&store, requester)?;
-    let session = request.session_id.as_deref().ok_or("the request has no session")?;
-    let (manager, _) = args.session.manager(session).await?;
-    Ok(args.builder(user, store, audit).await?.session_manager(manager).build().await?)
 }

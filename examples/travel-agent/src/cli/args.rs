@@ -5,17 +5,14 @@ use std::{error::Error, path::PathBuf, sync::Arc};
 use clap::Parser;
 use jiff::civil::Date;
 use strands::{
-    AgentBuilder,
     identity::{Audit, JsonLinesAudit},
     models::{ModelIdError, from_id},
 };
-use travel_agent::{
-    access::User, agent::travel_agent, clock::Clock, error::TravelError, offline::offline_model, store::Store,
-};
+use travel_agent::{agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, store::Store};
 
 #[cfg(feature = "mcp")]
 use super::mcp::McpArgs;
-use super::{approvals::ApprovalCommand, identity::IdentityArgs, session::SessionArgs};
+use super::{Output, approvals::ApprovalCommand, identity::IdentityArgs, session::SessionArgs};
 
 /// AcmeCorp's travel agent: plans and books business trips within company policy.
 ///
@@ -55,9 +52,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) mcp: McpArgs,
 
-    /// Print the metrics summary as JSON at the end.
+    /// Print the metrics summary as JSON after each turn.
     #[arg(long)]
-    pub(crate) metrics: bool,
+    metrics: bool,
+
+    /// Print each event of a turn as a line of JSON, instead of the text.
+    #[arg(long)]
+    events: bool,
 }
 
 impl Args {
@@ -87,23 +88,23 @@ impl Args {
         self.model.as_deref().is_none_or(|id| id.is_empty() || id == "offline")
     }
 
-    /// Returns the builder of a user's agent, with the model and the tools that the options choose.
-    pub(crate) async fn builder(
-        &self,
-        user: User,
-        store: Arc<Store>,
-        audit: Audit,
-    ) -> Result<AgentBuilder, Box<dyn Error>> {
+    /// Returns the form of the output.
+    pub(crate) fn output(&self) -> Output {
+        Output { events: self.events, metrics: self.metrics, is_stored: self.session.is_chosen() }
+    }
+
+    /// Returns the agent, with the model and the tools that the options choose.
+    pub(crate) async fn agent(&self, store: Arc<Store>, audit: Audit) -> Result<TravelAgent, Box<dyn Error>> {
         let clock = self.clock();
-        let builder = match self.model.as_deref() {
+        let agent = match self.model.as_deref() {
             Some(id) if !self.is_offline() => {
-                travel_agent(from_id(id).await.map_err(explained)?, user, store, clock, audit)?
+                TravelAgent::new(from_id(id).await.map_err(explained)?, store, clock, audit)?
             }
-            _ => travel_agent(offline_model(), user, store, clock, audit)?,
+            _ => TravelAgent::new(offline_model(), store, clock, audit)?,
         };
         #[cfg(feature = "mcp")]
-        let builder = builder.tool_providers(self.mcp.clients()?);
-        Ok(builder)
+        let agent = agent.tool_providers(self.mcp.clients()?);
+        Ok(agent)
     }
 }
 

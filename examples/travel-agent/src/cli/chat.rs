@@ -6,15 +6,11 @@ use rustyline::{
     Cmd, ConditionalEventHandler, DefaultEditor, Event, EventContext, EventHandler, KeyEvent, Movement, RepeatCount,
     error::ReadlineError,
 };
-use strands::Agent;
 
-use super::{Terminal, args::data_file, reply, with_causes};
+use super::{Conversation, Terminal, args::data_file, with_causes};
 
-/// Chats until the user leaves. `reopen` opens the stored conversation again, in which an approver may have responded.
-pub(crate) async fn chat(
-    agent: &mut Agent,
-    reopen: Option<impl AsyncFn() -> Result<Agent, Box<dyn Error>>>,
-) -> Result<(), Box<dyn Error>> {
+/// Chats until the user leaves.
+pub(crate) async fn chat(conversation: &Conversation) -> Result<(), Box<dyn Error>> {
     let mut editor = DefaultEditor::new()?;
     editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrLeave)));
     let history = data_file("history.txt");
@@ -37,12 +33,7 @@ pub(crate) async fn chat(
             _ => {}
         }
         editor.add_history_entry(prompt)?;
-        if let Some(reopen) = &reopen
-            && !agent.interrupts().is_empty()
-        {
-            *agent = reopen().await?;
-        }
-        if let Err(error) = reply(agent, prompt, &mut terminal).await? {
+        if let Err(error) = conversation.reply(prompt, &mut terminal).await? {
             terminal.note(&with_causes(&error))?;
         }
     }

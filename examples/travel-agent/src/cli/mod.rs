@@ -3,6 +3,7 @@
 mod approvals;
 mod args;
 mod chat;
+mod conversation;
 mod identity;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -12,5 +13,6 @@ mod turn;
 
 pub(crate) use args::Args;
 pub(crate) use chat::chat;
+pub(crate) use conversation::Conversation;
 pub(crate) use terminal::Terminal;
-pub(crate) use turn::{Outcome, reply, turn, with_causes};
+pub(crate) use turn::{Outcome, Output, turn, with_causes};

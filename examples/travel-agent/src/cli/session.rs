@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use strands::{
-    identity::{Identity, session_id_for},
-    session::{FileSessionManager, SessionError, SessionManager, SessionStore},
+    serve::SessionChoice,
+    session::{FileSessionManager, SessionError, SessionStore, object_store::memory::InMemory},
 };
 
 use super::args::data_file;
@@ -42,39 +42,32 @@ impl SessionArgs {
         self.session.is_some()
     }
 
-    /// Returns the session manager of a user's session, if one was requested.
-    pub(crate) async fn open(&self, user: &Identity) -> Result<Option<Arc<dyn SessionManager>>, SessionError> {
-        match &self.session {
-            // No two users share a session: the part before the full stop is different for each user, and has none itself.
-            Some(name) => Ok(Some(self.manager(&format!("{}.{name}", session_id_for(user))).await?.0)),
-            None => Ok(None),
-        }
+    /// Returns the user's session.
+    pub(crate) fn choice(&self) -> SessionChoice {
+        self.session.clone().map_or(SessionChoice::Default, SessionChoice::Named)
     }
 
-    /// Returns the manager of a session, and the store of all sessions.
-    pub(crate) async fn manager(&self, id: &str) -> Result<(Arc<dyn SessionManager>, SessionStore), SessionError> {
-        #[cfg(feature = "s3")]
-        if let Some(bucket) = &self.s3_bucket {
-            let mut builder = strands::session::S3SessionManager::builder(id, bucket).prefix(&self.s3_prefix);
-            if let Some(endpoint) = &self.s3_endpoint {
-                builder = builder.endpoint(endpoint);
-            }
-            let manager = builder.build().await?;
-            let store = manager.store().clone();
-            return Ok((Arc::new(manager), store));
-        }
-        let mut builder = FileSessionManager::builder(id);
-        if let Some(dir) = self.session_dir.clone().or_else(|| data_file("sessions")) {
-            builder = builder.dir(dir);
-        }
-        let manager = builder.build().await?;
-        let store = manager.store().clone();
-        Ok((Arc::new(manager), store))
+    /// Returns the store of the conversation: in memory, unless it has a name.
+    pub(crate) async fn store_of_conversation(&self) -> Result<SessionStore, SessionError> {
+        if self.is_chosen() { self.store().await } else { SessionStore::objects(Arc::new(InMemory::new()), "") }
     }
 
     /// Returns the store of all sessions.
     pub(crate) async fn store(&self) -> Result<SessionStore, SessionError> {
-        // A manager does not write before its first message.
-        Ok(self.manager("approvals").await?.1)
+        // A manager gives access to its store, and does not write before its first message.
+        const ANY: &str = "any";
+        #[cfg(feature = "s3")]
+        if let Some(bucket) = &self.s3_bucket {
+            let mut builder = strands::session::S3SessionManager::builder(ANY, bucket).prefix(&self.s3_prefix);
+            if let Some(endpoint) = &self.s3_endpoint {
+                builder = builder.endpoint(endpoint);
+            }
+            return Ok(builder.build().await?.store().clone());
+        }
+        let mut builder = FileSessionManager::builder(ANY);
+        if let Some(dir) = self.session_dir.clone().or_else(|| data_file("sessions")) {
+            builder = builder.dir(dir);
+        }
+        Ok(builder.build().await?.store().clone())
     }
 }

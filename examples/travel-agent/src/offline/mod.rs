@@ -89,7 +89,7 @@ mod tests {
 
     use crate::{
         access::{Role, User},
-        agent::travel_agent,
+        agent::TravelAgent,
         clock::Clock,
         store::Store,
     };
@@ -100,7 +100,8 @@ mod tests {
     async fn knows_all_tools_of_the_agent() {
         let store = Arc::new(Store::in_memory().unwrap());
         let ana = User::employee(&store, "ana", Role::Traveler).unwrap();
-        let builder = travel_agent(offline_model(), ana, store, Clock::System, Audit::default()).unwrap();
+        let agent = TravelAgent::new(offline_model(), store, Clock::System, Audit::default()).unwrap();
+        let builder = agent.for_user(ana);
         let agent = builder.build().await.unwrap();
         let names: Vec<_> = agent.tools().iter().map(|tool| tool.spec().name.clone()).collect();
         assert_eq!(names, OWN_TOOLS);

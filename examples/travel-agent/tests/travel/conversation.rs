@@ -11,7 +11,7 @@ use strands::{
 };
 use travel_agent::{
     access::{Role, User},
-    agent::travel_agent,
+    agent::TravelAgent,
     clock::Clock,
     offline::offline_model,
     store::Store,
@@ -34,7 +34,8 @@ impl Desk {
 
     async fn in_role(user: &'static str, role: Role, store: Arc<Store>) -> Self {
         let employee = User::employee(&store, user, role).unwrap();
-        let builder = travel_agent(offline_model(), employee, Arc::clone(&store), SUNDAY, Audit::default()).unwrap();
+        let agent = TravelAgent::new(offline_model(), Arc::clone(&store), SUNDAY, Audit::default()).unwrap();
+        let builder = agent.for_user(employee);
         Self { agent: builder.build().await.unwrap(), store, user }
     }
 
@@ -220,7 +221,8 @@ async fn call_results(
 ) -> Vec<Result<(), String>> {
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
     let ana = User::employee(store, "ana", Role::Traveler).unwrap();
-    let builder = travel_agent(model, ana, Arc::clone(store), SUNDAY, Audit::default()).unwrap();
+    let agent = TravelAgent::new(model, Arc::clone(store), SUNDAY, Audit::default()).unwrap();
+    let builder = agent.for_user(ana);
     let mut agent = builder.build().await.unwrap();
     agent.prompt("Do as you like.").await.unwrap();
     let results = agent.messages().iter().flat_map(|message| message.tool_results());
