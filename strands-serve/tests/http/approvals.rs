@@ -81,8 +81,7 @@ async fn an_approver_sees_the_call_and_nothing_else() {
     let [approval] = listed.as_slice() else { panic!("{listed:?}") };
     let mut fields: Vec<&str> = approval.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    let expected =
-        ["approval_id", "input", "may_approve", "reason", "requested_at", "requested_by", "run_id", "tool"];
+    let expected = ["approval_id", "input", "may_approve", "reason", "requested_at", "requested_by", "run_id", "tool"];
     assert_eq!(fields, expected);
     assert_eq!(approval["run_id"], run);
     assert_eq!((&approval["tool"], &approval["input"]), (&json!("whoami"), &json!({"n": 1})));
@@ -238,10 +237,8 @@ async fn of_two_answers_at_once_one_counts() {
     let approval = approvals(&rig, manager).await.remove(0);
     let other = restarted(&rig, approving());
     let zoe = |it: Outgoing| it.user("zoe").header("x-roles", "manager");
-    let (one, two) = tokio::join!(
-        rig.send(manager(answer(&approval, true))),
-        other.send(zoe(answer(&approval, false))),
-    );
+    let (one, two) =
+        tokio::join!(rig.send(manager(answer(&approval, true))), other.send(zoe(answer(&approval, false))),);
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses[0], 202, "{one:?} {two:?}");

@@ -60,7 +60,8 @@ async fn references_resolve() {
     }
     let document = document().await;
     check(&document, &document);
-    for schema in ["AgentEvent", "Message", "PromptBody", "PromptResponse", "Problem", "SessionTranscript", "Approval"] {
+    for schema in ["AgentEvent", "Message", "PromptBody", "PromptResponse", "Problem", "SessionTranscript", "Approval"]
+    {
         assert!(!document["components"]["schemas"][schema].is_null(), "{schema}");
     }
 }

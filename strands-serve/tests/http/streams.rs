@@ -97,7 +97,8 @@ async fn runs_of_others_do_not_exist() {
         let reply = rig.send(request(method, path).user("bob")).await;
         assert_eq!(reply.problem(), (404, "unknown_run".into()), "{method}");
     }
-    let stolen = post("/prompt/stream", json!({"prompt": "x"})).user("bob").header("last-event-id", events[0].id.clone());
+    let stolen =
+        post("/prompt/stream", json!({"prompt": "x"})).user("bob").header("last-event-id", events[0].id.clone());
     assert_eq!(rig.send(stolen).await.problem(), (404, "unknown_run".into()));
     for (id, code) in [("nonsense", 400), ("a:b", 400), (":", 400), ("a:-1", 400), ("a:99999999999999999999999", 400)] {
         assert_eq!(rig.send(events_after(run, id)).await.problem().0, code, "{id}");

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use strands_core::message::ToolResultContent;
 use strands_core::models::{ErrorDetails, ModelError, ModelRequest};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, AgentBuilder, TraceContext, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{Agent, AgentBuilder, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, TraceContext};
 use strands_identity::Identity;
 use strands_serve::http::{Authenticate, AuthenticationError, HttpHost};
 use strands_serve::{AgentService, AgentTemplate, ServiceLimits};
@@ -93,7 +93,9 @@ fn respond(request: &ModelRequest<'_>) -> ScriptedTurn {
     }
     let text = newest.text();
     match text.split_once(' ') {
-        Some(("call", names)) => ScriptedTurn::tool_uses(names.split(' ').map(|name| (name.to_owned(), json!({"n": 1})))),
+        Some(("call", names)) => {
+            ScriptedTurn::tool_uses(names.split(' ').map(|name| (name.to_owned(), json!({"n": 1}))))
+        }
         _ if text == "fail" => {
             let details = ErrorDetails::new().with_code("internals").boxed();
             ScriptedTurn::error(ModelError::InvalidRequest { details })
