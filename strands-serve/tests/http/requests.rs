@@ -1,4 +1,4 @@
-//! What all routes share: identities, problems, request ids, CORS and compression.
+//! All routes: identities, problems, request ids, CORS and compression.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

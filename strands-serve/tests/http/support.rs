@@ -72,7 +72,7 @@ impl Tool for FnTool {
     }
 }
 
-/// Responds to the newest message: the prompt `call NAME` calls a tool with `{"n": 1}`, `fail` fails, `stall` streams without an
+/// Responds to the last line of the newest message: the prompt `call NAME` calls a tool with `{"n": 1}`, `fail` fails, `stall` streams without an
 /// end, `panic` panics; results of tools and other prompts are repeated.
 pub(crate) fn model() -> ScriptedModel {
     ScriptedModel::from_fn(respond)
@@ -92,6 +92,7 @@ fn respond(request: &ModelRequest<'_>) -> ScriptedTurn {
         return ScriptedTurn::text(results.join("; "));
     }
     let text = newest.text();
+    let text = text.lines().last().unwrap_or_default();
     match text.split_once(' ') {
         Some(("call", names)) => {
             ScriptedTurn::tool_uses(names.split(' ').map(|name| (name.to_owned(), json!({"n": 1}))))
