@@ -10,4 +10,5 @@ mod logs;
 mod metrics;
 mod requests;
 mod rig;
+mod tls;
 mod trees;

@@ -6,7 +6,7 @@
 //! | `POST /prompt/stream` | the same prompt; server-sent events, each with the JSON of an [`AgentEvent`](strands_core::AgentEvent) |
 //! | `GET /runs/{id}/events` | the events of a run after `Last-Event-ID` |
 //! | `DELETE /runs/{id}` | cancels a run |
-//! | `POST /runs/{id}/answers` | answers to the interrupts of a run, which goes on |
+//! | `POST /runs/{id}/answers` | replies to the interrupts of a run, which goes on |
 //! | `GET /approvals` | the requests that the user may respond to |
 //! | `GET /sessions?q=&limit=` | the user's sessions, newest first |
 //! | `GET`, `PATCH`, `DELETE /sessions/{id}` | a whole session; `{"title"}` to change its title; deletes it |

@@ -109,6 +109,8 @@ struct State {
 struct Position {
     /// Size of the events that it has not read yet.
     lag: usize,
+    /// Number of the next event that it takes. `u64::MAX` if it takes none: it waits for the end.
+    next: u64,
 }
 
 impl Run {
@@ -210,7 +212,9 @@ impl Run {
         let event = RunEvent::new(self.state().buffer.next(), event);
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
-        let size = buffer.push(event);
+        // Bounded by the size by which a reader may lag, and one event.
+        let unread = readers.values().map(|position| position.next).min().unwrap_or(u64::MAX);
+        let size = buffer.push(event, unread);
         readers.values_mut().for_each(|position| position.lag += size);
         drop(state);
         self.announce();
