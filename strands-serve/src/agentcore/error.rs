@@ -14,7 +14,6 @@ use crate::run::RunEvent;
 
 /// An error of an invocation.
 pub(super) struct InvocationError {
-    // In a box, since it is large for an error.
     problem: Box<Problem>,
     details: Option<String>,
 }
