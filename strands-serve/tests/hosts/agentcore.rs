@@ -141,7 +141,7 @@ type Seen = Arc<Mutex<Vec<String>>>;
 
 /// Notes what the platform has sent along.
 #[tool(crate = strands_core)]
-async fn look(
+fn look(
     seen: &Seen,
     context: &AgentCoreContext,
     headers: &ForwardedHeaders,
@@ -229,7 +229,7 @@ fn headers_are_forwarded_by_the_rules_of_the_platform() {
 async fn an_interrupt_is_answered_by_a_prompt_with_its_response() {
     /// Books a trip.
     #[tool(crate = strands_core, approval)]
-    async fn book() -> &'static str {
+    fn book() -> &'static str {
         "booked"
     }
     let model = ScriptedModel::from_fn(|request| {
