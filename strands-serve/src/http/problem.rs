@@ -88,6 +88,7 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
         TurnError::InvalidTitle => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_title"),
         TurnError::Unfinished => (StatusCode::CONFLICT, "unfinished"),
         TurnError::UnknownRun => (StatusCode::NOT_FOUND, "unknown_run"),
+        TurnError::NotTheLastRun => (StatusCode::CONFLICT, "not_the_last_run"),
         TurnError::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
         TurnError::UserBusy => (StatusCode::TOO_MANY_REQUESTS, "user_busy"),
         TurnError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
@@ -116,7 +117,7 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
     }
 }
 
-/// Returns the status and the code of a refused answer.
+/// Returns the status and the code of a refused reply.
 fn approval_kind(error: &ApprovalError) -> (StatusCode, &'static str) {
     match error {
         ApprovalError::NoApprover { .. } | ApprovalError::NotAllowed { .. } => (StatusCode::FORBIDDEN, "not_allowed"),
@@ -125,14 +126,14 @@ fn approval_kind(error: &ApprovalError) -> (StatusCode, &'static str) {
         }
         ApprovalError::Expired { .. } => (StatusCode::GONE, "expired"),
         ApprovalError::OtherCall { .. } => (StatusCode::CONFLICT, "other_call"),
-        ApprovalError::Repeated { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "repeated_answer"),
+        ApprovalError::Repeated { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "repeated_reply"),
         ApprovalError::InvalidResponse { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_response"),
         ApprovalError::TrustNotAllowed { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "trust_not_allowed"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }
 
-/// Returns the detail of a refused answer. Roles and users are left out.
+/// Returns the detail of a refused reply. Roles and users are left out.
 fn approval_detail(error: &AgentError) -> Option<&'static str> {
     Some(match ApprovalError::of(error)? {
         ApprovalError::NoApprover { .. } | ApprovalError::NotAllowed { .. } => "you may not respond to this request",
@@ -140,10 +141,10 @@ fn approval_detail(error: &AgentError) -> Option<&'static str> {
             "another than the requester must approve the call"
         }
         ApprovalError::Expired { .. } => "the request has expired; deny it, and let the agent request it again",
-        ApprovalError::OtherCall { .. } => "the answer is for another call; read the request again",
-        ApprovalError::Repeated { .. } => "two answers to one request; send one",
+        ApprovalError::OtherCall { .. } => "the reply is for another call; read the request again",
+        ApprovalError::Repeated { .. } => "two replies to one request; send one",
         ApprovalError::InvalidResponse { .. } => "the response neither approves nor denies",
-        ApprovalError::TrustNotAllowed { .. } => "the answer grants trust in the tool for longer than allowed",
+        ApprovalError::TrustNotAllowed { .. } => "the reply grants trust in the tool for longer than allowed",
         _ => return None,
     })
 }
@@ -173,16 +174,18 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // For interfaces with another shape of errors.
+        response.extensions_mut().insert(self);
         response
     }
 }
 
-pub(super) async fn not_found() -> Problem {
+pub(crate) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }
 
 /// The header `Allow` is added by the router.
-pub(super) async fn method_not_allowed(method: Method) -> Problem {
+pub(crate) async fn method_not_allowed(method: Method) -> Problem {
     let detail = format!("{method} is not a method of this path");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

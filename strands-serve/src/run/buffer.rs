@@ -10,7 +10,7 @@ use super::RunEvent;
 /// Memory of an event besides its JSON, counted for each.
 const OVERHEAD: usize = 128;
 
-/// The newest events of a run, up to a size. The newest event is always retained.
+/// The newest events of a run, up to a size, and those that readers have not read yet. The newest event is always retained.
 pub(super) struct Buffer {
     events: VecDeque<Arc<RunEvent>>,
     bytes: usize,
@@ -33,18 +33,23 @@ impl Buffer {
         Self { events: VecDeque::new(), bytes: 0, max_bytes, first, next: first }
     }
 
-    /// Appends an event, and returns its size.
-    pub(super) fn push(&mut self, event: RunEvent) -> usize {
+    /// Appends an event, and returns its size. Events from the number `unread` on are retained.
+    pub(super) fn push(&mut self, event: RunEvent, unread: u64) -> usize {
         let size = size_of(&event.json);
         self.events.push_back(Arc::new(event));
         self.next += 1;
         self.bytes += size;
-        while self.bytes > self.max_bytes && self.events.len() > 1 {
+        while self.bytes > self.max_bytes && self.events.len() > 1 && self.oldest() < unread {
             if let Some(oldest) = self.events.pop_front() {
                 self.bytes -= size_of(&oldest.json);
             }
         }
         size
+    }
+
+    /// Returns the number of the oldest event that is retained.
+    pub(super) fn oldest(&self) -> u64 {
+        self.next - self.events.len() as u64
     }
 
     /// Returns the number of the first event of the run.
@@ -67,8 +72,7 @@ impl Buffer {
 
     /// Returns the events from a number on, until they exceed a size.
     pub(super) fn from(&self, number: u64, max_bytes: usize) -> Events {
-        let oldest = self.next - self.events.len() as u64;
-        let Some(skipped) = number.checked_sub(oldest) else { return Events::Gone };
+        let Some(skipped) = number.checked_sub(self.oldest()) else { return Events::Gone };
         let mut bytes = 0;
         let start = usize::try_from(skipped).unwrap_or(usize::MAX);
         let events = self.events.iter().skip(start).take_while(|event| {
@@ -81,8 +85,7 @@ impl Buffer {
 
     /// Returns the size of the events from a number on.
     pub(super) fn bytes_from(&self, number: u64) -> usize {
-        let oldest = self.next - self.events.len() as u64;
-        let start = usize::try_from(number.saturating_sub(oldest)).unwrap_or(usize::MAX);
+        let start = usize::try_from(number.saturating_sub(self.oldest())).unwrap_or(usize::MAX);
         self.events.iter().skip(start).map(|event| size_of(&event.json)).sum()
     }
 }

@@ -109,6 +109,8 @@ struct State {
 struct Position {
     /// Size of the events that it has not read yet.
     lag: usize,
+    /// Number of the next event that it takes. `u64::MAX` if it takes none: it waits for the end.
+    next: u64,
 }
 
 impl Run {
@@ -159,19 +161,15 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the events of an invocation into the buffer, until its end.
+    /// Reads the events of an invocation into the buffer, until its result, which [`Ending`] adds: a client that reads it may send
+    /// the next prompt at once.
     pub(crate) async fn record(&self, events: AgentStream<'_>) -> Outcome {
         let recorded = async {
             let mut events = pin!(events);
             while let Some(event) = events.next().await {
-                let event = event.map_err(TurnError::agent)?;
-                let response = match &event {
-                    AgentEvent::Result { response } => Some(Arc::new((**response).clone())),
-                    _ => None,
-                };
-                self.push(event);
-                if let Some(response) = response {
-                    return Ok(response);
+                match event.map_err(TurnError::agent)? {
+                    AgentEvent::Result { response } => return Ok(Arc::from(response)),
+                    event => self.push(event),
                 }
                 self.wait_for_readers().await;
             }
@@ -210,7 +208,9 @@ impl Run {
         let event = RunEvent::new(self.state().buffer.next(), event);
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
-        let size = buffer.push(event);
+        // Bounded by the size by which a reader may lag, and one event.
+        let unread = readers.values().map(|position| position.next).min().unwrap_or(u64::MAX);
+        let size = buffer.push(event, unread);
         readers.values_mut().for_each(|position| position.lag += size);
         drop(state);
         self.announce();

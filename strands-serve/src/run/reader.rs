@@ -46,7 +46,10 @@ impl Turn {
                 .map_or(first, |after| after.saturating_add(1).clamp(first, state.buffer.next()));
             let id = state.next_reader;
             state.next_reader += 1;
-            state.readers.insert(id, Position { lag: state.buffer.bytes_from(next) });
+            // It waits for the end if it comes too late for the next event.
+            let is_late = next < state.buffer.oldest();
+            let lag = if is_late { 0 } else { state.buffer.bytes_from(next) };
+            state.readers.insert(id, Position { lag, next: if is_late { u64::MAX } else { next } });
             (id, next)
         });
         Self { run, id, next, taken: VecDeque::new(), changes, has_ended: false }
@@ -103,6 +106,7 @@ impl Turn {
     }
 
     /// Returns the next events as far as they are there, without waiting.
+    #[cfg(feature = "http")]
     pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
         if self.taken.is_empty() && !self.has_ended {
             let _ = self.take();
@@ -119,6 +123,7 @@ impl Turn {
         match (buffer.from(self.next, BATCH_BYTES), outcome) {
             (Events::These(events), _) if !events.is_empty() => {
                 self.next += events.len() as u64;
+                position.next = self.next;
                 self.taken.extend(events);
                 Step::Taken
             }
@@ -176,7 +181,7 @@ impl Turn {
                     return outcome.clone();
                 }
                 if let Some(position) = state.readers.get_mut(&self.id) {
-                    position.lag = 0;
+                    (position.lag, position.next) = (0, u64::MAX);
                 }
             }
             self.run.read.notify_one();

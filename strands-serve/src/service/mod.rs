@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use admission::Admission;
-pub use approvals::{Answer, Answered, PendingApproval};
+pub use approvals::{PendingApproval, Replied, Reply};
 pub use builder::AgentServiceBuilder;
 pub use error::TurnError;
 pub use limits::{BusySession, Disconnect, ServiceLimits};
@@ -166,7 +166,7 @@ impl AgentService {
         &self.inner.limits
     }
 
-    #[cfg(feature = "otel")]
+    #[cfg(all(feature = "http", feature = "otel"))]
     pub(crate) fn telemetry(&self) -> Option<&strands_otel::AgentTelemetry> {
         self.inner.telemetry.as_ref()
     }

@@ -1,4 +1,4 @@
-//! Approvals over HTTP: who sees what, whose identity the resumed agent has, and answers that come late, twice or from others.
+//! Approvals over HTTP: who sees what, whose identity the resumed agent has, and replies that come late, twice or from others.
 
 use std::time::Duration;
 
@@ -81,8 +81,7 @@ async fn an_approver_sees_the_call_and_nothing_else() {
     let [approval] = listed.as_slice() else { panic!("{listed:?}") };
     let mut fields: Vec<&str> = approval.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    let expected =
-        ["approval_id", "input", "may_approve", "reason", "requested_at", "requested_by", "run_id", "tool"];
+    let expected = ["approval_id", "input", "may_approve", "reason", "requested_at", "requested_by", "run_id", "tool"];
     assert_eq!(fields, expected);
     assert_eq!(approval["run_id"], run);
     assert_eq!((&approval["tool"], &approval["input"]), (&json!("whoami"), &json!({"n": 1})));
@@ -96,7 +95,7 @@ async fn an_approver_sees_the_call_and_nothing_else() {
     let own = approvals(&rig, alice).await;
     assert_eq!(own[0]["session_id"], "session_for_user_alice");
     assert_eq!((&own[0]["approval_id"], &own[0]["may_approve"]), (&approval["approval_id"], &json!(false)));
-    // Nobody else does.
+    // Others do not.
     for (user, roles) in [("bob", "traveler"), ("eve", "Manager"), ("eve", "managers")] {
         assert_eq!(approvals(&rig, |it| it.user(user).header("x-roles", roles)).await, Vec::<Value>::new());
     }
@@ -147,7 +146,7 @@ async fn a_requester_may_deny_and_not_approve() {
     let rig = rig_with(approving());
     requested(&rig, "whoami").await;
     let approval = approvals(&rig, alice).await.remove(0);
-    // A role of one's own does not help, since it must be another.
+    // A role does not help, since it must be another user.
     assert_eq!(rig.send(alice(answer(&approval, true))).await.problem(), (403, "not_allowed".into()));
     let promoted = answer(&approval, true).user("alice").header("x-roles", "manager");
     assert_eq!(rig.send(promoted).await.problem(), (403, "own_request".into()));
@@ -199,7 +198,7 @@ async fn a_request_that_names_no_role_is_its_owners_alone() {
 }
 
 #[tokio::test]
-async fn late_repeated_and_unknown_answers_are_refused() {
+async fn late_repeated_and_unknown_replies_are_refused() {
     let rig = rig_with(approving());
     requested(&rig, "whoami").await;
     let approval = approvals(&rig, manager).await.remove(0);
@@ -217,7 +216,7 @@ async fn late_repeated_and_unknown_answers_are_refused() {
         ("other-run", json!([decision(&id)]), (404, "unknown_approval")),
         (run.as_str(), json!([decision(&id), decision(&json!("000000000000"))]), (404, "unknown_approval")),
         (run.as_str(), json!([{"interrupt_id": "x", "response": 1}]), (404, "unknown_approval")),
-        (run.as_str(), json!([decision(&id), decision(&id)]), (422, "repeated_answer")),
+        (run.as_str(), json!([decision(&id), decision(&id)]), (422, "repeated_reply")),
         (run.as_str(), json!([{"approval_id": id, "approve": true, "trust": "session"}]), (422, "trust_not_allowed")),
     ] {
         let reply = send(run, answers.clone()).await;
@@ -232,16 +231,14 @@ async fn late_repeated_and_unknown_answers_are_refused() {
 }
 
 #[tokio::test]
-async fn of_two_answers_at_once_one_counts() {
+async fn of_two_replies_at_once_one_counts() {
     let rig = rig_with(approving());
     requested(&rig, "whoami").await;
     let approval = approvals(&rig, manager).await.remove(0);
     let other = restarted(&rig, approving());
     let zoe = |it: Outgoing| it.user("zoe").header("x-roles", "manager");
-    let (one, two) = tokio::join!(
-        rig.send(manager(answer(&approval, true))),
-        other.send(zoe(answer(&approval, false))),
-    );
+    let (one, two) =
+        tokio::join!(rig.send(manager(answer(&approval, true))), other.send(zoe(answer(&approval, false))),);
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses[0], 202, "{one:?} {two:?}");
@@ -274,7 +271,7 @@ async fn expired_requests_are_gone() {
 }
 
 #[tokio::test]
-async fn a_run_waits_for_all_answers() {
+async fn a_run_waits_for_all_replies() {
     let rig = rig_with(approving());
     requested(&rig, "whoami approver").await;
     let listed = approvals(&rig, manager).await;
@@ -317,18 +314,19 @@ async fn interrupts_of_tools_are_answered_by_their_owner_alone() {
     assert_eq!(response.ok()["text"], "asked: {\"seat\":7}");
 }
 
-#[tokio::test]
-async fn a_manager_who_disconnects_stops_nothing() {
-    let rig = rig_with(approving());
-    requested(&rig, "wait whoami").await;
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_after_its_approver_has_left() {
+    let rig = rig_with(ApprovalHook::builder().tools(["wait"]).by_role("manager"));
+    requested(&rig, "wait").await;
     let approval = approvals(&rig, manager).await.remove(0);
-    let reply = {
-        rig.gate.open();
-        rig.send(manager(answer(&approval, true))).await
-    };
-    assert_eq!(reply.status, 202);
+    assert_eq!(rig.send(manager(answer(&approval, true))).await.status, 202);
+    rig.gate.arrived().await;
+    // Longer than a turn without a reader may run otherwise.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(rig.service.running_turns(), 1);
+    rig.gate.open();
     settled(&rig).await;
-    assert!(last_text(&rig).await.contains("alice traveler none"));
+    assert_eq!(last_text(&rig).await, "waited");
 }
 
 #[tokio::test]
@@ -379,7 +377,7 @@ async fn a_forged_request_gives_no_identity() {
     let gate = Gate::new();
     let rig = Rig::new(with_hook(&gate, Forging), memory(), ServiceLimits::new(), gate);
     requested(&rig, "whoami").await;
-    // It reads as a request, and nobody but the owner of the session gets to see it.
+    // It reads as a request, and only the owner of the session gets to see it.
     let own = rig.service.approvals(&Identity::new("alice"), 10).await.unwrap();
     let request: &ApprovalRequest = &own[0].request;
     assert!(!request.is_bound());

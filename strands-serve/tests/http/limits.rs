@@ -95,7 +95,10 @@ async fn a_user_has_a_limited_number_of_turns() {
     one.await.unwrap().ok();
     // All permits are back, also after refusals and failures.
     for _ in 0..5 {
-        assert_eq!(rig.send(post("/prompt", json!({"prompt": "fail", "new_session": true})).user("bob")).await.status, 502);
+        assert_eq!(
+            rig.send(post("/prompt", json!({"prompt": "fail", "new_session": true})).user("bob")).await.status,
+            502
+        );
         let other = post("/prompt", json!({"prompt": "hi", "session_id": "session_for_user_carol"})).user("bob");
         assert_eq!(rig.send(other).await.status, 404);
     }

@@ -47,7 +47,7 @@ async fn accepts_texts_and_content_blocks() {
         assert_eq!(response["text"], "hi", "{body}");
     }
     let session = rig.send(crate::support::get("/sessions/session_for_user_alice").user("alice")).await.ok();
-    let has_image = |message: &Value| message["content"][1]["image"]["source"]["bytes"] == "iVBORw0KGgo=";
+    let has_image = |message: &Value| message["content"][1]["image"]["source"]["bytes"]["data"] == "iVBORw0KGgo=";
     assert!(session["messages"].as_array().unwrap().iter().any(has_image));
 }
 

@@ -1,4 +1,4 @@
-//! What all routes share: identities, problems, request ids, CORS and compression.
+//! All routes: identities, problems, request ids, CORS and compression.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -126,7 +126,8 @@ async fn other_origins_are_allowed_by_configuration() {
 
     let host = HttpHost::new(rig.service.clone(), ByHeaders);
     let router = host.allow_origins([HeaderValue::from_static("https://chat.example.com")]).into_router();
-    let send = async |call: crate::support::Outgoing| Reply::of(router.clone().oneshot(call.build()).await.unwrap()).await;
+    let send =
+        async |call: crate::support::Outgoing| Reply::of(router.clone().oneshot(call.build()).await.unwrap()).await;
     let allowed = send(preflight()).await;
     assert_eq!(allowed.status, 200);
     assert_eq!(allowed.header("access-control-allow-origin"), "https://chat.example.com");

@@ -107,7 +107,10 @@ async fn prompts_without_events_are_found_too() {
     let rig = rig();
     let response = rig.prompt("alice", "hello").await.ok();
     let run = text(&response, "run_id");
-    assert_eq!(sse(events(&rig, "alice", run, None, None).await.text())[0].data["response"]["message"], response["message"]);
+    assert_eq!(
+        sse(events(&rig, "alice", run, None, None).await.text())[0].data["response"]["message"],
+        response["message"]
+    );
 }
 
 proptest! {

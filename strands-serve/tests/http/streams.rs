@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use strands_serve::{Disconnect, ServiceLimits};
 
-use crate::support::{Outgoing, Rig, Sse, get, limited, post, read_until, request, rig, sse, types};
+use crate::support::{Outgoing, Reply, Rig, Sse, get, limited, post, read_until, request, rig, sse, types};
 
 fn stream(text: &str) -> Outgoing {
     post("/prompt/stream", json!({"prompt": text})).user("alice")
@@ -50,7 +50,7 @@ async fn failures_after_the_start_are_events() {
     for text in ["fail", "panic"] {
         let events = sse(rig.send(stream(text)).await.text());
         let last = events.last().unwrap();
-        assert_eq!((last.event.as_str(), last.id.as_str()), ("error", ""));
+        assert_eq!((last.event.as_str(), last.id.as_str()), ("failure", ""));
         assert!(!last.data.to_string().contains("internals"));
         let expected = if text == "fail" { "model_failed" } else { "internal" };
         assert_eq!(last.data["code"], expected);
@@ -97,7 +97,8 @@ async fn runs_of_others_do_not_exist() {
         let reply = rig.send(request(method, path).user("bob")).await;
         assert_eq!(reply.problem(), (404, "unknown_run".into()), "{method}");
     }
-    let stolen = post("/prompt/stream", json!({"prompt": "x"})).user("bob").header("last-event-id", events[0].id.clone());
+    let stolen =
+        post("/prompt/stream", json!({"prompt": "x"})).user("bob").header("last-event-id", events[0].id.clone());
     assert_eq!(rig.send(stolen).await.problem(), (404, "unknown_run".into()));
     for (id, code) in [("nonsense", 400), ("a:b", 400), (":", 400), ("a:-1", 400), ("a:99999999999999999999999", 400)] {
         assert_eq!(rig.send(events_after(run, id)).await.problem().0, code, "{id}");
@@ -185,7 +186,7 @@ async fn a_slow_reader_makes_the_turn_wait_then_is_dropped_and_comes_back() {
     let rest = body.collect().await.unwrap().to_bytes();
     let read = sse(&(first + std::str::from_utf8(&rest).unwrap()));
     let (last, read) = read.split_last().unwrap();
-    assert_eq!((last.event.as_str(), &last.data["code"]), ("error", &json!("slow_reader")));
+    assert_eq!((last.event.as_str(), &last.data["code"]), ("failure", &json!("slow_reader")));
     // It comes back, and misses nothing.
     let (run, _) = parts(&read[0]);
     let after = sse(rig.send(events_after(run, &read.last().unwrap().id)).await.text());
@@ -227,12 +228,37 @@ async fn waiting_for_the_response_alone_makes_no_turn_wait() {
 async fn evicted_events_are_replaced_by_the_result() {
     let rig = limited(ServiceLimits::new().buffer_bytes(2_000));
     let events = sse(rig.send(stream(&long())).await.text());
+    // A connected reader gets all of them, although the buffer is smaller than the size by which it may lag.
+    assert_eq!(types(&events).iter().filter(|kind| **kind == "text_delta").count(), 800);
     let (run, _) = parts(&events[0]);
     let late = sse(rig.send(events_after(run, &events[1].id)).await.text());
     assert_eq!(late, [events.last().unwrap().clone()]);
-    // Those that are retained come one by one.
-    let near = &events[events.len() - 1];
-    assert_eq!(rig.send(events_after(run, &near.id)).await.status, 204);
+    assert_eq!(rig.send(events_after(run, &events.last().unwrap().id)).await.status, 204);
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_events_evict_nothing_that_a_reader_waits_for() {
+    let rig = limited(ServiceLimits::new().buffer_bytes(10_000));
+    let prompt = "word ".repeat(20) + &"x".repeat(50_000);
+    let events = sse(rig.send(stream(&prompt)).await.text());
+    assert_eq!(types(&events)[0], "start");
+    assert_eq!(types(&events).iter().filter(|kind| **kind == "text_delta").count(), 21);
+    let numbers: Vec<u64> = events.iter().map(|event| parts(event).1).collect();
+    assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_comes_too_late_gets_the_result_and_stops_nobody() {
+    let rig = limited(small().buffer_bytes(2_000).disconnect(Disconnect::Finish));
+    let mut body = rig.open(stream(&format!("{}\ncall wait", "x".repeat(8_000)))).await.into_body();
+    let begin = sse(&read_until(&mut body, |text| text.contains("tool_start")).await);
+    rig.gate.arrived().await;
+    let (run, _) = parts(&begin[0]);
+    let late = rig.open(get(format!("/runs/{run}/events")).user("alice")).await;
+    rig.gate.open();
+    read_until(&mut body, |text| text.contains("\"result\"")).await;
+    let late = sse(Reply::of(late).await.text());
+    assert_eq!(types(&late), ["result"]);
 }
 
 #[tokio::test(start_paused = true)]

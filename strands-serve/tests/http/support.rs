@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use strands_core::message::ToolResultContent;
 use strands_core::models::{ErrorDetails, ModelError, ModelRequest};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, AgentBuilder, TraceContext, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{Agent, AgentBuilder, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, TraceContext};
 use strands_identity::Identity;
 use strands_serve::http::{Authenticate, AuthenticationError, HttpHost};
 use strands_serve::{AgentService, AgentTemplate, ServiceLimits};
@@ -72,7 +72,7 @@ impl Tool for FnTool {
     }
 }
 
-/// Responds to the newest message: the prompt `call NAME` calls a tool with `{"n": 1}`, `fail` fails, `stall` streams without an
+/// Responds to the last line of the newest message: the prompt `call NAME` calls a tool with `{"n": 1}`, `fail` fails, `stall` streams without an
 /// end, `panic` panics; results of tools and other prompts are repeated.
 pub(crate) fn model() -> ScriptedModel {
     ScriptedModel::from_fn(respond)
@@ -92,8 +92,11 @@ fn respond(request: &ModelRequest<'_>) -> ScriptedTurn {
         return ScriptedTurn::text(results.join("; "));
     }
     let text = newest.text();
+    let text = text.lines().last().unwrap_or_default();
     match text.split_once(' ') {
-        Some(("call", names)) => ScriptedTurn::tool_uses(names.split(' ').map(|name| (name.to_owned(), json!({"n": 1})))),
+        Some(("call", names)) => {
+            ScriptedTurn::tool_uses(names.split(' ').map(|name| (name.to_owned(), json!({"n": 1}))))
+        }
         _ if text == "fail" => {
             let details = ErrorDetails::new().with_code("internals").boxed();
             ScriptedTurn::error(ModelError::InvalidRequest { details })
