@@ -1,5 +1,7 @@
 //! The server against clients that misbehave, over loopback, and its shutdown.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
 #[cfg(feature = "tls")]
 mod certificates;
 mod limits;
