@@ -1,6 +1,12 @@
 //! The server against clients that misbehave, over loopback, and its shutdown.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic"
+)]
 
 #[cfg(feature = "tls")]
 mod certificates;
