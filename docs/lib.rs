@@ -34,7 +34,6 @@ pages! {
     operations: "operations.md",
     servers: "servers.md",
     observability: "observability.md",
-    operations: "operations.md",
     mcp: "mcp.md",
     conversation: "conversation.md",
     models: "models.md",
