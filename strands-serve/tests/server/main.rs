@@ -4,8 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test may panic"
+    reason = "a test that fails panics"
 )]
 
 #[cfg(feature = "tls")]
