@@ -141,12 +141,7 @@ type Seen = Arc<Mutex<Vec<String>>>;
 
 /// Notes what the platform has sent along.
 #[tool(crate = strands_core)]
-fn look(
-    seen: &Seen,
-    context: &AgentCoreContext,
-    headers: &ForwardedHeaders,
-    token: &WorkloadAccessToken,
-) -> String {
+fn look(seen: &Seen, context: &AgentCoreContext, headers: &ForwardedHeaders, token: &WorkloadAccessToken) -> String {
     let mut seen = seen.lock().unwrap();
     seen.push(format!("{} {}", context.request_id(), context.runtime_session_id().unwrap_or("-")));
     seen.push(format!("{:?}", context.baggage("aws.agentcore.gateway.routing_experiment_arn")));
