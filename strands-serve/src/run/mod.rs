@@ -49,8 +49,7 @@ impl RunEvent {
     }
 
     fn new(seq: u64, event: AgentEvent) -> Self {
-        // The JSON of an event has only maps with texts as keys, so it can be written.
-        let json = Bytes::from(serde_json::to_vec(&event).unwrap_or_default());
+        let json = json_of(&event);
         Self { seq, event, json }
     }
 
@@ -76,6 +75,12 @@ impl fmt::Debug for RunEvent {
     }
 }
 
+/// Returns the JSON of an event, in memory of its size.
+fn json_of(event: &AgentEvent) -> Bytes {
+    // The JSON of an event has only maps with texts as keys, so it can be written.
+    Bytes::from(serde_json::to_vec(event).unwrap_or_default().into_boxed_slice())
+}
+
 /// End of a run.
 pub(crate) type Outcome = Result<Arc<AgentResponse>, TurnError>;
 
@@ -90,8 +95,8 @@ pub(crate) struct Run {
     lag_bytes: usize,
     slow_reader_timeout: Duration,
     state: Mutex<State>,
-    /// Number of changes: new events, the end, or a dropped reader.
-    changed: watch::Sender<u64>,
+    /// Notified of changes: new events, the end, or a dropped reader.
+    changed: Notify,
     /// Number of readers.
     reader_count: watch::Sender<usize>,
     /// Notified when a reader has read, or is gone.
@@ -109,6 +114,16 @@ struct State {
 struct Position {
     /// Size of the events that it has not read yet.
     lag: usize,
+    /// False for a reader that waits for the end alone, so that the run does not wait for it.
+    is_reading: bool,
+}
+
+impl Position {
+    /// Lets the reader wait for the end alone.
+    fn skip(&mut self) {
+        self.is_reading = false;
+        self.lag = 0;
+    }
 }
 
 impl Run {
@@ -136,7 +151,7 @@ impl Run {
                 next_reader: 0,
                 outcome: None,
             }),
-            changed: watch::Sender::new(0),
+            changed: Notify::new(),
             reader_count: watch::Sender::new(0),
             read: Notify::new(),
         }
@@ -169,11 +184,13 @@ impl Run {
                     AgentEvent::Result { response } => Some(Arc::new((**response).clone())),
                     _ => None,
                 };
-                self.push(event);
+                let is_reader_slow = self.push(event);
                 if let Some(response) = response {
                     return Ok(response);
                 }
-                self.wait_for_readers().await;
+                if is_reader_slow {
+                    self.wait_for_readers().await;
+                }
             }
             Err(TurnError::Aborted)
         };
@@ -206,14 +223,17 @@ impl Run {
         }
     }
 
-    fn push(&self, event: AgentEvent) {
-        let event = RunEvent::new(self.state().buffer.next(), event);
+    /// Adds an event, and returns true if a reader lags too far behind.
+    fn push(&self, event: AgentEvent) -> bool {
+        let json = json_of(&event);
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
-        let size = buffer.push(event);
-        readers.values_mut().for_each(|position| position.lag += size);
+        let size = buffer.push(event, json);
+        readers.values_mut().filter(|position| position.is_reading).for_each(|position| position.lag += size);
+        let is_reader_slow = self.is_slow(readers);
         drop(state);
         self.announce();
+        is_reader_slow
     }
 
     /// Changes the readers.
@@ -227,16 +247,13 @@ impl Run {
 
     /// Wakes the readers.
     fn announce(&self) {
-        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+        self.changed.notify_waiters();
     }
 
     /// Waits while a reader lags too far behind. Readers that lag for too long are dropped.
     async fn wait_for_readers(&self) {
-        if !self.has_slow_reader() {
-            return;
-        }
         let caught_up = async {
-            while self.has_slow_reader() {
+            while self.is_slow(&self.state().readers) {
                 self.read.notified().await;
             }
         };
@@ -251,7 +268,8 @@ impl Run {
         }
     }
 
-    fn has_slow_reader(&self) -> bool {
-        self.state().readers.values().any(|position| position.lag > self.lag_bytes)
+    /// Returns true if one of the readers lags too far behind.
+    fn is_slow(&self, readers: &HashMap<u64, Position>) -> bool {
+        readers.values().any(|position| position.lag > self.lag_bytes)
     }
 }

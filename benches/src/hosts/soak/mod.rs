@@ -34,8 +34,9 @@ struct Round {
     latencies: Vec<u32>,
 }
 
-/// Runs rounds of both sides in turn. Panics if an event is missed or repeated, or if the service's memory grows.
-pub(crate) fn run(rounds: usize, streams: usize) {
+/// Runs rounds of both sides in turn. Panics if an event is missed or repeated, if the service's memory grows, or if the
+/// ratio of the 99th percentiles is larger than the accepted one.
+pub(crate) fn run(rounds: usize, streams: usize, accepted: f64) {
     let folder = tempfile::Builder::new().prefix("strands-soak").tempdir_in("/dev/shm").unwrap();
     let servers =
         SIDES.map(|side| (side, Server::start(side, folder.path().join(side.name()).to_str().unwrap(), None)));
@@ -76,11 +77,13 @@ pub(crate) fn run(rounds: usize, streams: usize) {
     }
     ratios.sort_by(f64::total_cmp);
     let [hand_written, service] = latencies.each_mut().map(|latencies| percentile(latencies, 99));
+    let ratio = service / hand_written;
     println!(
         "\np99 of all rounds: {service:.2} ms, hand-written {hand_written:.2} ms: ratio {:.2}; median of the rounds' ratios: {:.2}",
-        service / hand_written,
+        ratio,
         ratios[ratios.len() / 2],
     );
+    assert!(ratio <= accepted, "the accepted ratio is {accepted}");
 }
 
 /// Returns a percentile in milliseconds.
