@@ -29,6 +29,7 @@ pages! {
     approval: "approval.md",
     guardrails: "guardrails.md",
     servers: "servers.md",
+    operations: "operations.md",
     mcp: "mcp.md",
     conversation: "conversation.md",
     models: "models.md",

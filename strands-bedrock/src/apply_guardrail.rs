@@ -14,7 +14,7 @@ use aws_sdk_bedrockruntime::types::{
 use secrecy::SecretString;
 use strands_core::guardrails::{Check, GuardedContent, Guardrail, Verdict, Window};
 
-use crate::builder::{BedrockBuildError, is_base_url};
+use crate::builder::{BedrockBuildError, check_base_url};
 use crate::client::{Connection, Shared};
 
 /// Default maximum size of a text: the 25 text units of 1,000 characters that Bedrock accepts in one request.
@@ -208,9 +208,7 @@ impl BedrockGuardrailBuilder {
         if self.client.is_some() && self.sdk_config.is_some() {
             return Err(BedrockBuildError::TwoClients);
         }
-        if self.connection.base_url.as_deref().is_some_and(|url| !is_base_url(url)) {
-            return Err(BedrockBuildError::InvalidBaseUrl);
-        }
+        check_base_url(&self.connection)?;
         let shared = match (&self.client, &self.sdk_config) {
             (Some(client), _) => Arc::new(self.connection.like(client)),
             (None, Some(config)) => Arc::new(self.connection.over(config)),

@@ -1,5 +1,6 @@
 //! Builder of a Bedrock model.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,9 @@ pub enum BedrockBuildError {
     /// The base URL is invalid.
     #[error("invalid base URL: it must start with `http://` or `https://` and name a host, without user or password")]
     InvalidBaseUrl,
+    /// The API key would be sent over plain HTTP to a host that is not loopback.
+    #[error("the API key would be sent over plain HTTP; use a base URL with `https://`")]
+    PlaintextApiKey,
     /// A number is outside of Bedrock's range.
     #[error("`{field}` is {value}; it must be {expected}")]
     InvalidNumber {
@@ -371,11 +375,7 @@ impl BedrockModelBuilder {
         if self.client.is_some() && self.sdk_config.is_some() {
             return Err(BedrockBuildError::TwoClients);
         }
-        if let Some(url) = &self.connection.base_url
-            && !is_base_url(url)
-        {
-            return Err(BedrockBuildError::InvalidBaseUrl);
-        }
+        check_base_url(&self.connection)?;
         if let Some(tokens) = self.settings.max_tokens.filter(|tokens| *tokens == 0) {
             let (field, value) = ("max_tokens", f64::from(tokens));
             return Err(BedrockBuildError::InvalidNumber { field, value, expected: "at least 1" });
@@ -394,7 +394,30 @@ impl BedrockModelBuilder {
     }
 }
 
-pub(crate) fn is_base_url(url: &str) -> bool {
+/// Checks the base URL, which gets the API key.
+pub(crate) fn check_base_url(connection: &Connection) -> Result<(), BedrockBuildError> {
+    let Some(url) = connection.base_url.as_deref() else { return Ok(()) };
+    if !is_base_url(url) {
+        return Err(BedrockBuildError::InvalidBaseUrl);
+    }
+    let has_key = connection.api_key.is_some() || std::env::var_os("AWS_BEARER_TOKEN_BEDROCK").is_some();
+    match url.strip_prefix("http://") {
+        Some(rest) if has_key && !is_loopback(rest) => Err(BedrockBuildError::PlaintextApiKey),
+        _ => Ok(()),
+    }
+}
+
+/// Returns true if a URL without its scheme names this machine.
+fn is_loopback(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_base_url(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
         return false;
     };
@@ -431,5 +454,22 @@ mod tests {
         let size = size_of_val(&BedrockModel::builder().build());
         assert!(size <= size_of::<BedrockModelBuilder>() + 32, "{size}");
         assert!(size <= 1280, "{size}");
+    }
+
+    #[test]
+    fn an_api_key_is_not_sent_over_plain_http_to_another_host() {
+        let check = |url: &str, key: Option<&str>| {
+            let api_key = key.map(SecretString::from);
+            check_base_url(&Connection { base_url: Some(url.to_owned()), api_key, ..Connection::default() })
+        };
+        for url in
+            ["http://gateway.example/", "http://10.0.0.1:8000", "http://127.0.0.1.example.com", "http://[fe80::1]"]
+        {
+            assert!(matches!(check(url, Some("k")), Err(BedrockBuildError::PlaintextApiKey)), "{url}");
+        }
+        for url in ["http://localhost:1", "http://127.0.0.1:1/x", "http://[::1]:1", "https://gateway.example"] {
+            assert!(check(url, Some("k")).is_ok(), "{url}");
+        }
+        assert!(matches!(check("localhost", None), Err(BedrockBuildError::InvalidBaseUrl)));
     }
 }

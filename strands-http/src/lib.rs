@@ -4,8 +4,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod plain_http;
+
 use std::sync::Arc;
 
+pub use plain_http::{has_credentials, is_loopback};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;

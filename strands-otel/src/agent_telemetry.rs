@@ -163,7 +163,7 @@ impl AgentTelemetryBuilder {
     /// Records prompts, responses, and arguments and results of tools on spans. Default: false, or the variable
     /// `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`.
     ///
-    /// Whoever can read the traces can then read the conversations. Bytes of images and documents are left out.
+    /// Readers of the traces can then read the conversations. Bytes of images and documents are left out.
     pub fn capture_content(mut self, capture: bool) -> Self {
         self.conventions.content = capture;
         self
@@ -239,7 +239,7 @@ impl Hook for AgentTelemetry {
 
     async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
         if let Some(invocation) = self.invocation(event.context) {
-            invocation.end_tools(event.results);
+            invocation.end_tools();
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use strands_core::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, BeforeInvocation, BeforeModelCall, BeforeToolCall, HookContext,
 };
-use strands_core::message::{Message, Role};
+use strands_core::message::{Message, Role, ToolUse};
 use strands_core::metrics::Usage;
 use strands_core::models::{FallbackFailures, ModelError, StopReason};
 use strands_core::{AgentError, TraceContext};
@@ -100,7 +100,6 @@ impl Invocation {
     /// Begins the span of the agent.
     pub(crate) fn begin(&self, event: &BeforeInvocation<'_>) {
         let context = event.context;
-        let conventions = self.shared.conventions;
         let link = context.suspended_trace().and_then(position::span_context).map(Link::with_context);
         let parent = position::parent(context.injected::<TraceContext>());
         let links = link.into_iter().collect();
@@ -109,9 +108,6 @@ impl Invocation {
         span.set(semconv::INVOCATION_ID, context.invocation_id().to_owned());
         if let Some(trace) = position::trace_context(span.context().span().span_context()) {
             context.set_trace(trace);
-        }
-        if conventions.content && span.is_recording() {
-            self.add_messages(&span, event.prompt.iter());
         }
         self.shared.instruments.begin_invocation();
         let name = context.agent_name().to_owned();
@@ -194,12 +190,20 @@ impl Invocation {
         let names: Vec<_> = event.tools.iter().map(|spec| spec.name.as_str()).collect();
         span.set(semconv::AGENT_TOOLS, json!(names).to_string());
         if self.shared.conventions.tool_definitions {
-            let specs: Vec<_> = event.tools.iter().map(content::json_of).collect();
+            let specs: Vec<_> = event.tools.iter().filter_map(|spec| serde_json::to_value(spec).ok()).collect();
             span.set(semconv::TOOL_DEFINITIONS, json!(specs).to_string());
         }
-        if self.shared.conventions.content {
+        if !self.shared.conventions.content {
+            return;
+        }
+        if self.shared.conventions.latest && !event.system.is_empty() {
+            span.set(semconv::SYSTEM_INSTRUCTIONS, system_instructions(event));
+        } else {
             self.add_system(span, event);
         }
+        // Only now is the prompt as other hooks, such as guardrails, have left it.
+        let prompt = event.messages.last().filter(|message| message.tool_results().next().is_none());
+        self.add_messages(span, prompt.map(|message| &**message));
     }
 
     /// Ends the span of an attempt.
@@ -225,7 +229,7 @@ impl Invocation {
             }
             if event.usage != Usage::default() {
                 set_usage(&chat, event.usage);
-                set_chat_cache_usage(&chat, event.usage);
+                set_cache_usage(&chat, event.usage, conventions.latest);
             }
             if let Some(time) = event.time_to_first_content {
                 chat.set(semconv::TIME_TO_FIRST_TOKEN, milliseconds(time));
@@ -268,15 +272,8 @@ impl Invocation {
     }
 
     /// Ends the spans of calls that have no end of their own, for example since they were cancelled.
-    pub(crate) fn end_tools(&self, results: &Message) {
-        let mut state = self.state();
-        state.tools.clear();
-        if let Some(cycle) = &state.cycle
-            && self.shared.conventions.content
-            && cycle.span.is_recording()
-        {
-            self.add_messages(&cycle.span, [results]);
-        }
+    pub(crate) fn end_tools(&self) {
+        self.state().tools.clear();
     }
 
     /// Returns the span of the current cycle, which is begun if it is a new one.
@@ -309,8 +306,8 @@ impl Invocation {
     /// Begins the span of a tool call, and makes it the current one while the tool runs.
     pub(crate) fn begin_tool_call(&self, event: &mut BeforeToolCall<'_>) {
         let context = event.context;
-        let conventions = self.shared.conventions;
-        let spec = event.called_tool().map(|tool| tool.spec().clone());
+        let tool = event.called_tool().cloned();
+        let spec = tool.as_ref().map(|tool| tool.spec());
         let mut state = self.state();
         let parent = match &state.cycle {
             Some(cycle) => cycle.span.context().clone(),
@@ -320,7 +317,7 @@ impl Invocation {
             },
         };
         // The name of a tool that does not exist is text of the model.
-        let name = spec.as_ref().map(|spec| spec.name.clone());
+        let name = spec.map(|spec| spec.name.clone());
         let subject = name.as_deref().unwrap_or(semconv::OTHER);
         let span = self.start(context, &parent, semconv::EXECUTE_TOOL, Some(subject), Vec::new());
         span.set(semconv::TOOL_NAME, subject.to_owned());
@@ -328,23 +325,7 @@ impl Invocation {
         span.set(semconv::TOOL_CALL_ID, id.clone());
         if let Some(spec) = spec.filter(|_| span.is_recording()) {
             span.set(semconv::TOOL_DESCRIPTION, spec.description.to_string());
-            span.set(semconv::TOOL_JSON_SCHEMA, content::json_of(&spec.input_schema).to_string());
-        }
-        if conventions.content && span.is_recording() {
-            let call = &event.tool_use;
-            if conventions.latest {
-                span.set(semconv::TOOL_CALL_ARGUMENTS, call.input.to_string());
-                let part = content::tool_call(&json!(call.name), &json!(id), &call.input);
-                let input = KeyValue::new(semconv::INPUT_MESSAGES, content::tool_message(part));
-                span.add_content(conventions, semconv::DETAILS_EVENT, vec![input]);
-            } else {
-                let attributes = vec![
-                    KeyValue::new(semconv::ROLE, "tool"),
-                    KeyValue::new(semconv::CONTENT, call.input.to_string()),
-                    KeyValue::new(semconv::ID, id.clone()),
-                ];
-                span.add_content(conventions, semconv::TOOL_MESSAGE_EVENT, attributes);
-            }
+            span.set(semconv::TOOL_JSON_SCHEMA, spec.input_schema.to_string());
         }
         let current = span.context().clone();
         if let Some(trace) = position::trace_context(current.span().span_context()) {
@@ -369,6 +350,7 @@ impl Invocation {
                 span.set(semconv::TOOL_ATTEMPTS, i64::from(event.attempts));
             }
             if conventions.content {
+                self.add_call(&span, event.tool_use);
                 let result = content::json_of(&event.result.content);
                 if conventions.latest {
                     if !is_error {
@@ -393,22 +375,34 @@ impl Invocation {
         self.shared.instruments.end_tool_call(event.context.agent_name(), name.as_deref(), error, event.duration);
     }
 
+    /// Records the arguments of a call, at its end: only then are they as other hooks have left them.
+    fn add_call(&self, span: &OpenSpan, call: &ToolUse) {
+        let conventions = self.shared.conventions;
+        let id = call.tool_use_id.clone();
+        if conventions.latest {
+            span.set(semconv::TOOL_CALL_ARGUMENTS, call.input.to_string());
+            let part = content::tool_call(&json!(call.name), &json!(id), &call.input);
+            let input = KeyValue::new(semconv::INPUT_MESSAGES, content::tool_message(part));
+            span.add_content(conventions, semconv::DETAILS_EVENT, vec![input]);
+        } else {
+            let attributes = vec![
+                KeyValue::new(semconv::ROLE, "tool"),
+                KeyValue::new(semconv::CONTENT, call.input.to_string()),
+                KeyValue::new(semconv::ID, id),
+            ];
+            span.add_content(conventions, semconv::TOOL_MESSAGE_EVENT, attributes);
+        }
+    }
+
     fn add_system(&self, span: &OpenSpan, event: &BeforeModelCall<'_>) {
         if event.system.is_empty() {
             return;
         }
-        let blocks = content::json_of(&event.system);
         if self.shared.conventions.latest {
-            let texts = event.system.iter().map(content::json_of);
-            let parts: Vec<_> =
-                texts.filter_map(|block| Some(json!({"type": "text", "content": block.get("text")?}))).collect();
-            span.add_content(
-                self.shared.conventions,
-                semconv::DETAILS_EVENT,
-                vec![KeyValue::new(semconv::SYSTEM_INSTRUCTIONS, json!(parts).to_string())],
-            );
+            let instructions = KeyValue::new(semconv::SYSTEM_INSTRUCTIONS, system_instructions(event));
+            span.add_content(self.shared.conventions, semconv::DETAILS_EVENT, vec![instructions]);
         } else {
-            let content = KeyValue::new(semconv::CONTENT, blocks.to_string());
+            let content = KeyValue::new(semconv::CONTENT, content::json_of(&event.system).to_string());
             span.add_content(self.shared.conventions, semconv::SYSTEM_MESSAGE_EVENT, vec![content]);
         }
     }
@@ -523,6 +517,9 @@ impl State {
         let Some(AgentSpan { span, name, usage, .. }) = self.agent.take() else { return };
         closing.mark(&span);
         set_usage(&span, usage);
+        let (read, written) = (usage.cache_read_input_tokens, usage.cache_write_input_tokens);
+        // Also if it is zero, as in Strands for Python.
+        let usage = usage.with_cache(read.or(Some(0)), written.or(Some(0)));
         set_cache_usage(&span, usage, shared.conventions.latest);
         if let Closing::Ended | Closing::Interrupted | Closing::Limited = closing {
             span.set_ok();
@@ -561,31 +558,31 @@ fn set_usage(span: &OpenSpan, usage: Usage) {
     span.set(semconv::TOTAL_TOKENS, count(usage.total_tokens));
 }
 
-/// Sets the cache usage of a model call, if there was a cache.
-fn set_chat_cache_usage(span: &OpenSpan, usage: Usage) {
-    if let Some(read) = usage.cache_read_input_tokens {
-        span.set(semconv::CACHE_READ_TOKENS, count(read));
-    }
-    if let Some(written) = usage.cache_write_input_tokens {
-        span.set(semconv::CACHE_CREATION_TOKENS, count(written));
-    }
-}
-
-/// Sets the cache usage of an invocation, also if it is zero, as in Strands for Python.
+/// Sets the cache usage that is known.
 fn set_cache_usage(span: &OpenSpan, usage: Usage, latest: bool) {
-    let read = count(usage.cache_read_input_tokens.unwrap_or(0));
-    let written = count(usage.cache_write_input_tokens.unwrap_or(0));
-    span.set(semconv::CACHE_READ_TOKENS, read);
-    span.set(semconv::CACHE_CREATION_TOKENS, written);
-    if !latest {
-        span.set(semconv::LEGACY_CACHE_READ_TOKENS, read);
-        span.set(semconv::LEGACY_CACHE_WRITE_TOKENS, written);
+    for (tokens, name, legacy) in [
+        (usage.cache_read_input_tokens, semconv::CACHE_READ_TOKENS, semconv::LEGACY_CACHE_READ_TOKENS),
+        (usage.cache_write_input_tokens, semconv::CACHE_CREATION_TOKENS, semconv::LEGACY_CACHE_WRITE_TOKENS),
+    ] {
+        let Some(tokens) = tokens else { continue };
+        span.set(name, count(tokens));
+        if !latest {
+            span.set(legacy, count(tokens));
+        }
     }
 }
 
 /// Returns a number of tokens as an attribute has it.
 fn count(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+/// Returns the system prompt as parts of a message.
+fn system_instructions(event: &BeforeModelCall<'_>) -> String {
+    let texts = event.system.iter().map(content::json_of);
+    let parts: Vec<_> =
+        texts.filter_map(|block| Some(json!({"type": "text", "content": block.get("text")?}))).collect();
+    json!(parts).to_string()
 }
 
 /// Returns the models that failed, each with the next one.

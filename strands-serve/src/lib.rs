@@ -47,9 +47,8 @@ pub use server::tls;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use server::{Server, ServerEnd, ServerError, stop_signal};
 pub use service::{
-    AgentService, AgentServiceBuilder, AgentTemplate, Answer, Answered, BusySession, Disconnect, Drained,
-    PendingApproval, SESSION_TITLE, ServiceLimits, SessionChoice, SessionSummary, SessionTranscript, TurnError,
-    TurnRequest,
+    AgentService, AgentServiceBuilder, AgentTemplate, BusySession, Disconnect, Drained, PendingApproval, Replied,
+    Reply, SESSION_TITLE, ServiceLimits, SessionChoice, SessionSummary, SessionTranscript, TurnError, TurnRequest,
 };
 pub use turn_metrics::TurnMetrics;
 // Crates that public signatures name.

@@ -23,7 +23,7 @@ const SECRET_HEADERS: [&str; 2] = ["authorization", "x-amz-security-token"];
 /// HTTPS connector for the builders of [`object_store`]: pass it to `with_http_connector`, because `object_store` is built
 /// without TLS here. `ClientOptions` of a builder have no effect with it.
 ///
-/// All connectors with the default idle timeout share one connection pool. Redirects are errors, for example those of a
+/// All connectors with the default idle timeout and no certificates of their own share one connection pool. Redirects are errors, for example those of a
 /// bucket in another region than the configured one.
 ///
 /// ```
@@ -46,12 +46,13 @@ const SECRET_HEADERS: [&str; 2] = ["authorization", "x-amz-security-token"];
 pub struct HttpsConnector {
     idle_timeout: Duration,
     allow_http: bool,
+    certificates: Vec<Vec<u8>>,
 }
 
 impl HttpsConnector {
     /// Creates a connector for HTTPS only, with an idle timeout of 30 seconds.
     pub fn new() -> Self {
-        Self { idle_timeout: DEFAULT_IDLE_TIMEOUT, allow_http: false }
+        Self { idle_timeout: DEFAULT_IDLE_TIMEOUT, allow_http: false, certificates: Vec::new() }
     }
 
     /// Sets the idle timeout: the longest wait for the next byte of a response. Default: 30 seconds.
@@ -68,8 +69,16 @@ impl HttpsConnector {
         self
     }
 
+    /// Trusts additional certificate authorities, in PEM. An invalid one is an error of the first request, or of the builder of
+    /// the store.
+    #[must_use]
+    pub fn trust_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.push(pem.into());
+        self
+    }
+
     fn client(&self) -> Result<reqwest::Client, ClientError> {
-        if self.idle_timeout == DEFAULT_IDLE_TIMEOUT {
+        if self.idle_timeout == DEFAULT_IDLE_TIMEOUT && self.certificates.is_empty() {
             let shared = if self.allow_http { &SHARED_PLAIN } else { &SHARED };
             if let Ok(client) = &**shared {
                 return Ok(client.clone());
@@ -80,7 +89,10 @@ impl HttpsConnector {
 
     fn connect(&self) -> Result<reqwest::Client, ClientError> {
         // A connector for plain HTTP may run on a system without certificates.
-        let options = if self.allow_http { HttpOptions::plain_http() } else { HttpOptions::https() };
+        let mut options = if self.allow_http { HttpOptions::plain_http() } else { HttpOptions::https() };
+        for pem in &self.certificates {
+            options = options.trust_pem(pem)?;
+        }
         Ok(options.builder()?.connect_timeout(CONNECT_TIMEOUT).read_timeout(self.idle_timeout).build()?)
     }
 }

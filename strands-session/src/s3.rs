@@ -13,6 +13,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::{BackoffConfig, RetryConfig};
 use strands_core::session::{OpenedSession, SessionError, SessionManager};
+use strands_http::is_loopback;
 
 use crate::credentials::SdkCredentials;
 use crate::https::HttpsConnector;
@@ -52,6 +53,7 @@ pub struct S3SessionManagerBuilder {
     endpoint: Option<String>,
     sdk_config: Option<SdkConfig>,
     connector: HttpsConnector,
+    allow_http: bool,
 }
 
 impl S3SessionManager {
@@ -65,6 +67,7 @@ impl S3SessionManager {
             endpoint: None,
             sdk_config: None,
             connector: HttpsConnector::new(),
+            allow_http: false,
         }
     }
 
@@ -101,6 +104,19 @@ impl S3SessionManagerBuilder {
     /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Trusts additional certificate authorities, in PEM, for an endpoint with a certificate of its own.
+    pub fn trust_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.connector = self.connector.trust_pem(pem);
+        self
+    }
+
+    /// Allows an endpoint with `http://` and a host that is not loopback. Signed requests, tokens and messages then cross the
+    /// network in plain text. Default: false.
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.allow_http = allow;
         self
     }
 
@@ -149,7 +165,7 @@ impl S3SessionManagerBuilder {
                 retry_timeout: RETRY_TIMEOUT,
             });
         if let Some(endpoint) = &endpoint {
-            validate_endpoint(endpoint)?;
+            validate_endpoint(endpoint, self.allow_http)?;
             builder = builder.with_endpoint(endpoint);
         }
         if let Some(provider) = config.credentials_provider() {
@@ -199,10 +215,18 @@ fn validate_bucket(bucket: &str) -> Result<(), SessionError> {
 }
 
 /// Validates an endpoint. One with a password is rejected, because errors quote the endpoint.
-fn validate_endpoint(endpoint: &str) -> Result<(), SessionError> {
+fn validate_endpoint(endpoint: &str, allow_http: bool) -> Result<(), SessionError> {
     let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
-    if host.is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#'])) {
-        return Ok(());
+    if host.is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#']))
+        && let Ok(url) = reqwest::Url::parse(endpoint)
+    {
+        if url.scheme() == "https" || allow_http || is_loopback(&url) {
+            return Ok(());
+        }
+        return Err(unusable(
+            "endpoint".to_owned(),
+            "requests and tokens would cross the network in plain text; use `https://`, or `.allow_http(true)`",
+        ));
     }
     Err(unusable(
         "endpoint".to_owned(),
@@ -212,4 +236,28 @@ fn validate_endpoint(endpoint: &str) -> Result<(), SessionError> {
 
 fn unusable(what: String, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SessionError {
     SessionError::Storage { action: "use", key: what, source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_over_plain_http_are_on_this_machine_or_allowed() {
+        for (endpoint, expected) in [
+            ("https://s3.example.com", true),
+            ("http://127.0.0.1:9000", true),
+            ("http://localhost:9000", true),
+            ("http://[::1]:9000", true),
+            ("http://minio:9000", false),
+            ("http://127.0.0.1.example.com", false),
+        ] {
+            let result = validate_endpoint(endpoint, false);
+            assert_eq!(result.is_ok(), expected, "{endpoint}: {result:?}");
+            assert!(validate_endpoint(endpoint, true).is_ok());
+        }
+        let error = format!("{:?}", validate_endpoint("http://minio:9000", false).unwrap_err());
+        assert!(error.contains("allow_http"), "{error}");
+        assert!(validate_endpoint("http://me:s3cret@localhost", true).is_err());
+    }
 }

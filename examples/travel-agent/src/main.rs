@@ -5,6 +5,8 @@ mod cli;
 use std::{error::Error, process::ExitCode, sync::Arc};
 
 use clap::Parser;
+#[cfg(feature = "serve")]
+use cli::HostCommand;
 use cli::{Args, Command, Conversation, Outcome, Terminal};
 
 /// Exit code of a program that Ctrl-C has ended.
@@ -22,12 +24,18 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+async fn run(
+    #[cfg_attr(not(feature = "serve"), expect(unused_mut, reason = "hosts change it"))] mut args: Args,
+) -> Result<ExitCode, Box<dyn Error>> {
     let store = Arc::new(args.store()?);
     let audit = args.audit()?;
     let (user, assumed) = args.identity.user(&store, &audit).await?;
     let mut terminal = Terminal::standard();
     let agent = args.agent(Arc::clone(&store), audit.clone()).await?;
+    #[cfg(feature = "serve")]
+    if let (None, None, Some(command)) = (&args.command, &args.prompt, HostCommand::of_platform()) {
+        args.command = Some(Command::Host(command));
+    }
     if let Some(command) = &args.command {
         let service = agent.service(args.session.store().await?).build();
         return match command {

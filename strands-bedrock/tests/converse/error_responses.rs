@@ -110,6 +110,6 @@ async fn replaces_invalid_characters_only() {
 
 #[tokio::test]
 async fn a_host_without_an_address_is_unreachable() {
-    let error = answer(&model("http://no-such-host.invalid:9").await, "hi").await.unwrap_err();
+    let error = answer(&model("https://no-such-host.invalid:9").await, "hi").await.unwrap_err();
     assert_eq!(error.kind(), ModelErrorKind::Unreachable, "{error:?}");
 }

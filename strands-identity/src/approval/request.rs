@@ -129,8 +129,7 @@ impl ApprovalRequest {
     /// raise an interrupt with a reason that looks like a request.
     pub fn is_bound(&self) -> bool {
         let session_id = self.session_id.as_deref();
-        self.fingerprint
-            == binding::fingerprint(session_id, &self.agent_id, &self.tool_use_id, &self.tool, &self.input)
+        self.fingerprint == binding::fingerprint(session_id, &self.agent_id, &self.tool_use_id, &self.tool, &self.input)
     }
 
     /// Returns true if an identity may approve the call now.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
-use strands_http::HttpOptions;
-use url::{Host, Url};
+use strands_http::{HttpOptions, has_credentials, is_loopback};
+use url::Url;
 
 use super::builder::{McpClientBuilder, Transport, sealed};
 use super::connection::Connector;
@@ -228,7 +228,7 @@ impl sealed::Transport for Http {
         let headers = self.header_map().map_err(invalid)?;
         let has_token = self.tokens.is_some()
             || self.oauth.is_some()
-            || headers.keys().any(has_credentials)
+            || headers.keys().any(|name| has_credentials(name.as_str()))
             || !url.username().is_empty()
             || url.password().is_some();
         if has_token && url.scheme() == "http" && !is_loopback(&url) {
@@ -245,22 +245,6 @@ impl sealed::Transport for Http {
 fn is_reserved(header: &HeaderName) -> bool {
     let name = header.as_str();
     name.starts_with("mcp-") || matches!(name, "accept" | "content-length" | "content-type" | "host" | "last-event-id")
-}
-
-/// Returns true for a header that carries credentials, by its name.
-fn has_credentials(header: &HeaderName) -> bool {
-    let name = header.as_str().replace('_', "-");
-    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(header)
-        || ["access-key", "api-key", "apikey", "password", "secret", "token"].iter().any(|word| name.contains(word))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind};
+use strands_http::{has_credentials, is_loopback};
 use tokio::time::{timeout, timeout_at};
 
 use super::body::{Body, BodyTimeouts, Deadline};
@@ -42,6 +43,7 @@ pub(crate) struct Connection {
     /// True if the server may send nothing for long: without streaming, during hidden reasoning, or while it loads a model.
     pub(crate) long_idle: bool,
     pub(crate) client: Option<reqwest::Client>,
+    pub(crate) allow_http: bool,
     pub(crate) hints: Hints,
 }
 
@@ -102,6 +104,10 @@ impl Connection {
     ) -> Result<Endpoint, ModelBuildError> {
         let invalid = || ModelBuildError::InvalidBaseUrl { base_url: without_secrets(base_url).into_owned() };
         let mut url = parse(base_url).ok_or_else(invalid)?;
+        if url.scheme() == "http" && !is_loopback(&url) && !self.allow_http && self.has_credentials(api_key) {
+            let host = url.host_str().unwrap_or_default().to_owned();
+            return Err(ModelBuildError::PlaintextCredentials { host });
+        }
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -116,7 +122,7 @@ impl Connection {
         };
         let client = match &self.client {
             Some(client) => client.clone(),
-            None => client::client(timeouts.connect, url.scheme() == "https")
+            None => client::client(timeouts.connect, &url)
                 .map_err(|error| ModelBuildError::Client { source: error.into() })?,
         };
         let context = Arc::new(CallContext {
@@ -133,6 +139,11 @@ impl Connection {
             idle_timeout: (self.client.is_none() || self.idle_timeout.is_some()).then_some(timeouts.idle),
             context,
         })
+    }
+
+    fn has_credentials(&self, api_key: ApiKey<'_>) -> bool {
+        let mut named = self.headers.iter().chain(&self.query);
+        !matches!(api_key, ApiKey::None) || named.any(|(name, _)| has_credentials(name))
     }
 
     /// Returns the values that must not appear in an error, even if the server quotes them.
@@ -309,6 +320,36 @@ mod tests {
             endpoint.error_timeout().as_secs()
         };
         assert_eq!((error_timeout(None), error_timeout(Some(3))), (10, 3));
+    }
+
+    #[test]
+    fn credentials_are_not_sent_over_plain_http_to_other_hosts() {
+        let key = SecretString::from("s3cret");
+        let plain = |connection: Connection, url: &str, key: ApiKey<'_>| match connection.open(url, &[], key, "m") {
+            Err(ModelBuildError::PlaintextCredentials { host }) => Some(host),
+            Err(error) => panic!("{error}"),
+            Ok(_) => None,
+        };
+        let bearer = ApiKey::Bearer(&key);
+        let named = |name: &str| vec![(name.to_owned(), key.clone())];
+        let refused = Some("models.example".to_owned());
+        let url = "http://models.example:8000/v1";
+        assert_eq!(plain(Connection::default(), url, bearer), refused);
+        assert_eq!(plain(Connection::default(), url, ApiKey::Header("x-goog-api-key", &key)), refused);
+        let connection = || Connection { headers: named("X-Api-Key"), ..Connection::default() };
+        assert_eq!(plain(connection(), url, ApiKey::None), refused);
+        let connection = || Connection { query: named("api_key"), ..Connection::default() };
+        assert_eq!(plain(connection(), url, ApiKey::None), refused);
+        // A client of the program is no reason to send them.
+        strands_http::install_crypto_provider();
+        let connection = Connection { client: Some(reqwest::Client::new()), ..Connection::default() };
+        assert_eq!(plain(connection, url, bearer), refused);
+
+        assert_eq!(plain(Connection { allow_http: true, ..Connection::default() }, url, bearer), None);
+        assert_eq!(plain(Connection { headers: named("x-tenant"), ..Connection::default() }, url, ApiKey::None), None);
+        for url in ["http://127.0.0.1:1/v1", "http://[::1]:1/v1", "http://localhost/v1", "https://models.example/v1"] {
+            assert_eq!(plain(Connection::default(), url, bearer), None, "{url}");
+        }
     }
 
     #[test]

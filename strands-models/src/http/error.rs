@@ -40,6 +40,12 @@ pub enum ModelBuildError {
         /// The URL, without user, password and query.
         base_url: String,
     },
+    /// An API key, or a header with credentials, would be sent over plain HTTP to a host that is not loopback.
+    #[error("the credentials would be sent to `{host}` over plain HTTP; use `https://`, or `.allow_http(true)`")]
+    PlaintextCredentials {
+        /// Host of the base URL.
+        host: String,
+    },
     /// HTTP does not allow the name or the value of a header.
     #[error("the header `{name}` has a name or a value that HTTP does not allow")]
     InvalidHeader {

@@ -160,6 +160,13 @@ macro_rules! http_setters {
             self
         }
 
+        /// Allows an API key, or a header with credentials, over plain HTTP to a host that is not loopback, such as a server
+        /// in the same private network. Default: false.
+        pub fn allow_http(mut self, allow: bool) -> Self {
+            self.options.connection.allow_http = allow;
+            self
+        }
+
         /// Adds a header to every request, such as a gateway's key. `Debug` does not show its value.
         pub fn header(mut self, name: impl Into<String>, value: impl Into<secrecy::SecretString>) -> Self {
             self.options.connection.headers.push((name.into(), value.into()));

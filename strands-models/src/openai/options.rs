@@ -178,7 +178,7 @@ mod tests {
         for (id, set, expected) in [("gpt-5.4", None, 600), ("gpt-4o", None, 120), ("o3", Some(60), 60)] {
             let mut options = Options::new(id);
             options.connection.idle_timeout = set.map(Duration::from_secs);
-            let exchange = Account::default().open(&options, &["responses"], &|_| Some("http://x".to_owned()));
+            let exchange = Account::default().open(&options, &["responses"], &|_| Some("https://x".to_owned()));
             assert_eq!(exchange.ok().unwrap().endpoint.idle_timeout().unwrap().as_secs(), expected, "{id}");
         }
     }

@@ -22,7 +22,7 @@ macro_rules! configure {
             builder = builder.model_id(model);
         }
         builder = match &case.host {
-            Some(host) => builder.client(client(host, server.address())),
+            Some(host) => builder.client(client(host, server.address())).allow_http(true),
             None => builder,
         };
         $(

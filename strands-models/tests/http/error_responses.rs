@@ -316,10 +316,10 @@ async fn retries_an_unreachable_server_three_times_within_two_seconds() {
 #[tokio::test]
 async fn an_unresolvable_host_is_unreachable() {
     for provider in all() {
-        let model = provider.model("http://no-such-host.invalid:9", Tuned::default()).await;
+        let model = provider.model("https://no-such-host.invalid:9", Tuned::default()).await;
         let error = strands_testkit::provider::answer(&*model, "hi").await.unwrap_err();
         assert_eq!(error.kind(), ModelErrorKind::Unreachable, "{}: {error:?}", provider.name());
-        assert!(advice(&error).contains("http://no-such-host.invalid:9/"), "{}", advice(&error));
+        assert!(advice(&error).contains("https://no-such-host.invalid:9/"), "{}", advice(&error));
     }
 }
 

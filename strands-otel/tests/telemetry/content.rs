@@ -1,6 +1,7 @@
 //! Capture of content: off by default, and in the form of the legacy and the latest conventions.
 
 use serde_json::{Value, json};
+use strands_core::message::Message;
 use strands_otel::semconv;
 
 use crate::rig::{Rig, attribute, event_names, weather, weather_turns};
@@ -38,7 +39,7 @@ async fn legacy_conventions_have_an_event_for_each_message() {
     let content = call.events[0].attributes.iter().find(|pair| pair.key.as_str() == "content").unwrap();
     assert_eq!(content.value.to_string(), r#"{"city":"Paris"}"#);
     let agent = rig.span("invoke_agent weather-agent");
-    assert_eq!(event_names(&agent), [user, semconv::SYSTEM_MESSAGE_EVENT, semconv::CHOICE_EVENT]);
+    assert_eq!(event_names(&agent), [semconv::SYSTEM_MESSAGE_EVENT, user, semconv::CHOICE_EVENT]);
 }
 
 #[tokio::test]
@@ -71,4 +72,21 @@ async fn content_can_be_attributes_and_tools_can_be_defined() {
     }
     let tools = attribute(&rig.span("invoke_agent weather-agent"), semconv::TOOL_DEFINITIONS).unwrap();
     assert!(tools.contains("Get weather."), "{tools}");
+}
+
+#[tokio::test]
+async fn content_is_as_later_hooks_have_left_it() {
+    for tokens in ["", LATEST] {
+        let rig = Rig::with(|builder| builder.capture_content(true).semantic_conventions(tokens));
+        let builder = rig.agent(weather_turns()).tool(weather());
+        let builder = builder
+            .on_before_invocation(|event| event.prompt[0] = Message::user("[EMAIL]"))
+            .on_before_tool_call(|event| event.tool_use.input = json!({"city": "[CITY]"}))
+            .on_after_tool_call(|event| event.result.content = vec!["[RESULT]".into()]);
+        let mut agent = builder.build().await.unwrap();
+        agent.prompt("ada@example.org").await.unwrap();
+        let text = format!("{:?}", rig.spans());
+        assert!(!text.contains("ada@example.org") && !text.contains("21C"), "{tokens}");
+        assert!(["[EMAIL]", "[CITY]", "[RESULT]"].iter().all(|left| text.contains(left)), "{tokens}");
+    }
 }

@@ -3,10 +3,12 @@
 
 mod collectors;
 mod content;
+mod dashboards;
 mod ends;
 mod links;
 mod logs;
 mod metrics;
 mod requests;
 mod rig;
+mod tls;
 mod trees;

@@ -109,9 +109,35 @@ impl Rig {
         names
     }
 
+    /// Returns the name, the unit and the kind of each metric that has a value.
+    pub(crate) fn described_metrics(&self) -> Vec<(String, String, &'static str)> {
+        self.metrics.reset();
+        self.meter.force_flush().unwrap();
+        let finished = self.metrics.get_finished_metrics().unwrap();
+        let metrics = finished.iter().flat_map(|resource| resource.scope_metrics()).flat_map(|scope| scope.metrics());
+        metrics
+            .map(|metric| {
+                let kind = match metric.data() {
+                    AggregatedMetrics::U64(data) => kind(data),
+                    AggregatedMetrics::I64(data) => kind(data),
+                    AggregatedMetrics::F64(data) => kind(data),
+                };
+                (metric.name().to_owned(), metric.unit().to_owned(), kind)
+            })
+            .collect()
+    }
+
     /// Returns the sum of a metric over all attributes.
     pub(crate) fn sum(&self, name: &str) -> f64 {
         self.points(name).iter().map(|(_, sum, _)| sum).sum()
+    }
+}
+
+fn kind<T>(data: &MetricData<T>) -> &'static str {
+    match data {
+        MetricData::Sum(sum) if sum.is_monotonic() => "counter",
+        MetricData::Sum(_) | MetricData::Gauge(_) => "gauge",
+        _ => "histogram",
     }
 }
 

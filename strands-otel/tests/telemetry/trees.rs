@@ -171,3 +171,11 @@ async fn a_direct_call_is_one_span() {
     assert_eq!(rig.tree(), ["execute_tool get_weather < ?"]);
     assert_eq!(rig.spans()[0].parent_span_id.to_string(), "b7ad6b7169203331");
 }
+
+#[tokio::test]
+async fn the_hook_meets_the_contract_of_hooks() {
+    let rig = Rig::new();
+    strands_core::testing::contract::check_hook(rig.telemetry.clone(), |builder| builder).await.unwrap();
+    assert!(rig.spans().len() > 20);
+    assert_eq!(rig.sum(semconv::metric::IN_FLIGHT), 0.0);
+}

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use http::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use strands_core::uuid::Uuid;
-use strands_identity::secrecy::{ExposeSecret as _, SecretString};
 
 use super::headers::{
     BAGGAGE, OAUTH2_CALLBACK_URL, REQUEST_ID, SESSION_ID, SHELL_ID, WORKLOAD_ACCESS_TOKEN, WORKLOAD_IDENTITY_TOKEN,

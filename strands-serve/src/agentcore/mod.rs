@@ -145,15 +145,20 @@ impl AgentCoreHost {
     pub fn into_router(self) -> Router {
         let Self { http, body_limit, disconnect, debug_actions, tasks, forced_ping, custom_ping } = self;
         let health = Arc::new(Health::new(forced_ping, custom_ping, tasks));
+        #[cfg(feature = "otel")]
+        let service = http.service.clone();
         let shared = Shared { http, body_limit, disconnect, debug_actions, health };
-        Router::new()
+        let router = Router::new()
             .route("/invocations", post(invocations::invoke))
             .route("/ping", get(health::ping))
             .route("/ws", any(websocket::connect))
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)
             .with_state(shared)
-            .layer(DefaultBodyLimit::max(body_limit))
+            .layer(DefaultBodyLimit::max(body_limit));
+        #[cfg(feature = "otel")]
+        let router = crate::http::telemetry::with_spans(router, &service);
+        router
     }
 }
 

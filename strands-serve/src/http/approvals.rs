@@ -15,7 +15,7 @@ use super::parameters::Id;
 use super::prompt::trace_context;
 use super::sse;
 use super::{HostState, Problem, PromptResponse};
-use crate::{Answer, Answered, PendingApproval};
+use crate::{PendingApproval, Replied, Reply};
 
 /// Maximum number of listed approvals.
 const LIMIT: usize = 200;
@@ -34,7 +34,7 @@ pub struct ApprovalList {
 pub struct Approval {
     /// Id of the request.
     pub approval_id: String,
-    /// Id of the run that waits: the answer goes to `/runs/{id}/answers`.
+    /// Id of the run that waits: the reply goes to `/runs/{id}/answers`.
     #[serde(default)]
     pub run_id: Option<String>,
     /// Id of the session, if it is one of the user's own.
@@ -88,16 +88,16 @@ impl Approval {
     }
 }
 
-/// Answers to the interrupts of a run.
+/// Replies to the interrupts of a run.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AnswersBody {
-    /// The answers, at most 64. If the run has other interrupts, it goes on to wait for answers to those.
+    /// The replies, at most 64. If the run has other interrupts, it goes on to wait for replies to those.
     pub answers: Vec<AnswerBody>,
 }
 
-/// An answer: a decision about an approval, or a response to another interrupt.
+/// A reply: a decision about an approval, or a response to another interrupt.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -152,7 +152,7 @@ pub struct ResponseBody {
     pub response: Value,
 }
 
-/// Acknowledgement of an answer to a request of another user. The run goes on for its requester.
+/// Acknowledgement of a reply to a request of another user. The run goes on for its requester.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AnswersAccepted {
@@ -162,7 +162,7 @@ pub struct AnswersAccepted {
     pub accepted: bool,
 }
 
-impl From<AnswerBody> for Answer {
+impl From<AnswerBody> for Reply {
     fn from(body: AnswerBody) -> Self {
         match body {
             AnswerBody::Decision(DecisionBody { approval_id, approve, reason, trust }) => {
@@ -193,19 +193,19 @@ pub(super) async fn answer(
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_answers", "`answers` is empty"));
     }
     let streams = wants_events(&headers);
-    let answers = body.answers.into_iter().map(Answer::from).collect();
-    let answered = host.service.answer_with(&identity, &run_id, answers, |turn| {
+    let answers = body.answers.into_iter().map(Reply::from).collect();
+    let answered = host.service.reply_with(&identity, &run_id, answers, |turn| {
         let turn = if let Some(trace) = trace_context(&headers) { turn.trace(trace) } else { turn };
         if streams { turn } else { turn.without_events() }
     });
     match answered.await.map_err(|error| host.problem(&error))? {
-        Answered::Own(turn) if streams => Ok(sse::response(host, turn)),
-        Answered::Own(turn) => {
+        Replied::Own(turn) if streams => Ok(sse::response(host, turn)),
+        Replied::Own(turn) => {
             let session_id = turn.session_id().to_owned();
             let response = turn.response().await.map_err(|error| host.problem(&error))?;
             Ok(Json(PromptResponse::new(&response, &session_id, &run_id)).into_response())
         }
-        Answered::Accepted { run_id } => {
+        Replied::Accepted { run_id } => {
             Ok((StatusCode::ACCEPTED, Json(AnswersAccepted { run_id, accepted: true })).into_response())
         }
     }

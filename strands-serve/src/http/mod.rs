@@ -6,7 +6,7 @@
 //! | `POST /prompt/stream` | the same prompt; server-sent events, each with the JSON of an [`AgentEvent`](strands_core::AgentEvent) |
 //! | `GET /runs/{id}/events` | the events of a run after `Last-Event-ID` |
 //! | `DELETE /runs/{id}` | cancels a run |
-//! | `POST /runs/{id}/answers` | answers to the interrupts of a run, which goes on |
+//! | `POST /runs/{id}/answers` | replies to the interrupts of a run, which goes on |
 //! | `GET /approvals` | the requests that the user may respond to |
 //! | `GET /sessions?q=&limit=` | the user's sessions, newest first |
 //! | `GET`, `PATCH`, `DELETE /sessions/{id}` | a whole session; `{"title"}` to change its title; deletes it |
@@ -31,6 +31,8 @@ mod routes;
 mod runs;
 mod sessions;
 pub(crate) mod sse;
+#[cfg(feature = "otel")]
+pub(crate) mod telemetry;
 
 use std::fmt;
 use std::sync::Arc;
@@ -132,6 +134,8 @@ impl HttpHost {
     /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info) adds it.
     pub fn into_router(self) -> Router {
         let Self { state, body_limit, origins } = self;
+        #[cfg(feature = "otel")]
+        let service = state.service.clone();
         let router = routes::router(&state)
             .fallback(problem::not_found)
             .method_not_allowed_fallback(problem::method_not_allowed)
@@ -140,6 +144,8 @@ impl HttpHost {
             .layer(CatchPanicLayer::custom(problem::panicked))
             .layer(CompressionLayer::new())
             .layer(from_fn(request_id::with_request_id));
+        #[cfg(feature = "otel")]
+        let router = telemetry::with_spans(router, &service);
         if origins.is_empty() { router } else { router.layer(cors(origins)) }
     }
 }

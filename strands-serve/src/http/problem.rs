@@ -116,7 +116,7 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
     }
 }
 
-/// Returns the status and the code of a refused answer.
+/// Returns the status and the code of a refused reply.
 fn approval_kind(error: &ApprovalError) -> (StatusCode, &'static str) {
     match error {
         ApprovalError::NoApprover { .. } | ApprovalError::NotAllowed { .. } => (StatusCode::FORBIDDEN, "not_allowed"),
@@ -125,14 +125,14 @@ fn approval_kind(error: &ApprovalError) -> (StatusCode, &'static str) {
         }
         ApprovalError::Expired { .. } => (StatusCode::GONE, "expired"),
         ApprovalError::OtherCall { .. } => (StatusCode::CONFLICT, "other_call"),
-        ApprovalError::Repeated { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "repeated_answer"),
+        ApprovalError::Repeated { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "repeated_reply"),
         ApprovalError::InvalidResponse { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_response"),
         ApprovalError::TrustNotAllowed { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "trust_not_allowed"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }
 
-/// Returns the detail of a refused answer. Roles and users are left out.
+/// Returns the detail of a refused reply. Roles and users are left out.
 fn approval_detail(error: &AgentError) -> Option<&'static str> {
     Some(match ApprovalError::of(error)? {
         ApprovalError::NoApprover { .. } | ApprovalError::NotAllowed { .. } => "you may not respond to this request",
@@ -140,10 +140,10 @@ fn approval_detail(error: &AgentError) -> Option<&'static str> {
             "another than the requester must approve the call"
         }
         ApprovalError::Expired { .. } => "the request has expired; deny it, and let the agent request it again",
-        ApprovalError::OtherCall { .. } => "the answer is for another call; read the request again",
-        ApprovalError::Repeated { .. } => "two answers to one request; send one",
+        ApprovalError::OtherCall { .. } => "the reply is for another call; read the request again",
+        ApprovalError::Repeated { .. } => "two replies to one request; send one",
         ApprovalError::InvalidResponse { .. } => "the response neither approves nor denies",
-        ApprovalError::TrustNotAllowed { .. } => "the answer grants trust in the tool for longer than allowed",
+        ApprovalError::TrustNotAllowed { .. } => "the reply grants trust in the tool for longer than allowed",
         _ => return None,
     })
 }

@@ -39,7 +39,8 @@ pub struct PromptBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// True for a new session.
-    #[serde(default)]
+    // Without `skip_serializing_if`, generated clients take the field for a required one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub new_session: bool,
 }
 

@@ -11,9 +11,7 @@ use super::approvals::{AnswersAccepted, AnswersBody, ApprovalList};
 use super::openapi::{Operation, document};
 use super::runs::EventsQuery;
 use super::sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList, SessionQuery};
-use super::{
-    HostState, PromptBody, PromptResponse, approvals, authentication, health, prompt, runs, sessions,
-};
+use super::{HostState, PromptBody, PromptResponse, approvals, authentication, health, prompt, runs, sessions};
 use crate::{SessionSummary, SessionTranscript};
 
 /// Routes with their descriptions.
@@ -72,7 +70,7 @@ fn runs_and_prompts(routes: Routes) -> Routes {
             Operation::post("/prompt", "prompt", "Prompts the agent, and returns its response")
                 .body::<PromptBody>()
                 .json::<PromptResponse>("The response.")
-                .problem(StatusCode::CONFLICT, "The session is busy, or waits for answers to interrupts.")
+                .problem(StatusCode::CONFLICT, "The session is busy, or waits for replies to interrupts.")
                 .problem(StatusCode::TOO_MANY_REQUESTS, "The user has too many prompts at the same time.")
                 .problem(StatusCode::SERVICE_UNAVAILABLE, "The service is overloaded or shuts down."),
             prompt::prompt,
@@ -87,7 +85,7 @@ fn runs_and_prompts(routes: Routes) -> Routes {
                 .body::<PromptBody>()
                 .events("The events.")
                 .nothing("The client has read all events of the run.")
-                .problem(StatusCode::CONFLICT, "The session is busy, or waits for answers to interrupts.")
+                .problem(StatusCode::CONFLICT, "The session is busy, or waits for replies to interrupts.")
                 .problem(StatusCode::TOO_MANY_REQUESTS, "The user has too many prompts at the same time.")
                 .problem(StatusCode::SERVICE_UNAVAILABLE, "The service is overloaded or shuts down."),
             prompt::prompt_stream,
@@ -112,17 +110,17 @@ fn runs_and_prompts(routes: Routes) -> Routes {
             runs::events,
         )
         .route(
-            Operation::post("/runs/{id}/answers", "answer_run", "Answers the interrupts of a run, which goes on")
+            Operation::post("/runs/{id}/answers", "answer_run", "Replies to the interrupts of a run, which goes on")
                 .description(
                     "The owner of the session gets the response, or its events if the client accepts \
-                     `text/event-stream`. An approver who is not the owner gets 202 once the answer is stored.",
+                     `text/event-stream`. An approver who is not the owner gets 202 once the reply is stored.",
                 )
                 .body::<AnswersBody>()
                 .json_or_events::<PromptResponse>("The response to the owner of the session.")
-                .accepted::<AnswersAccepted>("The answer of another approver is stored.")
+                .accepted::<AnswersAccepted>("The reply of another approver is stored.")
                 .problem(StatusCode::FORBIDDEN, "The user may not approve the call.")
                 .problem(StatusCode::NOT_FOUND, "No such request waits for a response of the user.")
-                .problem(StatusCode::CONFLICT, "Another answer or prompt was first.")
+                .problem(StatusCode::CONFLICT, "Another reply or prompt was first.")
                 .problem(StatusCode::GONE, "The request has expired."),
             approvals::answer,
         )

@@ -11,7 +11,7 @@ use super::RunEvent;
 /// Memory of an event besides its texts: the event itself, counts of references, and what the allocator adds.
 const OVERHEAD: usize = size_of::<RunEvent>() + 96;
 
-/// The newest events of a run, up to a size. The newest event is always retained.
+/// The newest events of a run, up to a size, and those that readers have not read yet. The newest event is always retained.
 pub(super) struct Buffer {
     events: VecDeque<Arc<RunEvent>>,
     bytes: usize,
@@ -26,19 +26,24 @@ impl Buffer {
         Self { events: VecDeque::new(), bytes: 0, max_bytes, first, next: first }
     }
 
-    /// Appends an event with its JSON, and returns its size.
-    pub(super) fn push(&mut self, event: AgentEvent, json: Bytes) -> usize {
+    /// Appends an event with its JSON, and returns its size. Events from the number `unread` on are retained.
+    pub(super) fn push(&mut self, event: AgentEvent, json: Bytes, unread: u64) -> usize {
         let event = RunEvent { seq: self.next, event, json };
         let size = memory_of(&event);
         self.events.push_back(Arc::new(event));
         self.next += 1;
         self.bytes += size;
-        while self.bytes > self.max_bytes && self.events.len() > 1 {
+        while self.bytes > self.max_bytes && self.events.len() > 1 && self.oldest() < unread {
             if let Some(oldest) = self.events.pop_front() {
                 self.bytes -= memory_of(&oldest);
             }
         }
         size
+    }
+
+    /// Returns the number of the oldest event that is retained.
+    pub(super) fn oldest(&self) -> u64 {
+        self.next - self.events.len() as u64
     }
 
     /// Returns the number of the first event of the run.
@@ -62,7 +67,7 @@ impl Buffer {
     /// Appends the events from a number on to `events`, until they exceed a size. Returns their size, or `None` if some of them
     /// are no longer retained.
     pub(super) fn read(&self, number: u64, max_bytes: usize, events: &mut VecDeque<Arc<RunEvent>>) -> Option<usize> {
-        let skipped = number.checked_sub(self.next - self.events.len() as u64)?;
+        let skipped = number.checked_sub(self.oldest())?;
         let mut bytes = 0;
         for event in self.events.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)) {
             if bytes > max_bytes {
@@ -76,8 +81,7 @@ impl Buffer {
 
     /// Returns the size of the events from a number on.
     pub(super) fn bytes_from(&self, number: u64) -> usize {
-        let oldest = self.next - self.events.len() as u64;
-        let start = usize::try_from(number.saturating_sub(oldest)).unwrap_or(usize::MAX);
+        let start = usize::try_from(number.saturating_sub(self.oldest())).unwrap_or(usize::MAX);
         self.events.iter().skip(start).map(|event| memory_of(event)).sum()
     }
 }

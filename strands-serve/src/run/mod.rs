@@ -114,15 +114,14 @@ struct State {
 struct Position {
     /// Size of the events that it has not read yet.
     lag: usize,
-    /// False for a reader that waits for the end alone, so that the run does not wait for it.
-    is_reading: bool,
+    /// Number of the next event that it takes. `u64::MAX` if it takes none: it waits for the end.
+    next: u64,
 }
 
 impl Position {
-    /// Lets the reader wait for the end alone.
+    /// Lets the reader wait for the end alone, so that the run does not wait for it.
     fn skip(&mut self) {
-        self.is_reading = false;
-        self.lag = 0;
+        (self.lag, self.next) = (0, u64::MAX);
     }
 }
 
@@ -228,8 +227,10 @@ impl Run {
         let json = json_of(&event);
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
-        let size = buffer.push(event, json);
-        readers.values_mut().filter(|position| position.is_reading).for_each(|position| position.lag += size);
+        // Bounded by the size by which a reader may lag, and one event.
+        let unread = readers.values().map(|position| position.next).min().unwrap_or(u64::MAX);
+        let size = buffer.push(event, json, unread);
+        readers.values_mut().filter(|position| position.next < u64::MAX).for_each(|position| position.lag += size);
         let is_reader_slow = self.is_slow(readers);
         drop(state);
         self.announce();

@@ -42,7 +42,10 @@ impl Turn {
                 .map_or(first, |after| after.saturating_add(1).clamp(first, state.buffer.next()));
             let id = state.next_reader;
             state.next_reader += 1;
-            state.readers.insert(id, Position { lag: state.buffer.bytes_from(next), is_reading: true });
+            // It waits for the end if it comes too late for the next event.
+            let is_late = next < state.buffer.oldest();
+            let lag = if is_late { 0 } else { state.buffer.bytes_from(next) };
+            state.readers.insert(id, Position { lag, next: if is_late { u64::MAX } else { next } });
             (id, next)
         });
         Self { run, id, next, taken: VecDeque::new(), has_ended: false }
@@ -89,6 +92,7 @@ impl Turn {
     }
 
     /// Returns the next events as far as they are there, without waiting.
+    #[cfg(feature = "http")]
     pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
         if self.taken.is_empty() && !self.has_ended {
             let _ = self.take();
@@ -105,6 +109,7 @@ impl Turn {
         match (read, outcome) {
             (Some(bytes @ 1..), _) => {
                 self.next += self.taken.len() as u64;
+                position.next = self.next;
                 let was_slow = position.lag > self.run.lag_bytes;
                 position.lag = position.lag.saturating_sub(bytes);
                 let is_slow = position.lag > self.run.lag_bytes;

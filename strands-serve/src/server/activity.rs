@@ -29,7 +29,7 @@ struct State {
     has_requests: bool,
     multiplexed: bool,
     idle_since: Instant,
-    /// When the first byte of the next request arrived.
+    /// Arrival of the first byte of the next request.
     header_since: Option<Instant>,
 }
 

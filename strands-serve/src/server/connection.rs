@@ -20,16 +20,16 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Timeouts};
-use super::request::answer;
+use super::request::respond;
 use super::socket::Socket;
 
-/// How long a connection without a request stays open when the server stops: its request may be on the way.
+/// Time for which a connection without a request stays open when the server stops: its request may be on the way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// hyper's smallest limit of a header.
 const LEAST_HEADER_BYTES: usize = 8 * 1024;
 /// Bytes of one HTTP/2 response that wait for the client. The default of hyper is 400 KiB.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How often and how long HTTP/2 clients are asked for a sign of life.
+/// Interval and timeout of pings on HTTP/2.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Limits of requests.
@@ -99,7 +99,7 @@ impl Connections {
             request.extensions_mut().insert(ConnectInfo(peer));
             let (router, activity) = (self.router.clone(), Arc::clone(&activity));
             let body_timeout = self.timeouts.body;
-            async move { Ok::<_, Infallible>(answer(router, request, &activity, body_timeout).await) }
+            async move { Ok::<_, Infallible>(respond(router, request, &activity, body_timeout).await) }
         });
         let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(socket), service));
         let stopping = async {

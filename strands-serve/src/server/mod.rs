@@ -57,11 +57,11 @@ pub struct Server {
     tls: Option<tls::TlsFiles>,
 }
 
-/// How a server has ended.
+/// End of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ServerEnd {
-    /// All requests were answered.
+    /// All requests got their responses.
     Drained,
     /// Connections were still open a few seconds after the deadline, and were closed.
     DeadlinePassed,

@@ -22,8 +22,8 @@ use tower::ServiceExt as _;
 
 use super::activity::{Activity, InFlight};
 
-/// Answers a request by the router.
-pub(super) async fn answer(
+/// Responds to a request by the router.
+pub(super) async fn respond(
     router: Router,
     request: Request<Incoming>,
     activity: &Arc<Activity>,

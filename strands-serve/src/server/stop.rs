@@ -12,7 +12,7 @@ pub async fn stop_signal() {
         Ok(mut signals) => signals.next().await,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "signals can't be received");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -48,7 +48,7 @@ impl Signals {
 
     pub(super) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Approvals: the requests that an identity may respond to, and responses, which resume the suspended run.
 //!
-//! A run is resumed for its requester, whoever responds. The requester's own responses come with the requester's verified identity.
+//! A run is resumed for its requester, also if another responds. The requester's own responses come with the requester's verified identity.
 //! For the response of another, the identity is the one in the request, as the approval hook stored it when the requester was
 //! verified: subject, issuer, name, roles and scopes, without claims. So the approver never acts as the requester, and the requester
 //! never gets rights of the approver: the approver's identity is injected as [`Approver`](strands_identity::Approver) alone, which
@@ -19,7 +19,7 @@ use super::{AgentService, Disconnect, TurnError, TurnRequest};
 use crate::run::Turn;
 
 /// Maximum number of responses of one request.
-const MAX_ANSWERS: usize = 64;
+const MAX_REPLIES: usize = 64;
 
 /// A request for an approval that waits for a response.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ pub struct PendingApproval {
 /// A response to an interrupt.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum Reply {
     /// A decision about an approval.
     #[non_exhaustive]
     Decision {
@@ -54,7 +54,7 @@ pub enum Answer {
     Response(InterruptResponse),
 }
 
-impl Answer {
+impl Reply {
     /// Creates a decision about the approval with this id, or about the one of the interrupt with this id.
     pub fn decision(id: impl Into<String>, approve: bool) -> Self {
         Self::Decision { id: id.into(), approve, reason: None, trust: Trust::Call }
@@ -71,13 +71,13 @@ impl Answer {
     }
 }
 
-/// Run that was resumed by answers.
+/// Run that was resumed by replies.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Answered {
+pub enum Replied {
     /// The run of the identity's own session, with its events.
     Own(Turn),
-    /// The answer was accepted. The run goes on for its requester.
+    /// The reply was accepted. The run goes on for its requester.
     #[non_exhaustive]
     Accepted {
         /// Id of the run.
@@ -124,56 +124,51 @@ impl AgentService {
         Ok(found)
     }
 
-    /// Resumes a suspended run with answers of an identity: of the owner of the session, or of one that may approve.
+    /// Resumes a suspended run with replies of an identity: of the owner of the session, or of one that may approve.
     ///
     /// # Errors
     ///
     /// Returns [`TurnError::UnknownApproval`] if the run has no such request that the identity may respond to, or if it has a response
-    /// already, [`TurnError::Agent`] with an [`ApprovalError`](strands_identity::ApprovalError) if a hook refuses the answer, and
-    /// [`TurnError::SessionBusy`] if another answer or prompt was first.
-    pub async fn answer(
-        &self,
-        identity: &Identity,
-        run_id: &str,
-        answers: Vec<Answer>,
-    ) -> Result<Answered, TurnError> {
-        self.answer_with(identity, run_id, answers, |turn| turn).await
+    /// already, [`TurnError::Agent`] with an [`ApprovalError`](strands_identity::ApprovalError) if a hook refuses the reply, and
+    /// [`TurnError::SessionBusy`] if another reply or prompt was first.
+    pub async fn reply(&self, identity: &Identity, run_id: &str, replies: Vec<Reply>) -> Result<Replied, TurnError> {
+        self.reply_with(identity, run_id, replies, |turn| turn).await
     }
 
-    /// As [`answer`](Self::answer), with options of the turn.
-    pub(crate) async fn answer_with(
+    /// As [`reply`](Self::reply), with options of the turn.
+    pub(crate) async fn reply_with(
         &self,
         identity: &Identity,
         run_id: &str,
-        answers: Vec<Answer>,
+        replies: Vec<Reply>,
         options: impl FnOnce(TurnRequest) -> TurnRequest,
-    ) -> Result<Answered, TurnError> {
-        if answers.is_empty() || answers.len() > MAX_ANSWERS {
+    ) -> Result<Replied, TurnError> {
+        if replies.is_empty() || replies.len() > MAX_REPLIES {
             return Err(TurnError::UnknownApproval);
         }
-        let Resolved { open, responses, requester } = self.resolve(identity, run_id, &answers).await?;
+        let Resolved { open, responses, requester } = self.resolve(identity, run_id, &replies).await?;
         let ids: Vec<String> = responses.iter().map(|response| response.interrupt_id.clone()).collect();
         let for_identity = requester.clone().unwrap_or_else(|| identity.clone());
         let turn = self.turn(for_identity, open.session_id.as_str(), Prompt::none()).resume(responses).run_id(run_id);
         match requester {
-            None => options(turn).start().await.map(Answered::Own),
+            None => options(turn).start().await.map(Replied::Own),
             Some(_) => {
                 let turn = options(turn).with_events().approver(identity.clone()).disconnect(Disconnect::Finish);
                 accepted(turn.start().await?, &ids).await?;
-                Ok(Answered::Accepted { run_id: run_id.to_owned() })
+                Ok(Replied::Accepted { run_id: run_id.to_owned() })
             }
         }
     }
 
-    /// Finds the interrupts that answers are for.
-    async fn resolve(&self, identity: &Identity, run_id: &str, answers: &[Answer]) -> Result<Resolved, TurnError> {
+    /// Finds the interrupts that replies are for.
+    async fn resolve(&self, identity: &Identity, run_id: &str, replies: &[Reply]) -> Result<Resolved, TurnError> {
         let _listing = self.listing()?;
         let ids = self.session_ids();
         // The identity's own sessions first: they are few.
         for own in [true, false] {
             let mut suspended = std::pin::pin!(self.suspended(identity, |id| ids.owns(identity, id) == own));
             while let Some(Suspended { open, is_own }) = suspended.next().await.transpose()? {
-                let Some((responses, requester)) = self.responses(identity, &open, is_own, answers) else { continue };
+                let Some((responses, requester)) = self.responses(identity, &open, is_own, replies) else { continue };
                 // The ids of interrupts are unique within a session only.
                 if self.run_of(&open).await?.as_deref() == Some(run_id) {
                     return Ok(Resolved { open, responses, requester });
@@ -183,21 +178,21 @@ impl AgentService {
         Err(TurnError::UnknownApproval)
     }
 
-    /// Returns the responses of answers, and the requester if it is not the identity. `None` if an answer is not for this agent, or
+    /// Returns the responses of replies, and the requester if it is not the identity. `None` if an reply is not for this agent, or
     /// if the identity may not give it.
     fn responses(
         &self,
         identity: &Identity,
         open: &OpenInterrupts,
         is_own: bool,
-        answers: &[Answer],
+        replies: &[Reply],
     ) -> Option<(Vec<InterruptResponse>, Option<Identity>)> {
         let requests: Vec<ApprovalRequest> = open.calls.iter().flat_map(|call| requests(open, call)).collect();
         let mut responses: Vec<InterruptResponse> = Vec::new();
         let mut requester: Option<Identity> = None;
-        for answer in answers {
-            let response = match answer {
-                Answer::Decision { id, approve, reason, trust } => {
+        for reply in replies {
+            let response = match reply {
+                Reply::Decision { id, approve, reason, trust } => {
                     let request = requests.iter().find(|it| it.id() == *id || it.interrupt_id == *id)?;
                     if !is_own {
                         let found = self.may_approve(identity, request, Expiry::IsChecked)?;
@@ -212,7 +207,7 @@ impl AgentService {
                         (false, None) => request.deny(),
                     }
                 }
-                Answer::Response(response) => {
+                Reply::Response(response) => {
                     let mut pending = open.calls.iter().flat_map(|call| &call.interrupts);
                     let is_pending = pending.any(|interrupt: &Interrupt| interrupt.id == response.interrupt_id);
                     (is_own && is_pending).then(|| response.clone())?
@@ -242,8 +237,7 @@ impl AgentService {
         if let Expiry::IsChecked = expiry {
             checked.expires_at = None;
         }
-        (is_of_requester && is_named && request.is_bound() && checked.may_be_approved_by(identity))
-            .then_some(requester)
+        (is_of_requester && is_named && request.is_bound() && checked.may_be_approved_by(identity)).then_some(requester)
     }
 
     /// Returns the suspended agents in the sessions that `wanted` accepts. Sessions that can't be read are left out, and logged.
@@ -279,7 +273,7 @@ impl AgentService {
     }
 }
 
-/// Answers, with the agent that they are for.
+/// Replies, with the agent that they are for.
 struct Resolved {
     open: OpenInterrupts,
     responses: Vec<InterruptResponse>,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use strands_identity::SessionIds;
+#[cfg(feature = "otel")]
+use strands_otel::AgentTelemetry;
 use strands_session::SessionStore;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -23,11 +25,20 @@ pub struct AgentServiceBuilder {
     store: SessionStore,
     session_ids: SessionIds,
     limits: ServiceLimits,
+    #[cfg(feature = "otel")]
+    telemetry: Option<AgentTelemetry>,
 }
 
 impl AgentServiceBuilder {
     pub(super) fn new(template: Box<dyn AgentTemplate>, store: SessionStore) -> Self {
-        Self { template, store, session_ids: SessionIds::new(), limits: ServiceLimits::new() }
+        Self {
+            template,
+            store,
+            session_ids: SessionIds::new(),
+            limits: ServiceLimits::new(),
+            #[cfg(feature = "otel")]
+            telemetry: None,
+        }
     }
 
     /// Sets the limits.
@@ -43,10 +54,19 @@ impl AgentServiceBuilder {
         self
     }
 
+    /// Records the turns with OpenTelemetry, and the requests of hosts: the agents get the hook, and need no other one. Logs of a turn
+    /// belong to its trace.
+    #[cfg(feature = "otel")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
+    pub fn telemetry(mut self, telemetry: AgentTelemetry) -> Self {
+        self.telemetry = Some(telemetry);
+        self
+    }
+
     /// Builds the service. It does no I/O.
     #[must_use]
     pub fn build(self) -> AgentService {
-        let Self { template, store, session_ids, limits } = self;
+        let Self { template, store, session_ids, limits, .. } = self;
         AgentService {
             inner: Arc::new(Inner {
                 template,
@@ -55,6 +75,8 @@ impl AgentServiceBuilder {
                 admission: Admission::new(&limits),
                 runs: Runs::new(&limits),
                 limits,
+                #[cfg(feature = "otel")]
+                telemetry: self.telemetry,
                 tasks: TaskTracker::new(),
                 is_draining: AtomicBool::new(false),
                 listings: Semaphore::new(LISTINGS),

@@ -8,7 +8,7 @@ use strands_core::{AgentError, BuildError};
 
 /// An error of a turn: it was refused, or its agent failed.
 ///
-/// Errors that a user may see say what to do. The sources of the others are for the log; hosts answer with a status and no
+/// Errors that a user may see say what to do. The sources of the others are for the log; hosts respond with a status and no
 /// detail.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -116,7 +116,8 @@ impl ServiceLimits {
         self
     }
 
-    /// Sets the maximum size of the events that a turn retains for readers that come back, in bytes. Default: 1 MiB.
+    /// Sets the maximum size of the events that a turn retains for readers that come back, in bytes. Default: 1 MiB. Events that a
+    /// connected reader has not read yet are retained in any case.
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.buffer_bytes = bytes;

@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use admission::Admission;
-pub use approvals::{Answer, Answered, PendingApproval};
+pub use approvals::{PendingApproval, Replied, Reply};
 pub use builder::AgentServiceBuilder;
 pub use error::TurnError;
 pub use limits::{BusySession, Disconnect, ServiceLimits};
@@ -85,6 +85,8 @@ pub(crate) struct Inner {
     pub(crate) admission: Admission,
     pub(crate) runs: Runs,
     pub(crate) tasks: TaskTracker,
+    #[cfg(feature = "otel")]
+    pub(crate) telemetry: Option<strands_otel::AgentTelemetry>,
     pub(crate) is_draining: AtomicBool,
     /// Permits of requests that read the records of many sessions.
     pub(crate) listings: Semaphore,
@@ -164,6 +166,11 @@ impl AgentService {
         &self.inner.limits
     }
 
+    #[cfg(all(feature = "http", feature = "otel"))]
+    pub(crate) fn telemetry(&self) -> Option<&strands_otel::AgentTelemetry> {
+        self.inner.telemetry.as_ref()
+    }
+
     /// Returns a key that is different for each user.
     pub(crate) fn user_key(&self, identity: &Identity) -> String {
         self.inner.session_ids.default_for(identity)
@@ -173,6 +180,8 @@ impl AgentService {
     pub(crate) async fn agent_of(&self, identity: &Identity) -> Result<AgentBuilder, TurnError> {
         let made = AssertUnwindSafe(async { self.inner.template.agent(identity).await });
         let builder = made.catch_unwind().await.map_err(|_| TurnError::Aborted)?.map_err(TurnError::template)?;
+        #[cfg(feature = "otel")]
+        let builder = self.inner.telemetry.iter().fold(builder, |builder, telemetry| builder.hook(telemetry.clone()));
         Ok(builder.inject(identity.clone()))
     }
 

@@ -6,9 +6,9 @@ use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strands_core::Interrupt;
 use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageRange, SessionError, SessionManager as _};
-use strands_core::Interrupt;
 use strands_identity::Identity;
 use strands_session::StoredAgent;
 
@@ -184,11 +184,10 @@ impl AgentService {
     ) -> Result<Vec<Arc<Message>>, TurnError> {
         let message_id = message_id.to_owned();
         self.change_session(identity, session_id, async move |service, identity, session_id| {
-            let builder = service.agent_of(&identity).await?;
-            let known = service.store().stored_agent(&session_id, builder.id()).await.map_err(TurnError::session)?;
+            let agent_id = service.agent_of(&identity).await?.id().to_owned();
+            let known = service.store().stored_agent(&session_id, &agent_id).await.map_err(TurnError::session)?;
             known.ok_or(TurnError::UnknownSession)?;
-            let built = builder.session_manager(service.session_manager(&session_id)?).build().await;
-            let mut agent = built.map_err(TurnError::build)?;
+            let mut agent = service.open(&identity, session_id).await?;
             let has_id = |message: &Arc<Message>| message.tracking_id.as_deref() == Some(&*message_id);
             let index = agent.messages().iter().position(has_id).ok_or(TurnError::UnknownMessage)?;
             agent.rewind(index).await.map_err(TurnError::agent)

@@ -51,6 +51,7 @@ impl AgentService {
 pub(crate) struct StoredRun {
     pub(crate) response: AgentResponse,
     /// Number of its messages: more, if the run was resumed later.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "the HTTP host numbers its events with it"))]
     pub(crate) messages: usize,
 }
 

@@ -68,6 +68,7 @@ pub struct TurnRequest {
     session: SessionChoice,
     prompt: Prompt,
     responses: Vec<InterruptResponse>,
+    trace: Option<TraceContext>,
     limits: Option<Limits>,
     time_limit: Option<Duration>,
     options: Vec<InvocationOption>,
@@ -88,6 +89,7 @@ impl TurnRequest {
             session,
             prompt,
             responses: Vec::new(),
+            trace: None,
             limits: None,
             time_limit: None,
             options: Vec::new(),
@@ -110,8 +112,9 @@ impl TurnRequest {
     }
 
     /// Sets the position in a distributed trace, which the agent's tools send along.
-    pub fn trace(self, trace: TraceContext) -> Self {
-        self.inject(trace)
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.trace = Some(trace);
+        self
     }
 
     /// Injects a value into the invocation, for tools and hooks. It takes precedence over the agent's value of the same type.
@@ -182,6 +185,9 @@ impl TurnRequest {
         let agent = builder.session_manager(service.session_manager(&session_id)?).build();
         let agent = agent.await.map_err(TurnError::build)?;
 
+        if let Some(trace) = self.trace.clone() {
+            options.push(Box::new(move |invocation| invocation.inject(trace)));
+        }
         let cancellation = CancellationToken::new();
         let turn_time = service.inner.limits.turn_time;
         if let Some(time) = turn_time.into_iter().chain(time_limit).chain(host_deadline::time_left()).min() {
@@ -197,7 +203,13 @@ impl TurnRequest {
         service.inner.runs.add(&run);
         let turn = Turn::attached(Arc::clone(&run), None);
         let work = Work { agent, prompt, options, recording: self.recording };
-        tokio::spawn(drive(service, run, work, (permit, token)).in_current_span());
+        let driven = drive(service, run, work, (permit, token)).in_current_span();
+        #[cfg(feature = "otel")]
+        if let Some(trace) = &self.trace {
+            tokio::spawn(strands_otel::in_context(trace, driven));
+            return Ok(turn);
+        }
+        tokio::spawn(driven);
         Ok(turn)
     }
 }

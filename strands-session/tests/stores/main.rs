@@ -36,6 +36,7 @@ mod small_store;
 mod snapshots;
 #[cfg(unix)]
 mod snapshots_killed;
+mod stored_agents;
 mod support;
 mod truncations;
 mod two_workers;

@@ -72,6 +72,8 @@ async fn lists_the_open_interrupts_of_all_sessions() {
         agent(SnapshotSessionManager::new("a-3", store.clone()).unwrap(), "main").await.prompt("go").await.unwrap();
         let listed = open(store).await;
         assert_eq!(names(&listed), ["s-1/main 1,2", "s-1/other 1,2", "a-3/main 1,2"], "{}", backend.name);
+        let wanted: Vec<OpenInterrupts> = store.open_interrupts_in(|id| id != "s-1").try_collect().await.unwrap();
+        assert_eq!(wanted, listed[2..], "{}", backend.name);
         assert_eq!(
             listed[0].calls.iter().flat_map(|call| call.interrupts.clone()).collect::<Vec<_>>(),
             one.interrupts()

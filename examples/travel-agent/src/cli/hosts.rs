@@ -8,14 +8,29 @@ use strands::{
     serve::{AgentService, Server, http::HttpHost, tls::TlsFiles},
 };
 
+#[cfg(feature = "agentcore")]
+use strands::serve::agentcore;
+#[cfg(feature = "lambda")]
+use strands::serve::lambda;
+
 use super::{Args, Terminal};
 
-/// Commands that serve the agent.
+/// Commands that serve the agent. Users have tokens, verified with --jwks, --issuer and --audience. Without these options, clients
+/// must be on this machine, and all act as the user of --user.
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostCommand {
-    /// Serve the agent on HTTP. Users have tokens, verified with --jwks, --issuer and --audience. Without these options, clients
-    /// must be on this machine, and all act as the user of --user.
+    /// Serve the agent on HTTP.
     Serve(ServeArgs),
+    /// Serve the agent on Amazon Bedrock AgentCore Runtime.
+    #[cfg(feature = "agentcore")]
+    Agentcore {
+        /// The address to listen on. By default port 8080, of all addresses in a container.
+        #[arg(long, value_name = "HOST:PORT")]
+        listen: Option<String>,
+    },
+    /// Run the agent as a function on AWS Lambda. It is the default there.
+    #[cfg(feature = "lambda")]
+    Lambda,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -34,6 +49,15 @@ pub(crate) struct ServeArgs {
 }
 
 impl HostCommand {
+    /// Returns the command of a process without arguments: on Lambda, that of a function.
+    pub(crate) fn of_platform() -> Option<Self> {
+        #[cfg(feature = "lambda")]
+        if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+            return Some(Self::Lambda);
+        }
+        None
+    }
+
     /// Serves until the process is told to stop.
     pub(crate) async fn run<O: Write, E: Write>(
         &self,
@@ -43,31 +67,46 @@ impl HostCommand {
         terminal: &mut Terminal<O, E>,
     ) -> Result<(), Box<dyn Error>> {
         let (authenticate, is_open) = args.identity.authenticate(user, audit)?;
-        match self {
+        let (server, router) = match self {
             Self::Serve(serve) => {
-                let mut server = Server::bind(&serve.listen).await?;
-                let address = server.local_addr();
-                if is_open && !address.ip().is_loopback() {
-                    let hint =
-                        "without --jwks, the agent can only listen on a loopback address, such as 127.0.0.1:8080";
-                    return Err(hint.into());
-                }
-                if is_open {
-                    let user = &user.subject;
-                    terminal.note(&format!(
-                        "DEVELOPMENT MODE: requests are not authenticated; every client on this machine acts as {user}"
-                    ))?;
-                }
-                let mut scheme = "http";
-                if let (Some(certificate), Some(key)) = (&serve.tls_certificate, &serve.tls_key) {
-                    server = server.tls(TlsFiles::load(certificate, key)?);
-                    scheme = "https";
-                }
-                terminal.note(&format!("Serving on {scheme}://{address}"))?;
-                let router = HttpHost::new(service.clone(), authenticate).into_router();
-                server.serve(router, |timeout| service.shutdown(timeout)).await?;
-                Ok(())
+                let server = listen(&serve.listen, is_open).await?;
+                let (server, scheme) = match (&serve.tls_certificate, &serve.tls_key) {
+                    (Some(certificate), Some(key)) => (server.tls(TlsFiles::load(certificate, key)?), "https"),
+                    _ => (server, "http"),
+                };
+                terminal.note(&format!("Serving on {scheme}://{}", server.local_addr()))?;
+                (server, HttpHost::new(service.clone(), authenticate).into_router())
             }
+            #[cfg(feature = "agentcore")]
+            Self::Agentcore { listen: address } => {
+                let address = address.clone().unwrap_or_else(|| agentcore::default_address().to_string());
+                let server = listen(&address, is_open).await?;
+                terminal.note(&format!("Serving AgentCore Runtime on http://{}", server.local_addr()))?;
+                (server, agentcore::AgentCoreHost::new(service.clone(), authenticate).into_router())
+            }
+            #[cfg(feature = "lambda")]
+            Self::Lambda => {
+                return lambda::run(HttpHost::new(service, authenticate))
+                    .await
+                    .map_err(|error| -> Box<dyn Error> { error });
+            }
+        };
+        if is_open {
+            terminal.note(&format!(
+                "DEVELOPMENT MODE: requests are not authenticated; every client on this machine acts as {}",
+                user.subject
+            ))?;
         }
+        server.serve(router, |timeout| service.shutdown(timeout)).await?;
+        Ok(())
     }
+}
+
+/// Listens on an address, which must be of this machine if requests are not authenticated.
+async fn listen(address: &str, is_open: bool) -> Result<Server, Box<dyn Error>> {
+    let server = Server::bind(address).await?;
+    if is_open && !server.local_addr().ip().is_loopback() {
+        return Err("without --jwks, the agent can only listen on a loopback address, such as 127.0.0.1:8080".into());
+    }
+    Ok(server)
 }

@@ -16,5 +16,7 @@ mod turn;
 pub(crate) use args::{Args, Command};
 pub(crate) use chat::chat;
 pub(crate) use conversation::Conversation;
+#[cfg(feature = "serve")]
+pub(crate) use hosts::HostCommand;
 pub(crate) use terminal::Terminal;
 pub(crate) use turn::{Outcome, Output, turn, with_causes};

@@ -11,7 +11,7 @@ use crate::http::problem::PROBLEM_JSON;
 
 /// Description of streams.
 const EVENTS: &str = "Server-sent events. The `data` of an event is the JSON of an `AgentEvent`, and its `id` is \
-                      `<run>:<number>`: send the last one as `Last-Event-ID` to continue. An event of the type `error` has a \
+                      `<run>:<number>`: send the last one as `Last-Event-ID` to continue. An event of the type `failure` has a \
                       `Problem` and ends the stream. Comments keep the connection open.";
 
 /// Returns the OpenAPI 3.1 document.
