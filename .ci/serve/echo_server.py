@@ -17,21 +17,23 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "a secret of at least thirty-two bytes"
 
 
-def build(*options: str) -> Path:
+def build(*options: str, example: str = "echo_server") -> Path:
     """Builds the example, and returns its program. `options` are of Cargo, such as `--release`."""
-    command = ["cargo", "build", "-q", "-p", "strands-serve", "--example", "echo_server", *options]
+    command = ["cargo", "build", "-q", "-p", "strands-serve", "--example", example, *options]
     if subprocess.run(command, cwd=ROOT).returncode:
         sys.exit("the example does not build")
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return target / ("release" if "--release" in options else "debug") / "examples" / "echo_server"
+    return target / ("release" if "--release" in options else "debug") / "examples" / example
 
 
 class Server:
     """A running server. Its log is empty unless something panics."""
 
+    prefix = "ECHO"
+
     def __init__(self, program: Path, address: str = "127.0.0.1:0", **variables: object) -> None:
         # The port of a server that has just ended may be taken for a moment.
-        environment = os.environ | {f"ECHO_{name}": str(value) for name, value in variables.items()}
+        environment = os.environ | {f"{self.prefix}_{name}": str(value) for name, value in variables.items()}
         self.process = subprocess.Popen(
             [program, address], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -70,11 +70,11 @@ pub(super) struct DataEvents {
 }
 
 impl EventFormat for DataEvents {
-    fn write_event(&self, chunk: &mut BytesMut, event: &RunEvent) {
+    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent) {
         write_data(chunk, event.json());
     }
 
-    fn write_error(&self, chunk: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError) {
         let event = InvocationError::from(self.http.problem(error)).event();
         write_data(chunk, event.to_string().as_bytes());
     }

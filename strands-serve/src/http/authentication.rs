@@ -88,7 +88,7 @@ impl HostState {
 }
 
 /// Passes requests with an identity on, which is then an extension.
-pub(super) async fn require(State(host): State<HostState>, request: Request, next: Next) -> Response {
+pub(crate) async fn require(State(host): State<HostState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match host.identity(&parts).await {
         Ok(identity) => {

@@ -24,7 +24,7 @@ mod health;
 pub(crate) mod json_body;
 mod openapi;
 mod parameters;
-mod problem;
+pub(crate) mod problem;
 mod prompt;
 mod request_id;
 mod routes;
@@ -53,7 +53,7 @@ pub use approvals::{
 pub use authentication::{Authenticate, AuthenticationError};
 pub use development::DevelopmentIdentity;
 pub use problem::Problem;
-#[cfg(feature = "agentcore")]
+#[cfg(any(feature = "agentcore", feature = "openai"))]
 pub(crate) use prompt::trace_context;
 pub use prompt::{PromptBody, PromptContent, PromptResponse};
 pub use sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList};
@@ -83,6 +83,8 @@ pub struct HttpHost {
     state: HostState,
     body_limit: usize,
     origins: Vec<HeaderValue>,
+    #[cfg(feature = "openai")]
+    openai: Option<crate::openai::OpenAiSettings>,
 }
 
 /// Parts of the host that handlers share.
@@ -102,7 +104,21 @@ impl HostState {
 impl HttpHost {
     /// Creates the host of a service.
     pub fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
-        Self { state: HostState::new(service, authenticate), body_limit: BODY_LIMIT, origins: Vec::new() }
+        Self {
+            state: HostState::new(service, authenticate),
+            body_limit: BODY_LIMIT,
+            origins: Vec::new(),
+            #[cfg(feature = "openai")]
+            openai: None,
+        }
+    }
+
+    /// Adds the HTTP interface of OpenAI below `/v1`, for chat front ends; see [`openai`](crate::openai).
+    #[cfg(feature = "openai")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "openai")))]
+    pub fn openai(mut self, settings: crate::openai::OpenAiSettings) -> Self {
+        self.openai = Some(settings);
+        self
     }
 
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
@@ -133,10 +149,17 @@ impl HttpHost {
     /// It expects the address of the client as an extension, as
     /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info) adds it.
     pub fn into_router(self) -> Router {
-        let Self { state, body_limit, origins } = self;
+        let cors = self.cors();
+        let Self { state, body_limit, .. } = self;
         #[cfg(feature = "otel")]
         let service = state.service.clone();
-        let router = routes::router(&state)
+        let router = routes::router(&state);
+        #[cfg(feature = "openai")]
+        let router = match self.openai {
+            Some(settings) => router.nest("/v1", crate::openai::router(settings, &state)),
+            None => router,
+        };
+        let router = router
             .fallback(problem::not_found)
             .method_not_allowed_fallback(problem::method_not_allowed)
             .with_state(state)
@@ -146,19 +169,32 @@ impl HttpHost {
             .layer(from_fn(request_id::with_request_id));
         #[cfg(feature = "otel")]
         let router = telemetry::with_spans(router, &service);
-        if origins.is_empty() { router } else { router.layer(cors(origins)) }
+        match cors {
+            Some(cors) => router.layer(cors),
+            None => router,
+        }
     }
-}
 
-fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    let last_event_id = HeaderName::from_static("last-event-id");
-    let traceparent = HeaderName::from_static("traceparent");
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, last_event_id, traceparent, request_id::REQUEST_ID])
-        .expose_headers([LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, request_id::REQUEST_ID])
-        .max_age(Duration::from_secs(600))
+    fn cors(&self) -> Option<CorsLayer> {
+        if self.origins.is_empty() {
+            return None;
+        }
+        let last_event_id = HeaderName::from_static("last-event-id");
+        let traceparent = HeaderName::from_static("traceparent");
+        let mut allowed = vec![AUTHORIZATION, CONTENT_TYPE, last_event_id, traceparent, request_id::REQUEST_ID];
+        let mut exposed = vec![LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, request_id::REQUEST_ID];
+        #[cfg(feature = "openai")]
+        if let Some(settings) = &self.openai {
+            allowed.extend(settings.request_headers());
+            exposed.push(crate::openai::SESSION_HEADER);
+        }
+        let cors = CorsLayer::new()
+            .allow_origin(self.origins.clone())
+            .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+            .allow_headers(allowed)
+            .expose_headers(exposed);
+        Some(cors.max_age(Duration::from_secs(600)))
+    }
 }
 
 impl fmt::Debug for HttpHost {

@@ -88,6 +88,7 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
         TurnError::InvalidTitle => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_title"),
         TurnError::Unfinished => (StatusCode::CONFLICT, "unfinished"),
         TurnError::UnknownRun => (StatusCode::NOT_FOUND, "unknown_run"),
+        TurnError::NotTheLastRun => (StatusCode::CONFLICT, "not_the_last_run"),
         TurnError::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
         TurnError::UserBusy => (StatusCode::TOO_MANY_REQUESTS, "user_busy"),
         TurnError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
@@ -173,16 +174,18 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // For interfaces with another shape of errors.
+        response.extensions_mut().insert(self);
         response
     }
 }
 
-pub(super) async fn not_found() -> Problem {
+pub(crate) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }
 
 /// The header `Allow` is added by the router.
-pub(super) async fn method_not_allowed(method: Method) -> Problem {
+pub(crate) async fn method_not_allowed(method: Method) -> Problem {
     let detail = format!("{method} is not a method of this path");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

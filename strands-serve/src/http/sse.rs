@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{HostState, Problem};
 use crate::{RunEvent, Turn, TurnError};
@@ -43,11 +44,14 @@ impl EventId {
 
 /// Text of the events of a run on the connection.
 pub(crate) trait EventFormat: Send + 'static {
-    /// Writes an event.
-    fn write_event(&self, chunk: &mut BytesMut, event: &RunEvent);
+    /// Writes what comes before the first event.
+    fn write_start(&mut self, _: &mut BytesMut) {}
+
+    /// Writes an event, or nothing. The last event is the result.
+    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent);
 
     /// Writes the error that ended the run.
-    fn write_error(&self, chunk: &mut BytesMut, error: &TurnError);
+    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError);
 }
 
 /// Returns a response with the events of a run.
@@ -57,31 +61,40 @@ pub(super) fn response(host: HostState, turn: Turn) -> Response {
 }
 
 /// Returns a response with the events of a run in a format.
-pub(crate) fn streamed(turn: Turn, format: impl EventFormat) -> Response {
-    let chunks = futures_util::stream::unfold((Some(turn), format), async |(turn, format)| {
+pub(crate) fn streamed(turn: Turn, mut format: impl EventFormat) -> Response {
+    let mut start = BytesMut::new();
+    format.write_start(&mut start);
+    // One timer for the response, and not one for each event.
+    let mut comments = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let state = (Some(turn), format, start, comments);
+    let chunks = futures_util::stream::unfold(state, async |(turn, mut format, mut chunk, mut comments)| {
         let mut turn = turn?;
-        let mut chunk = BytesMut::new();
-        let next = tokio::time::timeout(KEEP_ALIVE, turn.next()).await;
-        let rest = match next {
-            Err(_) => {
-                chunk.put_slice(b": keep-alive\n\n");
-                Some(turn)
-            }
-            Ok(None) => return None,
-            Ok(Some(Err(error))) => {
-                format.write_error(&mut chunk, &error);
-                None
-            }
-            Ok(Some(Ok(event))) => {
-                format.write_event(&mut chunk, &event);
-                while chunk.len() < CHUNK {
-                    let Some(event) = turn.more() else { break };
-                    format.write_event(&mut chunk, &event);
+        // Not every event has a text.
+        while chunk.is_empty() {
+            let next = tokio::select! {
+                biased;
+                next = turn.next() => next?,
+                _ = comments.tick() => {
+                    chunk.put_slice(b": keep-alive\n\n");
+                    break;
                 }
-                Some(turn)
+            };
+            match next {
+                Err(error) => {
+                    format.write_error(&mut chunk, &error);
+                    return Some((Ok::<Bytes, Infallible>(chunk.freeze()), (None, format, BytesMut::new(), comments)));
+                }
+                Ok(event) => {
+                    format.write_event(&mut chunk, &event);
+                    while chunk.len() < CHUNK {
+                        let Some(event) = turn.more() else { break };
+                        format.write_event(&mut chunk, &event);
+                    }
+                }
             }
-        };
-        Some((Ok::<Bytes, Infallible>(chunk.freeze()), (rest, format)))
+        }
+        Some((Ok(chunk.freeze()), (Some(turn), format, BytesMut::new(), comments)))
     });
     with_headers(Body::from_stream(chunks))
 }
@@ -119,11 +132,11 @@ struct ResumableEvents {
 }
 
 impl EventFormat for ResumableEvents {
-    fn write_event(&self, chunk: &mut BytesMut, event: &RunEvent) {
+    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent) {
         write_event(chunk, &self.run_id, event);
     }
 
-    fn write_error(&self, chunk: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError) {
         let problem = self.host.problem(error);
         chunk.put_slice(b"event: failure\ndata: ");
         chunk.put_slice(&serde_json::to_vec(&problem).unwrap_or_default());

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use strands_core::AgentEvent;
+
 use super::{Outcome, Recording, Run, Runs};
 use crate::service::TurnError;
 
@@ -25,6 +27,9 @@ impl<'a> Ending<'a> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
+        if let (Recording::Events, Ok(response)) = (self.recording, &self.outcome) {
+            self.run.push(AgentEvent::Result { response: Box::new((**response).clone()) });
+        }
         self.run.state().outcome = Some(self.outcome.clone());
         self.run.announce();
         match self.recording {

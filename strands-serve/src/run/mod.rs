@@ -173,20 +173,16 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the events of an invocation into the buffer, until its end.
+    /// Reads the events of an invocation into the buffer, until its result, which [`Ending`] adds: a client that reads it may send
+    /// the next prompt at once.
     pub(crate) async fn record(&self, events: AgentStream<'_>) -> Outcome {
         let recorded = async {
             let mut events = pin!(events);
             while let Some(event) = events.next().await {
-                let event = event.map_err(TurnError::agent)?;
-                let response = match &event {
-                    AgentEvent::Result { response } => Some(Arc::new((**response).clone())),
-                    _ => None,
+                let is_reader_slow = match event.map_err(TurnError::agent)? {
+                    AgentEvent::Result { response } => return Ok(Arc::from(response)),
+                    event => self.push(event),
                 };
-                let is_reader_slow = self.push(event);
-                if let Some(response) = response {
-                    return Ok(response);
-                }
                 if is_reader_slow {
                     self.wait_for_readers().await;
                 }

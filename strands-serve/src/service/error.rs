@@ -31,6 +31,9 @@ pub enum TurnError {
     /// There is no such run in this process, or it is not one of the identity's.
     #[error("no such run")]
     UnknownRun,
+    /// The run that the turn continues is not the last one of the session; see [`TurnRequest::after`](crate::TurnRequest::after).
+    #[error("the session has no such last run; continue after its newest response")]
+    NotTheLastRun,
     /// The session is processing another prompt, in this process or in another one.
     #[error("the session is processing another prompt; try again after its end")]
     SessionBusy,

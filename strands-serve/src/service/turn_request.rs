@@ -5,7 +5,9 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strands_core::message::{Message, Role};
 use strands_core::models::StopReason;
+use strands_core::session::SessionError;
 use strands_core::{
     Agent, AgentResponse, BoxFuture, CancellationToken, InterruptResponse, Invocation, Limits, Prompt, TraceContext,
     uuid,
@@ -15,7 +17,7 @@ use tracing::Instrument as _;
 
 use super::admission::Permit;
 use super::{AgentService, Disconnect, TurnError, host_deadline};
-use crate::run::{Ending, Recording, Run, Turn};
+use crate::run::{Ending, Outcome, Recording, Run, Turn};
 
 /// Maximum time for saving the end of a turn that was cancelled.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -74,6 +76,8 @@ pub struct TurnRequest {
     options: Vec<InvocationOption>,
     disconnect: Disconnect,
     run_id: Option<String>,
+    after: Option<String>,
+    is_temporary: bool,
     recording: Recording,
 }
 
@@ -95,6 +99,8 @@ impl TurnRequest {
             options: Vec::new(),
             disconnect,
             run_id: None,
+            after: None,
+            is_temporary: false,
             recording: Recording::Events,
         }
     }
@@ -147,6 +153,19 @@ impl TurnRequest {
         self
     }
 
+    /// Refuses the turn with [`TurnError::NotTheLastRun`] unless the last prompt of the session is that of this run, so that a
+    /// client continues the conversation that it has seen. The prompt must still be in the agent's window of messages.
+    pub fn after(mut self, run_id: impl Into<String>) -> Self {
+        self.after = Some(run_id.into());
+        self
+    }
+
+    /// Deletes the session at the end of the turn, unless the turn is suspended and can be resumed. For a new session.
+    pub fn temporary(mut self) -> Self {
+        self.is_temporary = true;
+        self
+    }
+
     /// Records no events: readers get the response only. It saves the memory for the events.
     pub fn without_events(mut self) -> Self {
         self.recording = Recording::Response;
@@ -184,6 +203,9 @@ impl TurnRequest {
         let builder = service.agent_of(&identity).await?;
         let agent = builder.session_manager(service.session_manager(&session_id)?).build();
         let agent = agent.await.map_err(TurnError::build)?;
+        if self.after.is_some() && self.after.as_deref() != last_run(agent.messages()) {
+            return Err(TurnError::NotTheLastRun);
+        }
 
         if let Some(trace) = self.trace.clone() {
             options.push(Box::new(move |invocation| invocation.inject(trace)));
@@ -202,7 +224,7 @@ impl TurnRequest {
         let run = Arc::new(run);
         service.inner.runs.add(&run);
         let turn = Turn::attached(Arc::clone(&run), None);
-        let work = Work { agent, prompt, options, recording: self.recording };
+        let work = Work { agent, prompt, options, recording: self.recording, is_temporary: self.is_temporary };
         let driven = drive(service, run, work, (permit, token)).in_current_span();
         #[cfg(feature = "otel")]
         if let Some(trace) = &self.trace {
@@ -220,6 +242,7 @@ struct Work {
     prompt: Prompt,
     options: Vec<InvocationOption>,
     recording: Recording,
+    is_temporary: bool,
 }
 
 /// Runs a turn to its end.
@@ -228,7 +251,7 @@ async fn drive<T: Send>(service: AgentService, run: Arc<Run>, work: Work, held: 
     // Released first, also after a panic: the next turn of the session is admitted before a client learns of the end of this
     // one.
     let held = held;
-    let Work { mut agent, prompt, options, recording } = work;
+    let Work { mut agent, prompt, options, recording, is_temporary } = work;
     let invocation = options.into_iter().fold(agent.prompt(prompt), |invocation, set| set(invocation));
     let outcome = match recording {
         Recording::Events => run.record(invocation.stream()).await,
@@ -236,6 +259,9 @@ async fn drive<T: Send>(service: AgentService, run: Arc<Run>, work: Work, held: 
     };
     if outcome.as_ref().is_ok_and(|response| was_stopped(&response.stop_reason)) {
         save(&mut agent).await;
+    }
+    if is_temporary {
+        delete_unless_suspended(&service, run.session_id(), &outcome).await;
     }
     drop(held);
     ending.end(outcome);
@@ -256,6 +282,24 @@ async fn save(agent: &mut Agent) {
         Ok(Err(error)) => tracing::error!(error = format!("{error:?}"), "the end of a turn was not saved"),
         Err(_) => tracing::error!("the end of a turn was not saved in time"),
     }
+}
+
+/// Deletes the session of a temporary turn that has ended.
+async fn delete_unless_suspended(service: &AgentService, session_id: &str, outcome: &Outcome) {
+    if outcome.as_ref().is_ok_and(|response| response.stop_reason == StopReason::Interrupt) {
+        return;
+    }
+    match service.store().delete(session_id).await {
+        // A turn that failed may have written nothing.
+        Ok(()) | Err(SessionError::NotFound { .. }) => {}
+        Err(error) => tracing::warn!(session_id, error = format!("{error:?}"), "a temporary session was not deleted"),
+    }
+}
+
+/// Returns the id of the run of the last prompt.
+fn last_run(messages: &[Arc<Message>]) -> Option<&str> {
+    let is_prompt = |message: &&Arc<Message>| message.role == Role::User && message.tool_results().next().is_none();
+    messages.iter().rfind(is_prompt)?.tracking_id.as_deref()
 }
 
 /// Marks the prompt with the id of the run, by which its response is found in the session later.
