@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{HostState, Problem};
 use crate::{RunEvent, Turn, TurnError};
 
-/// Time without an event after which a comment is sent, so that proxies keep the connection.
+/// Time between comments, so that proxies keep a connection without events.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Size of the events that are sent at once.
 const CHUNK: usize = 16 * 1024;
