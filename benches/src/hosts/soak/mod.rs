@@ -15,12 +15,12 @@ use reader::{Kind, Seen};
 const DELTAS: u32 = 200;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// Size of the deltas for slow readers: together more than the buffers of the system, and less than those of a run.
-const PADDING: usize = 4_000;
+const PADDING: usize = 2_000;
 /// Time in which the streams of a round start.
 const RAMP: Duration = Duration::from_secs(1);
 /// Round after which the memory must not grow, and the growth that is noise.
 const FLAT_AFTER: usize = 2;
-const NOISE: f64 = 1.1;
+const NOISE: f64 = 1.15;
 
 const SIDES: [Side; 2] = [Side::HandWritten, Side::Service];
 
@@ -95,7 +95,7 @@ fn percentile(latencies: &mut [u32], percent: usize) -> f64 {
 /// Reads this many streams at once.
 fn round(side: Side, server: &Server, streams: usize) -> Round {
     let port = server.port;
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
         let readers = (0..streams).map(|number| {
             let kind = Kind::of(number);
             let padding = if kind == Kind::Slow { PADDING } else { 0 };
