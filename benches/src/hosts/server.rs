@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 use crate::{hand_written, service};
 
 /// Sent bytes that the system buffers for each connection, so that a slow reader is noticed.
-const SEND_BUFFER: u32 = 64 * 1024;
+const SEND_BUFFER: u32 = 16 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 8_192;
 /// Processor time of a tick of `/proc/<id>/stat`.

@@ -30,7 +30,8 @@ pub(crate) fn service(sessions: &str) -> AgentService {
     // Short times, so that a soak of seconds reaches them, and memory for the events of all streams of a round.
     let limits = ServiceLimits::new()
         .turns(TURNS)
-        .finished_bytes(160 * 1024 * 1024)
+        .buffer_bytes(2 * 1024 * 1024)
+        .finished_bytes(192 * 1024 * 1024)
         .slow_reader_timeout(Duration::from_secs(1))
         .disconnect(Disconnect::CancelAfter(Duration::from_secs(3)));
     AgentService::builder(template(), store).limits(limits).build()

@@ -15,7 +15,7 @@ use reader::{Kind, Seen};
 const DELTAS: u32 = 200;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// Size of the deltas for slow readers: together more than the buffers of the system, and less than those of a run.
-const PADDING: usize = 2_000;
+const PADDING: usize = 1_000;
 /// Time in which the streams of a round start.
 const RAMP: Duration = Duration::from_secs(1);
 /// Round after which the memory must not grow, and the growth that is noise.
