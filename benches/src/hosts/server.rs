@@ -52,7 +52,7 @@ pub(crate) fn serve(side: Side, sessions: &str) {
         let listener = socket.listen(BACKLOG).unwrap();
         println!("{}", listener.local_addr().unwrap().port());
         let listener = listener.tap_io(|connection| connection.set_nodelay(true).unwrap());
-        tokio::spawn(async { axum::serve(listener, router).await });
+        tokio::spawn(async { axum::serve(listener, router.into_make_service()).await });
         tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await.unwrap().unwrap();
     });
 }

@@ -19,7 +19,7 @@ const PADDING: usize = 1_000;
 /// Time in which the streams of a round start.
 const RAMP: Duration = Duration::from_secs(1);
 /// Round after which the memory must not grow, and the growth that is noise.
-const FLAT_AFTER: usize = 2;
+const FLAT_AFTER: usize = 3;
 const NOISE: f64 = 1.15;
 
 const SIDES: [Side; 2] = [Side::HandWritten, Side::Service];
