@@ -20,3 +20,6 @@ mod span;
 pub use agent_telemetry::{AgentTelemetry, AgentTelemetryBuilder, TraceAttributes};
 pub use export::{Telemetry, TelemetryBuilder, TelemetryError, init};
 pub use request::{InContext, RequestSpan, in_context};
+// Crates that public signatures name.
+#[doc(no_inline)]
+pub use {http, opentelemetry, opentelemetry_sdk, tracing, tracing_subscriber};

@@ -24,7 +24,7 @@ use strands::{Agent, serde_json, tool, tools};
 
 /// Returns the names of the forwarded headers.
 #[tool]
-async fn headers(headers: &ForwardedHeaders) -> String {
+fn headers(headers: &ForwardedHeaders) -> String {
     let mut names: Vec<_> = headers.iter().map(|(name, _)| name.to_owned()).collect();
     names.sort();
     names.join(" ")
@@ -32,6 +32,7 @@ async fn headers(headers: &ForwardedHeaders) -> String {
 
 /// Starts a task that never ends.
 #[tool]
+#[expect(clippy::unused_async, reason = "spawning needs the runtime, on which synchronous tools do not run")]
 async fn start_task(tasks: &AsyncTasks) -> &'static str {
     let task = tasks.add("endless");
     tokio::spawn(async move {

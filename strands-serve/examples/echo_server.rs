@@ -100,6 +100,9 @@ fn service() -> Result<AgentService, Box<dyn Error>> {
     Ok(AgentService::builder(template, store).limits(limits).build())
 }
 
+/// Sets a timeout of the server.
+type ServerTimeout = fn(Server, Duration) -> Server;
+
 async fn server() -> Result<Server, Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let mut server = Server::bind(address).await?;
@@ -110,7 +113,7 @@ async fn server() -> Result<Server, Box<dyn Error>> {
     if let Some(connections) = variable("ECHO_CONNECTIONS")? {
         server = server.max_connections(connections);
     }
-    let settings: [(&str, fn(Server, Duration) -> Server); 5] = [
+    let settings: [(&str, ServerTimeout); 5] = [
         ("ECHO_DRAIN_MS", Server::drain_timeout),
         ("ECHO_HEADER_MS", Server::header_timeout),
         ("ECHO_BODY_MS", Server::body_timeout),

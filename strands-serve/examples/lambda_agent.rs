@@ -20,7 +20,7 @@ use strands::{Agent, tool};
 
 /// Returns the weather in a city.
 #[tool]
-async fn weather(city: String) -> String {
+fn weather(city: String) -> String {
     format!("It is sunny in {city}.")
 }
 

@@ -7,14 +7,14 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 use clap::Parser;
 #[cfg(feature = "serve")]
 use cli::HostCommand;
-use cli::{Args, Command, Conversation, Outcome, Terminal};
+use cli::{Args, Command, Conversation, Outcome, Telemetry, Terminal};
 
 /// Exit code of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    match observed(Args::parse()).await {
         Ok(code) => code,
         Err(error) => {
             // If stderr can't be written, there is nothing left to do.
@@ -24,8 +24,16 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn observed(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let telemetry = Telemetry::start()?;
+    let code = run(args, &telemetry).await;
+    telemetry.flush().await;
+    code
+}
+
 async fn run(
     #[cfg_attr(not(feature = "serve"), expect(unused_mut, reason = "hosts change it"))] mut args: Args,
+    telemetry: &Telemetry,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let store = Arc::new(args.store()?);
     let audit = args.audit()?;
@@ -37,7 +45,7 @@ async fn run(
         args.command = Some(Command::Host(command));
     }
     if let Some(command) = &args.command {
-        let service = agent.service(args.session.store().await?).build();
+        let service = telemetry.observe(agent.service(args.session.store().await?)).build();
         return match command {
             Command::Approval(command) => {
                 let outcome = command.run(&args, &user.identity, (&service, &store), &mut terminal).await?;
@@ -45,7 +53,7 @@ async fn run(
             }
             #[cfg(feature = "serve")]
             Command::Host(command) => {
-                command.run(&args, service, (&user.identity, &audit), &mut terminal).await?;
+                command.run(&args, service, (&user.identity, &audit), telemetry, &mut terminal).await?;
                 Ok(ExitCode::SUCCESS)
             }
         };
@@ -62,7 +70,7 @@ async fn run(
         terminal.note("Using rules instead of a language model; choose a model with --model")?;
     }
     let conversation = Conversation {
-        service: agent.service(args.session.store_of_conversation().await?).build(),
+        service: telemetry.observe(agent.service(args.session.store_of_conversation().await?)).build(),
         identity: user.identity,
         session: args.session.choice(),
         output: args.output(),

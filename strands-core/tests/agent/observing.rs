@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use strands_core::hook::{
-    AfterModelCall, AfterToolCall, BeforeInvocation, BeforeModelCall, BeforeToolCall, Hook, HookResult,
+    AfterModelCall, AfterToolCall, BeforeInvocation, BeforeModelCall, BeforeToolCall, Hook, HookContext, HookResult,
 };
 use strands_core::metrics::Usage;
 use strands_core::models::{Fallback, ModelError};
@@ -33,7 +33,9 @@ impl Drop for Alive {
     }
 }
 
-struct Keeps(Arc<AtomicUsize>);
+/// Keeps a value for each invocation, and contexts that outlive it.
+#[derive(Clone, Default)]
+struct Keeps(Arc<AtomicUsize>, Arc<Mutex<Vec<HookContext>>>);
 
 #[async_trait]
 impl Hook for Keeps {
@@ -43,6 +45,7 @@ impl Hook for Keeps {
             Alive(Arc::clone(&self.0))
         };
         let first = event.context.local(create);
+        self.1.lock().unwrap().push(event.context.clone());
         assert!(Arc::ptr_eq(&first, &event.context.local(create)), "one value for each type");
         Ok(())
     }
@@ -50,9 +53,10 @@ impl Hook for Keeps {
 
 #[tokio::test]
 async fn values_of_hooks_are_dropped_with_the_invocation() {
-    let alive = Arc::new(AtomicUsize::new(0));
+    let keeps = Keeps::default();
+    let alive = Arc::clone(&keeps.0);
     let model = ScriptedModel::new([ScriptedTurn::text("hi"), ScriptedTurn::text("cut").stalling_after(1)]);
-    let mut agent = template(&model, []).hook(Keeps(Arc::clone(&alive))).build().await.unwrap();
+    let mut agent = template(&model, []).hook(keeps).build().await.unwrap();
     agent.prompt("one").await.unwrap();
     assert_eq!(alive.load(Ordering::SeqCst), 0);
 

@@ -1,9 +1,9 @@
 //! Errors of setting telemetry up, of flushing and of shutting down.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use opentelemetry_otlp::ExporterBuildError;
-use opentelemetry_sdk::error::OTelSdkError;
 use strands_http::ClientError;
 
 /// An error of telemetry.
@@ -43,13 +43,20 @@ pub enum TelemetryError {
     Runtime(#[source] std::io::Error),
     /// An exporter can't be set up.
     #[error("an exporter can't be set up")]
-    Exporter(#[from] ExporterBuildError),
+    Exporter(#[source] Box<dyn StdError + Send + Sync>),
     /// Telemetry could not be exported.
     #[error("telemetry could not be exported")]
-    Export(#[source] OTelSdkError),
+    Export(#[source] Box<dyn StdError + Send + Sync>),
     /// The export did not end in time. What is left may be exported later, or is lost after a shutdown.
     #[error("telemetry was not exported within {0:?}")]
     Timeout(Duration),
 }
 
 strands_core::__debug_with_sources!(TelemetryError);
+
+impl TelemetryError {
+    /// The types of the exporters are not part of the public API.
+    pub(super) fn of_exporter(error: ExporterBuildError) -> Self {
+        Self::Exporter(Box::new(error))
+    }
+}

@@ -29,7 +29,7 @@ macro_rules! exporter {
                         .with_endpoint(destination.endpoint.as_str())
                         .with_headers(headers)
                         .with_timeout(destination.timeout);
-                    Ok(builder.build()?)
+                    builder.build().map_err(TelemetryError::of_exporter)
                 }
                 Transport::Grpc => {
                     // The channel spawns its work on the current runtime.
@@ -42,7 +42,7 @@ macro_rules! exporter {
                     if destination.endpoint.scheme() == "https" {
                         builder = builder.with_tls_config(tls(destination));
                     }
-                    Ok(builder.build()?)
+                    builder.build().map_err(TelemetryError::of_exporter)
                 }
             }
         }

@@ -262,7 +262,7 @@ impl Telemetry {
             match result {
                 Ok(()) | Err(OTelSdkError::AlreadyShutdown) => {}
                 Err(OTelSdkError::Timeout(_)) => return Err(TelemetryError::Timeout(timeout)),
-                Err(error) => return Err(TelemetryError::Export(error)),
+                Err(error) => return Err(TelemetryError::Export(Box::new(error))),
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What the platform sends along with a payload.
+//! Headers and payload of an invocation, for tools.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::headers::{
 /// Longest id of a request that is used as it is.
 const MAX_REQUEST_ID: usize = 128;
 
-/// What the platform sends along with a payload. It is injected into each turn.
+/// Ids, baggage and payload of an invocation. It is injected into each turn.
 ///
 /// ```
 /// use strands::serve::agentcore::AgentCoreContext;

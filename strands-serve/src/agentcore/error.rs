@@ -14,7 +14,7 @@ use crate::run::RunEvent;
 
 /// An error of an invocation.
 pub(super) struct InvocationError {
-    problem: Problem,
+    problem: Box<Problem>,
     details: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl InvocationError {
 
 impl From<Problem> for InvocationError {
     fn from(problem: Problem) -> Self {
-        Self { problem, details: None }
+        Self { problem: Box::new(problem), details: None }
     }
 }
 

@@ -15,7 +15,7 @@ use super::{AgentCoreContext, ForwardedHeaders, PingStatus, Shared, WorkloadAcce
 use crate::http::{json_body, sse, trace_context};
 use crate::{SessionChoice, TurnRequest};
 
-/// What is known of a request besides its payload.
+/// The identity and the headers of a request.
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) context: AgentCoreContext,

@@ -30,7 +30,7 @@ pub(super) struct Handler {
     pub(super) on_end: Option<InvocationEnd>,
 }
 
-/// What an event has besides its request.
+/// Properties of an event besides its request.
 pub(super) struct Origin {
     pub(super) subject: Option<String>,
     pub(super) is_direct: bool,

@@ -141,12 +141,7 @@ type Seen = Arc<Mutex<Vec<String>>>;
 
 /// Notes what the platform has sent along.
 #[tool(crate = strands_core)]
-async fn look(
-    seen: &Seen,
-    context: &AgentCoreContext,
-    headers: &ForwardedHeaders,
-    token: &WorkloadAccessToken,
-) -> String {
+fn look(seen: &Seen, context: &AgentCoreContext, headers: &ForwardedHeaders, token: &WorkloadAccessToken) -> String {
     let mut seen = seen.lock().unwrap();
     seen.push(format!("{} {}", context.request_id(), context.runtime_session_id().unwrap_or("-")));
     seen.push(format!("{:?}", context.baggage("aws.agentcore.gateway.routing_experiment_arn")));
@@ -229,7 +224,7 @@ fn headers_are_forwarded_by_the_rules_of_the_platform() {
 async fn an_interrupt_is_answered_by_a_prompt_with_its_response() {
     /// Books a trip.
     #[tool(crate = strands_core, approval)]
-    async fn book() -> &'static str {
+    fn book() -> &'static str {
         "booked"
     }
     let model = ScriptedModel::from_fn(|request| {

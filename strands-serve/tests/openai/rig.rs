@@ -159,7 +159,7 @@ impl Rig {
     /// Returns role and text of the messages of the newest request to the model.
     pub(crate) fn seen(&self) -> Vec<(Role, String)> {
         let request = self.model.requests().pop().unwrap();
-        request.messages.iter().map(|message| (message.role.clone(), message.text())).collect()
+        request.messages.iter().map(|message| (message.role, message.text())).collect()
     }
 
     pub(crate) async fn sessions(&self) -> Vec<String> {

@@ -13,7 +13,7 @@ use strands::serve::agentcore;
 #[cfg(feature = "lambda")]
 use strands::serve::lambda;
 
-use super::{Args, Terminal};
+use super::{Args, Telemetry, Terminal};
 
 /// Commands that serve the agent. Users have tokens, verified with --jwks, --issuer and --audience. Without these options, clients
 /// must be on this machine, and all act as the user of --user.
@@ -64,6 +64,8 @@ impl HostCommand {
         args: &Args,
         service: AgentService,
         (user, audit): (&Identity, &Audit),
+        #[cfg_attr(not(feature = "lambda"), expect(unused_variables, reason = "Lambda flushes it"))]
+        telemetry: &Telemetry,
         terminal: &mut Terminal<O, E>,
     ) -> Result<(), Box<dyn Error>> {
         let (authenticate, is_open) = args.identity.authenticate(user, audit)?;
@@ -86,9 +88,13 @@ impl HostCommand {
             }
             #[cfg(feature = "lambda")]
             Self::Lambda => {
-                return lambda::run(HttpHost::new(service, authenticate))
-                    .await
-                    .map_err(|error| -> Box<dyn Error> { error });
+                let telemetry = telemetry.clone();
+                let host =
+                    lambda::LambdaHost::from(HttpHost::new(service, authenticate)).on_invocation_end(move || {
+                        let telemetry = telemetry.clone();
+                        async move { telemetry.flush().await }
+                    });
+                return host.run().await.map_err(|error| -> Box<dyn Error> { error });
             }
         };
         if is_open {

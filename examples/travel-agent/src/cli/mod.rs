@@ -10,6 +10,7 @@ mod identity;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod session;
+mod telemetry;
 mod terminal;
 mod turn;
 
@@ -18,5 +19,6 @@ pub(crate) use chat::chat;
 pub(crate) use conversation::Conversation;
 #[cfg(feature = "serve")]
 pub(crate) use hosts::HostCommand;
+pub(crate) use telemetry::Telemetry;
 pub(crate) use terminal::Terminal;
 pub(crate) use turn::{Outcome, Output, turn, with_causes};

@@ -54,53 +54,56 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
-    let mut described = json!({"operationId": operation.id, "summary": operation.summary});
+    let mut described = object([("operationId", operation.id.into()), ("summary", operation.summary.into())]);
+    let mut set = |name: &str, value: Value| drop(described.insert(name.to_owned(), value));
     if let Some(description) = operation.description {
-        described["description"] = description.into();
+        set("description", description.into());
     }
     if operation.is_public {
-        described["security"] = json!([]);
+        set("security", json!([]));
     }
     let parameters = parameters(operation, generator);
     if !parameters.is_empty() {
-        described["parameters"] = parameters.into();
+        set("parameters", parameters.into());
     }
     if let Some(body) = operation.body {
         let schema = body(generator);
-        described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        set("requestBody", json!({"required": true, "content": {"application/json": {"schema": schema}}}));
     }
-    let mut responses: Map<String, Value> = Map::new();
-    for response in &operation.responses {
-        responses.insert(response.status.as_str().to_owned(), respond(response, generator));
-    }
-    let problem = problem_content();
+    let problem = |description: &str| json!({"description": description, "content": problem_content()});
+    let responses = operation.responses.iter();
+    let mut responses: Map<String, Value> =
+        responses.map(|response| (response.status.as_str().to_owned(), respond(response, generator))).collect();
     if !operation.is_public {
-        let description = "The bearer token is missing or invalid.";
-        responses.insert("401".to_owned(), json!({"description": description, "content": problem}));
+        responses.insert("401".to_owned(), problem("The bearer token is missing or invalid."));
     }
-    responses.insert("default".to_owned(), json!({"description": "A problem.", "content": problem}));
-    described["responses"] = responses.into();
-    described
+    responses.insert("default".to_owned(), problem("A problem."));
+    set("responses", responses.into());
+    described.into()
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn respond(response: &Response, generator: &mut SchemaGenerator) -> Value {
     let json_of = |make: MakeSchema, generator: &mut SchemaGenerator| json!({"schema": make(generator)});
     let events = || json!({"schema": {"type": "string", "description": EVENTS}});
     let content = match response.content {
-        Content::Nothing => json!({}),
-        Content::Text => json!({"text/plain": {"schema": {"type": "string"}}}),
-        Content::Json(make) => json!({"application/json": json_of(make, generator)}),
-        Content::Events => json!({"text/event-stream": events()}),
+        Content::Nothing => None,
+        Content::Text => Some(json!({"text/plain": {"schema": {"type": "string"}}})),
+        Content::Json(make) => Some(json!({"application/json": json_of(make, generator)})),
+        Content::Events => Some(json!({"text/event-stream": events()})),
         Content::JsonOrEvents(make) => {
-            json!({"application/json": json_of(make, generator), "text/event-stream": events()})
+            Some(json!({"application/json": json_of(make, generator), "text/event-stream": events()}))
         }
-        Content::Problem => problem_content(),
+        Content::Problem => Some(problem_content()),
     };
-    let mut described = json!({"description": response.description});
-    if content.as_object().is_some_and(|content| !content.is_empty()) {
-        described["content"] = content;
+    let mut described = object([("description", response.description.into())]);
+    if let Some(content) = content {
+        described.insert("content".to_owned(), content);
     }
-    described
+    described.into()
 }
 
 fn problem_content() -> Value {
