@@ -87,6 +87,22 @@ impl Args {
         Store::open(&path)
     }
 
+    /// Returns an error if the prompt is the name of a host that is not compiled in.
+    pub(crate) fn compiled_in(&self) -> Result<(), String> {
+        let is_off = |host: &str| match host {
+            "serve" => !cfg!(feature = "serve"),
+            "agentcore" => !cfg!(feature = "agentcore"),
+            "lambda" => !cfg!(feature = "lambda"),
+            _ => false,
+        };
+        match self.prompt.as_deref() {
+            Some(host) if is_off(host) => Err(format!(
+                "`{host}` is not compiled in: start with `cargo run -p travel-agent --features {host} -- {host}`"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the audit: the file, or `tracing`.
     pub(crate) fn audit(&self) -> Result<Audit, Box<dyn Error>> {
         Ok(match &self.audit {

@@ -46,15 +46,15 @@ struct TokenArgs {
     token: Option<String>,
 
     /// The URL of the keys that may have signed the token.
-    #[arg(long, value_name = "URL", env = "TRAVEL_JWKS")]
+    #[arg(long, value_name = "URL", env = "TRAVEL_JWKS", requires_all = ["issuer", "audience"])]
     jwks: Option<String>,
 
     /// The issuer of the token.
-    #[arg(long, value_name = "URL", env = "TRAVEL_ISSUER")]
+    #[arg(long, value_name = "URL", env = "TRAVEL_ISSUER", requires = "jwks")]
     issuer: Option<String>,
 
     /// The audience of the token.
-    #[arg(long, value_name = "NAME", env = "TRAVEL_AUDIENCE")]
+    #[arg(long, value_name = "NAME", env = "TRAVEL_AUDIENCE", requires = "jwks")]
     audience: Option<String>,
 }
 
