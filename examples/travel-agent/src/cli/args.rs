@@ -29,25 +29,25 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 
     /// The model, e.g. "bedrock/<model id>". By default the offline model: rules, without an API key or a network.
-    #[arg(long, value_name = "ID", env = "STRANDS_MODEL")]
+    #[arg(long, global = true, value_name = "ID", env = "STRANDS_MODEL")]
     model: Option<String>,
 
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
     /// The database file, created on first use. By default a file in the user's data folder.
-    #[arg(long, value_name = "FILE", env = "TRAVEL_DB")]
+    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_DB")]
     db: Option<PathBuf>,
 
     /// Use this date as today, for reproducible demonstrations.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, global = true, value_name = "YYYY-MM-DD")]
     today: Option<Date>,
 
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 
     /// Append a record of each decision to this file, as JSON lines.
-    #[arg(long, value_name = "FILE", env = "TRAVEL_AUDIT")]
+    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_AUDIT")]
     audit: Option<PathBuf>,
 
     #[cfg(feature = "mcp")]

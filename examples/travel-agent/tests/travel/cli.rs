@@ -118,7 +118,8 @@ fn serves_without_tokens_on_this_machine_only() {
     assert!(error.contains(&format!("error: {address} is in use")), "{error}");
     // An incomplete verification is no development mode.
     #[cfg(feature = "jwt")]
-    for option in [["--issuer", "https://id.example"], ["--audience", "travel"], ["--jwks", "https://id.example/keys"]] {
+    for option in [["--issuer", "https://id.example"], ["--audience", "travel"], ["--jwks", "https://id.example/keys"]]
+    {
         let error = failure(home.command(&[option.as_slice(), &["serve"]].concat()).output().unwrap());
         assert!(error.contains("required arguments were not provided"), "{error}");
     }
