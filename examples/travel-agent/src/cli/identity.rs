@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use strands::identity::Audit;
 #[cfg(feature = "jwt")]
-use strands::identity::{JwtSetupError, JwtVerifier};
+use strands::identity::JwtVerifier;
 #[cfg(feature = "serve")]
 use strands::{
     identity::Identity,
@@ -42,19 +42,19 @@ pub(crate) struct IdentityArgs {
 #[derive(Debug, Args)]
 struct TokenArgs {
     /// A JSON Web Token: the user is its claim `username`, and the roles are its claim `roles`.
-    #[arg(long, global = true, value_name = "JWT", env = "TRAVEL_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "role"], requires_all = ["jwks", "issuer", "audience"])]
+    #[arg(long, global = true, value_name = "JWT", env = "TRAVEL_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "role"])]
     token: Option<String>,
 
     /// The URL of the keys that may have signed the token.
-    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_JWKS", requires_all = ["issuer", "audience"])]
+    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_JWKS")]
     jwks: Option<String>,
 
     /// The issuer of the token.
-    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_ISSUER", requires = "jwks")]
+    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_ISSUER")]
     issuer: Option<String>,
 
     /// The audience of the token.
-    #[arg(long, global = true, value_name = "NAME", env = "TRAVEL_AUDIENCE", requires = "jwks")]
+    #[arg(long, global = true, value_name = "NAME", env = "TRAVEL_AUDIENCE")]
     audience: Option<String>,
 }
 
@@ -96,7 +96,7 @@ impl IdentityArgs {
         audit: &Audit,
     ) -> Result<(Arc<dyn Authenticate>, bool), Box<dyn Error>> {
         #[cfg(feature = "jwt")]
-        if self.token.jwks.is_some() {
+        if self.token.is_chosen() {
             return Ok((Arc::new(self.token.verifier(audit)?), false));
         }
         #[cfg(not(feature = "jwt"))]
@@ -107,19 +107,27 @@ impl IdentityArgs {
 
 #[cfg(feature = "jwt")]
 impl TokenArgs {
+    /// Returns true if there is an option about the verification of tokens: an incomplete one is no development mode.
+    #[cfg(feature = "serve")]
+    fn is_chosen(&self) -> bool {
+        self.jwks.is_some() || self.issuer.is_some() || self.audience.is_some()
+    }
+
     /// Returns the verifier of the token. The keys come over TLS, or from this machine.
-    fn verifier(&self, audit: &Audit) -> Result<JwtVerifier, JwtSetupError> {
-        let jwks = self.jwks.as_deref().unwrap_or_default();
+    fn verifier(&self, audit: &Audit) -> Result<JwtVerifier, Box<dyn Error>> {
+        let (Some(jwks), Some(issuer), Some(audience)) = (&self.jwks, &self.issuer, &self.audience) else {
+            return Err("the verification of tokens needs --jwks, --issuer and --audience".into());
+        };
         let is_local =
             ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"].iter().any(|local| jwks.starts_with(local));
-        JwtVerifier::builder()
+        let verifier = JwtVerifier::builder()
             .jwks_url(jwks)
-            .issuer(self.issuer.as_deref().unwrap_or_default())
-            .audience(self.audience.as_deref().unwrap_or_default())
+            .issuer(issuer)
+            .audience(audience)
             .name_claim("username")
             .roles_claim("roles")
             .allow_http(is_local)
-            .audit(audit.clone())
-            .build()
+            .audit(audit.clone());
+        Ok(verifier.build()?)
     }
 }
