@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod listening;
 mod request;
+mod response_body;
 mod socket;
 mod stop;
 #[cfg(feature = "tls")]
@@ -142,7 +143,8 @@ impl Server {
         self
     }
 
-    /// Sets the longest wait for a client that does not read its response. Default: 30 seconds.
+    /// Sets the longest wait for a client that does not read its response: then its connection is closed, or on HTTP/2 that response
+    /// alone ends. Default: 30 seconds.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.write = timeout;
         self
