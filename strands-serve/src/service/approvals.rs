@@ -268,6 +268,11 @@ impl AgentService {
             Ok(StoredSession { messages, .. }) => Ok(newest_run(&messages).map(str::to_owned)),
             // Deleted meanwhile, or in the layout of snapshots, which the service does not write.
             Err(TurnError::UnknownSession) => Ok(None),
+            // One session that can't be read must not hide the requests of all others.
+            Err(TurnError::Session(error)) if matches!(*error, SessionError::Corrupt { .. }) => {
+                tracing::warn!(error = format!("{error:?}"), "the run of an approval can't be read");
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
