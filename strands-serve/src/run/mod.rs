@@ -205,13 +205,17 @@ impl Run {
     }
 
     fn push(&self, event: AgentEvent) {
-        let event = RunEvent::new(self.state().buffer.next(), event);
+        // The run's task alone pushes, so the number stays free while the JSON is written, without the lock.
+        let number = self.state().buffer.next();
+        let event = RunEvent::new(number, event);
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
         // Bounded by the size by which a reader may lag, and one event.
         let unread = readers.values().map(|position| position.next).min().unwrap_or(u64::MAX);
         let size = buffer.push(event, unread);
-        readers.values_mut().for_each(|position| position.lag += size);
+        // Readers that wait for the end read nothing before it.
+        let reading = readers.values_mut().filter(|position| position.next != u64::MAX);
+        reading.for_each(|position| position.lag += size);
         drop(state);
         self.announce();
     }
