@@ -45,7 +45,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHE
 use http::{HeaderName, HeaderValue, Method};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use approvals::{
     AnswerBody, AnswersAccepted, AnswersBody, Approval, ApprovalList, DecisionBody, Requester, ResponseBody,
@@ -133,7 +133,7 @@ impl HttpHost {
         self
     }
 
-    /// Allows pages of other origins, such as `https://chat.example.com`, to send requests (CORS). Default: none.
+    /// Allows pages of other origins, such as `https://chat.example.com`, to send requests (CORS). `*` allows all. Default: none.
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.origins.extend(origins);
         self
@@ -188,8 +188,11 @@ impl HttpHost {
             allowed.extend(settings.request_headers());
             exposed.push(crate::openai::SESSION_HEADER);
         }
+        // A list with a wildcard would panic.
+        let is_any = self.origins.iter().any(|origin| origin == "*");
+        let origins = if is_any { AllowOrigin::any() } else { AllowOrigin::list(self.origins.clone()) };
         let cors = CorsLayer::new()
-            .allow_origin(self.origins.clone())
+            .allow_origin(origins)
             .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
             .allow_headers(allowed)
             .expose_headers(exposed);
