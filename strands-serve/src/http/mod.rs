@@ -43,6 +43,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -62,6 +63,8 @@ use crate::AgentService;
 
 /// Default maximum size of a request's body, in bytes: 8 MiB.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// Maximum size of all bodies that are being read, in bytes, besides small ones: 512 MiB.
+const BODY_MEMORY: usize = 512 * 1024 * 1024;
 /// Default maximum time for reading a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -93,11 +96,14 @@ pub(crate) struct HostState {
     pub(crate) service: AgentService,
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) body_timeout: Duration,
+    /// Bytes of memory for bodies that are being read.
+    bodies: Arc<Semaphore>,
 }
 
 impl HostState {
     pub(crate) fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
-        Self { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT }
+        let (authenticate, bodies) = (Arc::new(authenticate), Arc::new(Semaphore::new(BODY_MEMORY)));
+        Self { service, authenticate, body_timeout: BODY_TIMEOUT, bodies }
     }
 }
 

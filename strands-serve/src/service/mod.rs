@@ -190,6 +190,18 @@ impl AgentService {
         self.inner.listings.try_acquire().map_err(|_| TurnError::Overloaded)
     }
 
+    /// Returns the error that a turn would get now, whoever sends it, so that hosts refuse it before they read it.
+    #[cfg(feature = "http")]
+    pub(crate) fn has_room(&self) -> Result<(), TurnError> {
+        if !self.accepts_turns() {
+            Err(TurnError::ShuttingDown)
+        } else if !self.inner.admission.has_room() {
+            Err(TurnError::Overloaded)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Returns the manager of a session.
     pub(crate) fn session_manager(&self, session_id: &str) -> Result<StoreSessionManager, TurnError> {
         StoreSessionManager::new(session_id, self.inner.store.clone()).map_err(TurnError::session)
