@@ -45,7 +45,7 @@ impl<T: DeserializeOwned> FromRequest<HostState> for JsonBody<T> {
 /// Reads the body of a request, within the limits of its size, of time, and of the memory for all bodies. A service that is full
 /// refuses it unread.
 pub(crate) async fn read(request: Request, host: &HostState) -> Result<Bytes, Problem> {
-    host.service.has_room().map_err(|error| host.problem(&error))?;
+    host.service.check_capacity().map_err(|error| host.problem(&error))?;
     match tokio::time::timeout(host.body_timeout, collect(request.into_limited_body(), host)).await {
         Ok(result) => result,
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time")),

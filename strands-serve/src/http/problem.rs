@@ -123,8 +123,7 @@ fn detail(error: &TurnError) -> String {
     match error {
         TurnError::Agent(error) => match &**error {
             AgentError::ContextOverflow { .. } => {
-                "the conversation does not fit the model's context window; shorten it, or use another session"
-                    .to_owned()
+                "the conversation does not fit the model's context window; use another session".to_owned()
             }
             AgentError::Interrupted { .. } => {
                 "the session waits for replies to its interrupts; send those first".to_owned()

@@ -64,7 +64,7 @@ impl Admission {
 
     /// Returns true if the process may have another turn.
     #[cfg(feature = "http")]
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_capacity(&self) -> bool {
         self.process.available_permits() > 0
     }
 

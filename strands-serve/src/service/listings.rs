@@ -8,9 +8,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::TurnError;
 
-/// Such requests at the same time. Each reads up to 15 records at a time.
+/// Maximum number of such requests at the same time. Each reads up to 15 records at a time.
 const IN_PROCESS: usize = 32;
-/// Those of one user, so that no user keeps all others waiting.
+/// Maximum number of those of one user, so that other users are not refused because of one.
 const PER_USER: usize = 8;
 
 pub(crate) struct Listings {

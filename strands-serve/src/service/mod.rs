@@ -192,12 +192,12 @@ impl AgentService {
         self.inner.listings.admit(self.user_key(identity))
     }
 
-    /// Returns the error that a turn would get now, whoever sends it, so that hosts refuse it before they read it.
+    /// Checks that the process can have another turn now, so that hosts refuse a request before they read it.
     #[cfg(feature = "http")]
-    pub(crate) fn has_room(&self) -> Result<(), TurnError> {
+    pub(crate) fn check_capacity(&self) -> Result<(), TurnError> {
         if !self.accepts_turns() {
             Err(TurnError::ShuttingDown)
-        } else if !self.inner.admission.has_room() {
+        } else if !self.inner.admission.has_capacity() {
             Err(TurnError::Overloaded)
         } else {
             Ok(())
