@@ -90,6 +90,7 @@ impl AgentCoreHost {
     /// Sets the maximum size of a payload, in bytes. Default: 8 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
+        self.http.fit_body(bytes);
         self
     }
 

@@ -119,5 +119,7 @@ mod tests {
         assert_eq!(send(SMALL_BODY).await.unwrap().len(), SMALL_BODY);
         drop(other);
         assert_eq!(send(SMALL_BODY + 1).await.unwrap().len(), SMALL_BODY + 1);
+        host.fit_body(usize::MAX);
+        assert!(host.bodies.available_permits() > u32::MAX as usize);
     }
 }

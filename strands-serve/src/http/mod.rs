@@ -105,6 +105,11 @@ impl HostState {
         let (authenticate, bodies) = (Arc::new(authenticate), Arc::new(Semaphore::new(BODY_MEMORY)));
         Self { service, authenticate, body_timeout: BODY_TIMEOUT, bodies }
     }
+
+    /// Makes the memory for bodies large enough for one of this size.
+    pub(crate) fn fit_body(&mut self, bytes: usize) {
+        self.bodies = Arc::new(Semaphore::new(BODY_MEMORY.max(bytes).min(Semaphore::MAX_PERMITS)));
+    }
 }
 
 impl HttpHost {
@@ -130,6 +135,7 @@ impl HttpHost {
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
+        self.state.fit_body(bytes);
         self
     }
 
