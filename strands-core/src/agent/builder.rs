@@ -204,6 +204,43 @@ impl AgentBuilder {
         self
     }
 
+    /// Adds a hook around those that were added before: it is called first before a step, and last after it, so that it sees
+    /// outcomes as the other hooks have left them. For observers that a host adds to the agents of others.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use strands::async_trait;
+    /// use strands::hook::{AfterInvocation, BeforeInvocation, Hook, HookResult};
+    /// # use strands::{Agent, testing::ScriptedModel};
+    ///
+    /// struct Named(&'static str, Arc<Mutex<Vec<&'static str>>>);
+    ///
+    /// #[async_trait]
+    /// impl Hook for Named {
+    ///     async fn before_invocation(&self, _: &mut BeforeInvocation<'_>) -> HookResult {
+    ///         self.1.lock().unwrap().push(self.0);
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn after_invocation(&self, _: &mut AfterInvocation<'_>) -> HookResult {
+    ///         self.1.lock().unwrap().push(self.0);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let called = Arc::new(Mutex::new(Vec::new()));
+    /// let builder = Agent::builder().model(ScriptedModel::responding("hi")).hook(Named("inner", called.clone()));
+    /// builder.outer_hook(Named("outer", called.clone())).build().await?.prompt("hello").await?;
+    /// assert_eq!(*called.lock().unwrap(), ["outer", "inner", "inner", "outer"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn outer_hook(mut self, hook: impl Hook + 'static) -> Self {
+        self.calls().hooks.insert(0, Arc::new(hook));
+        self
+    }
+
     /// Sets the conversation manager, which keeps the conversation within the model's context window. Default: a
     /// [`SlidingWindowConversationManager`] of 40 messages.
     pub fn conversation_manager(mut self, manager: impl ConversationManager + 'static) -> Self {

@@ -31,7 +31,7 @@
 //!
 //! With `previous_response_id`, a request continues the session of that response, which must be its newest one. Sessions don't branch.
 //!
-//! A request **without a name** is answered in a new session:
+//! A request **without a name** runs in a new session:
 //!
 //! - Responses keep it, so that `previous_response_id` continues it, unless `store` is false.
 //! - Chat Completions delete it at the end of the turn, since the client resends everything with its next request. So nothing mixes

@@ -92,7 +92,7 @@ pub(super) fn unknown_response() -> ApiError {
 }
 
 /// Returns the id of a response: the run, and the part of the session that is not the user. So it leads to no session of another
-/// user, whoever sends it.
+/// user.
 pub(super) fn response_id(service: &AgentService, identity: &Identity, session_id: &str, run_id: &str) -> String {
     let default = service.session_ids().default_for(identity);
     let part = session_id.strip_prefix(&default).and_then(|rest| rest.strip_prefix("__")).unwrap_or_default();

@@ -11,7 +11,7 @@ pub(super) trait TextSink {
     fn start(&mut self);
     /// The current text continues.
     fn delta(&mut self, delta: &str);
-    /// What the current text has so far is void.
+    /// The current text so far is void.
     fn discard(&mut self);
     /// The current text ends.
     fn end(&mut self);

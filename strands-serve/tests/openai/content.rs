@@ -56,7 +56,7 @@ async fn media_in_the_request_reach_the_model() {
 }
 
 #[tokio::test]
-async fn nothing_is_fetched_or_guessed() {
+async fn refuses_media_that_are_not_in_the_request() {
     let rig = Rig::new();
     let chat = |part: Value| json!([{"role": "user", "content": [{"type": "text", "text": "Look"}, part]}]);
     let url = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});

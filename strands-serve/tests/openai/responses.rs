@@ -132,7 +132,7 @@ async fn no_response_of_another_user_is_continued() {
 }
 
 #[tokio::test]
-async fn what_is_not_stored_is_gone() {
+async fn a_response_that_is_not_stored_can_not_be_continued() {
     let rig = Rig::new();
     let reply = rig.respond(json!("one"), json!({"store": false})).await;
     assert_eq!(reply.json()["store"], false);

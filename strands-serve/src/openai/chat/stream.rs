@@ -22,7 +22,7 @@ pub(super) struct ChatChunks {
     separator: Separator,
 }
 
-/// Whether an empty line comes before the next text.
+/// Separator before the next text.
 #[derive(Clone, Copy, PartialEq)]
 enum Separator {
     Nothing,
