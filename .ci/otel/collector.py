@@ -40,6 +40,7 @@ class Collector:
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.grpc if protocol == "grpc" else self.http,
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20of-the-rig",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip" if opt_in else "none",
             "OTEL_LOGS_EXPORTER": "none",
             "OTEL_SERVICE_NAME": "rig",
             "OTEL_SEMCONV_STABILITY_OPT_IN": opt_in,
