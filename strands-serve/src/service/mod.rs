@@ -181,7 +181,8 @@ impl AgentService {
         let made = AssertUnwindSafe(async { self.inner.template.agent(identity).await });
         let builder = made.catch_unwind().await.map_err(|_| TurnError::Aborted)?.map_err(TurnError::template)?;
         #[cfg(feature = "otel")]
-        let builder = self.inner.telemetry.iter().fold(builder, |builder, telemetry| builder.outer_hook(telemetry.clone()));
+        let builder =
+            self.inner.telemetry.iter().fold(builder, |builder, telemetry| builder.outer_hook(telemetry.clone()));
         Ok(builder.inject(identity.clone()))
     }
 
