@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry_otlp::Compression;
-use url::{Host, Url};
+use strands_http::is_loopback;
+use url::Url;
 
 use super::TelemetryError;
 
@@ -214,15 +215,6 @@ fn is_credential(name: &str, value: &str) -> bool {
         ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature", "team", "dsn"];
     let (name, value) = (name.to_ascii_lowercase(), value.to_ascii_lowercase());
     WORDS.iter().any(|word| name.contains(word)) || value.starts_with("bearer ") || value.starts_with("basic ")
-}
-
-fn is_loopback(endpoint: &Url) -> bool {
-    match endpoint.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 impl fmt::Debug for Destination {
