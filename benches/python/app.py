@@ -50,6 +50,8 @@ class Body(BaseModel):
     new_session: bool = False
 
 
+# As the other sides write JSON.
+COMPACT = (",", ":")
 MODEL = Answering()
 app = FastAPI()
 
@@ -96,7 +98,7 @@ async def prompt_stream(body: Body, authorization: str | None = Header(default=N
     agent = agent_of(session_id)
 
     def encoded(event: dict) -> str:
-        return f"data: {json.dumps(event)}\n\n"
+        return f"data: {json.dumps(event, separators=COMPACT)}\n\n"
 
     async def events():
         invocation_id = f"{time.time_ns():x}"

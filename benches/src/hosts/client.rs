@@ -121,7 +121,7 @@ fn parse(lines: &[u8]) -> Option<Event> {
             event.id = Some(String::from_utf8(id.to_vec()).unwrap());
         } else if let Some(data) = line.strip_prefix(b"data: ") {
             event.data = data.to_vec();
-        } else if line == b"event: error" {
+        } else if line == b"event: failure" {
             event.is_error = true;
         }
     }

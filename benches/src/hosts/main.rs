@@ -24,7 +24,9 @@ use crate::server::Side;
 const USAGE: &str = "usage:
   hosts throughput [PYTHON]       requests per second of the service and of the hand-written handler, and of FastAPI, if a
                                   Python with fastapi and strands-agents is named
-  hosts soak ROUNDS STREAMS       rounds of this many streams at once, with slow readers, disconnects and reconnects
+  hosts soak ROUNDS STREAMS [RATIO]
+                                  rounds of this many streams at once, with slow readers, disconnects and reconnects; RATIO
+                                  is the largest accepted one of the times to the hand-written handler's
   hosts sizing                    memory of open streams, and processor time of events
   hosts turns                     processor time of a turn without HTTP
   hosts serve SIDE SESSIONS       one side alone, on a free port, with sessions in `memory` or in a folder";
@@ -36,7 +38,10 @@ fn main() {
         ["serve", side, sessions] => server::serve(Side::named(side), sessions),
         ["throughput"] => throughput::print(None),
         ["throughput", python] => throughput::print(Some(python)),
-        ["soak", rounds, streams] => soak::run(rounds.parse().unwrap(), streams.parse().unwrap()),
+        ["soak", rounds, streams] => soak::run(rounds.parse().unwrap(), streams.parse().unwrap(), f64::INFINITY),
+        ["soak", rounds, streams, ratio] => {
+            soak::run(rounds.parse().unwrap(), streams.parse().unwrap(), ratio.parse().unwrap());
+        }
         ["sizing"] => sizing::print(),
         ["turns"] => turns::print(),
         _ => {

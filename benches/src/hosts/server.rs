@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 use crate::{hand_written, service};
 
 /// Sent bytes that the system buffers for each connection, so that a slow reader is noticed.
-const SEND_BUFFER: u32 = 64 * 1024;
+const SEND_BUFFER: u32 = 16 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 8_192;
 /// Processor time of a tick of `/proc/<id>/stat`.
@@ -52,7 +52,7 @@ pub(crate) fn serve(side: Side, sessions: &str) {
         let listener = socket.listen(BACKLOG).unwrap();
         println!("{}", listener.local_addr().unwrap().port());
         let listener = listener.tap_io(|connection| connection.set_nodelay(true).unwrap());
-        tokio::spawn(async { axum::serve(listener, router).await });
+        tokio::spawn(async { axum::serve(listener, router.into_make_service()).await });
         tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await.unwrap().unwrap();
     });
 }

@@ -27,11 +27,13 @@ pub(crate) fn service(sessions: &str) -> AgentService {
         "memory" => SessionStore::objects(Arc::new(InMemory::new()), "").unwrap(),
         folder => SessionStore::files(folder),
     };
-    // Short times, so that a soak of seconds reaches them.
+    // Short times, so that a soak of seconds reaches them, and memory for the events of all streams of a round.
     let limits = ServiceLimits::new()
         .turns(TURNS)
+        .buffer_bytes(2 * 1024 * 1024)
+        .finished_bytes(192 * 1024 * 1024)
         .slow_reader_timeout(Duration::from_secs(1))
-        .disconnect(Disconnect::CancelAfter(Duration::from_secs(2)));
+        .disconnect(Disconnect::CancelAfter(Duration::from_secs(3)));
     AgentService::builder(template(), store).limits(limits).build()
 }
 

@@ -181,7 +181,9 @@ impl HttpHost {
         }
         let last_event_id = HeaderName::from_static("last-event-id");
         let traceparent = HeaderName::from_static("traceparent");
+        #[cfg_attr(not(feature = "openai"), expect(unused_mut, reason = "more are added for its interface"))]
         let mut allowed = vec![AUTHORIZATION, CONTENT_TYPE, last_event_id, traceparent, request_id::REQUEST_ID];
+        #[cfg_attr(not(feature = "openai"), expect(unused_mut, reason = "more are added for its interface"))]
         let mut exposed = vec![LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, request_id::REQUEST_ID];
         #[cfg(feature = "openai")]
         if let Some(settings) = &self.openai {

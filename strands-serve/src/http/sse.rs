@@ -9,12 +9,12 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{HostState, Problem};
 use crate::{RunEvent, Turn, TurnError};
 
-/// Time without an event after which a comment is sent, so that proxies keep the connection.
+/// Time between comments, so that proxies keep a connection without events.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Size of the events that are sent at once.
 const CHUNK: usize = 16 * 1024;
@@ -64,19 +64,28 @@ pub(super) fn response(host: HostState, turn: Turn) -> Response {
 pub(crate) fn streamed(turn: Turn, mut format: impl EventFormat) -> Response {
     let mut start = BytesMut::new();
     format.write_start(&mut start);
-    let chunks = futures_util::stream::unfold((Some(turn), format, start), async |(turn, mut format, mut chunk)| {
+    // One timer for the response, and not one for each event.
+    let mut comments = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let state = (Some(turn), format, start, comments);
+    let chunks = futures_util::stream::unfold(state, async |(turn, mut format, mut chunk, mut comments)| {
         let mut turn = turn?;
-        let keep_alive = Instant::now() + KEEP_ALIVE;
         // Not every event has a text.
         while chunk.is_empty() {
-            match tokio::time::timeout_at(keep_alive, turn.next()).await {
-                Err(_) => chunk.put_slice(b": keep-alive\n\n"),
-                Ok(None) => return None,
-                Ok(Some(Err(error))) => {
-                    format.write_error(&mut chunk, &error);
-                    return Some((Ok::<Bytes, Infallible>(chunk.freeze()), (None, format, BytesMut::new())));
+            let next = tokio::select! {
+                biased;
+                next = turn.next() => next?,
+                _ = comments.tick() => {
+                    chunk.put_slice(b": keep-alive\n\n");
+                    break;
                 }
-                Ok(Some(Ok(event))) => {
+            };
+            match next {
+                Err(error) => {
+                    format.write_error(&mut chunk, &error);
+                    return Some((Ok::<Bytes, Infallible>(chunk.freeze()), (None, format, BytesMut::new(), comments)));
+                }
+                Ok(event) => {
                     format.write_event(&mut chunk, &event);
                     while chunk.len() < CHUNK {
                         let Some(event) = turn.more() else { break };
@@ -85,7 +94,7 @@ pub(crate) fn streamed(turn: Turn, mut format: impl EventFormat) -> Response {
                 }
             }
         }
-        Some((Ok(chunk.freeze()), (Some(turn), format, BytesMut::new())))
+        Some((Ok(chunk.freeze()), (Some(turn), format, BytesMut::new(), comments)))
     });
     with_headers(Body::from_stream(chunks))
 }

@@ -107,10 +107,11 @@ pub(super) fn context(time: Duration) -> Context {
     context
 }
 
-/// Returns the deadline of an invocation.
+/// Returns the deadline of an invocation. One in the past is none: Lambda ends the process before, and cargo-lambda sends a number
+/// that is not a time.
 fn deadline(context: &Context) -> Option<Instant> {
-    let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline)).filter(|_| context.deadline > 0)?;
-    Instant::now().checked_add(deadline.duration_since(SystemTime::now()).unwrap_or_default())
+    let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline))?;
+    Instant::now().checked_add(deadline.duration_since(SystemTime::now()).ok()?)
 }
 
 /// Returns the request of the router. `None` for a path that is not one.

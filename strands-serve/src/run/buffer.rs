@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use strands_core::AgentEvent;
 
 use super::RunEvent;
 
-/// Memory of an event besides its JSON, counted for each.
-const OVERHEAD: usize = 128;
+/// Memory of an event besides its texts: the event itself, counts of references, and what the allocator adds.
+const OVERHEAD: usize = size_of::<RunEvent>() + 96;
 
 /// The newest events of a run, up to a size, and those that readers have not read yet. The newest event is always retained.
 pub(super) struct Buffer {
@@ -20,28 +21,21 @@ pub(super) struct Buffer {
     next: u64,
 }
 
-/// Events after a position.
-pub(super) enum Events {
-    /// The events, up to a size.
-    These(Vec<Arc<RunEvent>>),
-    /// Events after the position are no longer retained.
-    Gone,
-}
-
 impl Buffer {
     pub(super) fn new(first: u64, max_bytes: usize) -> Self {
         Self { events: VecDeque::new(), bytes: 0, max_bytes, first, next: first }
     }
 
-    /// Appends an event, and returns its size. Events from the number `unread` on are retained.
-    pub(super) fn push(&mut self, event: RunEvent, unread: u64) -> usize {
-        let size = size_of(&event.json);
+    /// Appends an event with its JSON, and returns its size. Events from the number `unread` on are retained.
+    pub(super) fn push(&mut self, event: AgentEvent, json: Bytes, unread: u64) -> usize {
+        let event = RunEvent { seq: self.next, event, json };
+        let size = memory_of(&event);
         self.events.push_back(Arc::new(event));
         self.next += 1;
         self.bytes += size;
         while self.bytes > self.max_bytes && self.events.len() > 1 && self.oldest() < unread {
             if let Some(oldest) = self.events.pop_front() {
-                self.bytes -= size_of(&oldest.json);
+                self.bytes -= memory_of(&oldest);
             }
         }
         size
@@ -70,26 +64,29 @@ impl Buffer {
         self.bytes
     }
 
-    /// Returns the events from a number on, until they exceed a size.
-    pub(super) fn from(&self, number: u64, max_bytes: usize) -> Events {
-        let Some(skipped) = number.checked_sub(self.oldest()) else { return Events::Gone };
+    /// Appends the events from a number on to `events`, until they exceed a size. Returns their size, or `None` if some of them
+    /// are no longer retained.
+    pub(super) fn read(&self, number: u64, max_bytes: usize, events: &mut VecDeque<Arc<RunEvent>>) -> Option<usize> {
+        let skipped = number.checked_sub(self.oldest())?;
         let mut bytes = 0;
-        let start = usize::try_from(skipped).unwrap_or(usize::MAX);
-        let events = self.events.iter().skip(start).take_while(|event| {
-            let fits = bytes <= max_bytes;
-            bytes += size_of(&event.json);
-            fits
-        });
-        Events::These(events.map(Arc::clone).collect())
+        for event in self.events.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)) {
+            if bytes > max_bytes {
+                break;
+            }
+            bytes += memory_of(event);
+            events.push_back(Arc::clone(event));
+        }
+        Some(bytes)
     }
 
     /// Returns the size of the events from a number on.
     pub(super) fn bytes_from(&self, number: u64) -> usize {
         let start = usize::try_from(number.saturating_sub(self.oldest())).unwrap_or(usize::MAX);
-        self.events.iter().skip(start).map(|event| size_of(&event.json)).sum()
+        self.events.iter().skip(start).map(|event| memory_of(event)).sum()
     }
 }
 
-pub(super) fn size_of(json: &Bytes) -> usize {
-    json.len() + OVERHEAD
+/// Returns the size of an event in memory: the event, which has about as much text as its JSON, and the JSON.
+fn memory_of(event: &RunEvent) -> usize {
+    2 * event.json.len() + OVERHEAD
 }

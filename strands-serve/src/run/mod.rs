@@ -49,8 +49,7 @@ impl RunEvent {
     }
 
     fn new(seq: u64, event: AgentEvent) -> Self {
-        // The JSON of an event has only maps with texts as keys, so it can be written.
-        let json = Bytes::from(serde_json::to_vec(&event).unwrap_or_default());
+        let json = json_of(&event);
         Self { seq, event, json }
     }
 
@@ -76,6 +75,12 @@ impl fmt::Debug for RunEvent {
     }
 }
 
+/// Returns the JSON of an event, in memory of its size.
+fn json_of(event: &AgentEvent) -> Bytes {
+    // The JSON of an event has only maps with texts as keys, so it can be written.
+    Bytes::from(serde_json::to_vec(event).unwrap_or_default().into_boxed_slice())
+}
+
 /// End of a run.
 pub(crate) type Outcome = Result<Arc<AgentResponse>, TurnError>;
 
@@ -90,8 +95,8 @@ pub(crate) struct Run {
     lag_bytes: usize,
     slow_reader_timeout: Duration,
     state: Mutex<State>,
-    /// Number of changes: new events, the end, or a dropped reader.
-    changed: watch::Sender<u64>,
+    /// Notified of changes: new events, the end, or a dropped reader.
+    changed: Notify,
     /// Number of readers.
     reader_count: watch::Sender<usize>,
     /// Notified when a reader has read, or is gone.
@@ -111,6 +116,13 @@ struct Position {
     lag: usize,
     /// Number of the next event that it takes. `u64::MAX` if it takes none: it waits for the end.
     next: u64,
+}
+
+impl Position {
+    /// Lets the reader wait for the end alone, so that the run does not wait for it.
+    fn skip(&mut self) {
+        (self.lag, self.next) = (0, u64::MAX);
+    }
 }
 
 impl Run {
@@ -138,7 +150,7 @@ impl Run {
                 next_reader: 0,
                 outcome: None,
             }),
-            changed: watch::Sender::new(0),
+            changed: Notify::new(),
             reader_count: watch::Sender::new(0),
             read: Notify::new(),
         }
@@ -167,11 +179,13 @@ impl Run {
         let recorded = async {
             let mut events = pin!(events);
             while let Some(event) = events.next().await {
-                match event.map_err(TurnError::agent)? {
+                let is_reader_slow = match event.map_err(TurnError::agent)? {
                     AgentEvent::Result { response } => return Ok(Arc::from(response)),
                     event => self.push(event),
+                };
+                if is_reader_slow {
+                    self.wait_for_readers().await;
                 }
-                self.wait_for_readers().await;
             }
             Err(TurnError::Aborted)
         };
@@ -204,16 +218,19 @@ impl Run {
         }
     }
 
-    fn push(&self, event: AgentEvent) {
-        let event = RunEvent::new(self.state().buffer.next(), event);
+    /// Adds an event, and returns true if a reader lags too far behind.
+    fn push(&self, event: AgentEvent) -> bool {
+        let json = json_of(&event);
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
         // Bounded by the size by which a reader may lag, and one event.
         let unread = readers.values().map(|position| position.next).min().unwrap_or(u64::MAX);
-        let size = buffer.push(event, unread);
-        readers.values_mut().for_each(|position| position.lag += size);
+        let size = buffer.push(event, json, unread);
+        readers.values_mut().filter(|position| position.next < u64::MAX).for_each(|position| position.lag += size);
+        let is_reader_slow = self.is_slow(readers);
         drop(state);
         self.announce();
+        is_reader_slow
     }
 
     /// Changes the readers.
@@ -227,16 +244,13 @@ impl Run {
 
     /// Wakes the readers.
     fn announce(&self) {
-        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+        self.changed.notify_waiters();
     }
 
     /// Waits while a reader lags too far behind. Readers that lag for too long are dropped.
     async fn wait_for_readers(&self) {
-        if !self.has_slow_reader() {
-            return;
-        }
         let caught_up = async {
-            while self.has_slow_reader() {
+            while self.is_slow(&self.state().readers) {
                 self.read.notified().await;
             }
         };
@@ -251,7 +265,8 @@ impl Run {
         }
     }
 
-    fn has_slow_reader(&self) -> bool {
-        self.state().readers.values().any(|position| position.lag > self.lag_bytes)
+    /// Returns true if one of the readers lags too far behind.
+    fn is_slow(&self, readers: &HashMap<u64, Position>) -> bool {
+        readers.values().any(|position| position.lag > self.lag_bytes)
     }
 }

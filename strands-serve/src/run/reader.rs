@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use strands_core::AgentEvent;
-use tokio::sync::watch;
 
-use super::buffer::{Events, size_of};
 use super::{FIRST_STORED, Outcome, Position, Run, RunEvent, State};
 use crate::service::TurnError;
 
@@ -24,7 +22,6 @@ pub struct Turn {
     id: u64,
     next: u64,
     taken: VecDeque<Arc<RunEvent>>,
-    changes: watch::Receiver<u64>,
     has_ended: bool,
 }
 
@@ -37,7 +34,6 @@ enum Step {
 impl Turn {
     /// Attaches a reader after the event with the number `after`, or at the first event.
     pub(crate) fn attached(run: Arc<Run>, after: Option<u64>) -> Self {
-        let changes = run.changed.subscribe();
         let (id, next) = run.change_readers(|state| {
             let first = state.buffer.first();
             // A number from before the run was resumed, or from its session: nothing of this part has been read.
@@ -52,7 +48,7 @@ impl Turn {
             state.readers.insert(id, Position { lag, next: if is_late { u64::MAX } else { next } });
             (id, next)
         });
-        Self { run, id, next, taken: VecDeque::new(), changes, has_ended: false }
+        Self { run, id, next, taken: VecDeque::new(), has_ended: false }
     }
 
     /// Returns the id of the run, a UUID.
@@ -74,25 +70,70 @@ impl Turn {
     ///
     /// If events that this reader has not read are no longer retained, the next event is the last one of the run: its result.
     pub async fn next(&mut self) -> Option<Result<Arc<RunEvent>, TurnError>> {
+        let run = Arc::clone(&self.run);
         loop {
             if let Some(event) = self.taken.pop_front() {
-                self.passed(size_of(event.json()));
                 return Some(Ok(event));
             }
             if self.has_ended {
                 return None;
             }
-            self.changes.borrow_and_update();
+            // Before the look at the state, so that no later change is missed.
+            let changed = run.changed.notified();
             match self.take() {
                 Step::Taken => {}
                 Step::Ended(last) => {
                     self.has_ended = true;
                     return last;
                 }
-                Step::Wait => {
-                    // The sender is part of the run, which this reader owns.
-                    let _ = self.changes.changed().await;
+                Step::Wait => changed.await,
+            }
+        }
+    }
+
+    /// Returns the next events as far as they are there, without waiting.
+    #[cfg(feature = "http")]
+    pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
+        if self.taken.is_empty() && !self.has_ended {
+            let _ = self.take();
+        }
+        self.taken.pop_front()
+    }
+
+    /// Takes events from the run. Those that are taken count as read.
+    fn take(&mut self) -> Step {
+        let mut state = self.run.state();
+        let State { buffer, readers, outcome, .. } = &mut *state;
+        let Some(position) = readers.get_mut(&self.id) else { return Step::Ended(Some(Err(TurnError::SlowReader))) };
+        let read = buffer.read(self.next, BATCH_BYTES, &mut self.taken);
+        match (read, outcome) {
+            (Some(bytes @ 1..), _) => {
+                self.next += self.taken.len() as u64;
+                position.next = self.next;
+                let was_slow = position.lag > self.run.lag_bytes;
+                position.lag = position.lag.saturating_sub(bytes);
+                let is_slow = position.lag > self.run.lag_bytes;
+                if was_slow && !is_slow {
+                    self.run.read.notify_one();
                 }
+                Step::Taken
+            }
+            (None, Some(Ok(_))) => match buffer.newest() {
+                Some(event) => Step::Ended(Some(Ok(event))),
+                None => Step::Ended(Some(Err(TurnError::EventsGone))),
+            },
+            (_, Some(Err(error))) => Step::Ended(Some(Err(error.clone()))),
+            // The events were not recorded.
+            (Some(_), Some(Ok(response))) if buffer.newest().is_none() => {
+                let event = AgentEvent::Result { response: Box::new((**response).clone()) };
+                Step::Ended(Some(Ok(Arc::new(RunEvent::new(self.next, event)))))
+            }
+            (Some(_), Some(Ok(_))) => Step::Ended(None),
+            (Some(_), None) => Step::Wait,
+            (None, None) => {
+                position.skip();
+                self.run.read.notify_one();
+                Step::Wait
             }
         }
     }
@@ -105,62 +146,6 @@ impl Turn {
         matches!(state.outcome, Some(Ok(_))) && has_events && self.next == state.buffer.next() && self.taken.is_empty()
     }
 
-    /// Returns the next events as far as they are there, without waiting.
-    #[cfg(feature = "http")]
-    pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
-        if self.taken.is_empty() && !self.has_ended {
-            let _ = self.take();
-        }
-        let event = self.taken.pop_front()?;
-        self.passed(size_of(event.json()));
-        Some(event)
-    }
-
-    fn take(&mut self) -> Step {
-        let mut state = self.run.state();
-        let State { buffer, readers, outcome, .. } = &mut *state;
-        let Some(position) = readers.get_mut(&self.id) else { return Step::Ended(Some(Err(TurnError::SlowReader))) };
-        match (buffer.from(self.next, BATCH_BYTES), outcome) {
-            (Events::These(events), _) if !events.is_empty() => {
-                self.next += events.len() as u64;
-                position.next = self.next;
-                self.taken.extend(events);
-                Step::Taken
-            }
-            (Events::Gone, Some(Ok(_))) => match buffer.newest() {
-                Some(event) => Step::Ended(Some(Ok(event))),
-                None => Step::Ended(Some(Err(TurnError::EventsGone))),
-            },
-            (_, Some(Err(error))) => Step::Ended(Some(Err(error.clone()))),
-            // The events were not recorded.
-            (Events::These(_), Some(Ok(response))) if buffer.newest().is_none() => {
-                let event = AgentEvent::Result { response: Box::new((**response).clone()) };
-                Step::Ended(Some(Ok(Arc::new(RunEvent::new(self.next, event)))))
-            }
-            (Events::These(_), Some(Ok(_))) => Step::Ended(None),
-            (Events::These(_), None) => Step::Wait,
-            (Events::Gone, None) => {
-                // It reads nothing before the end, so the run must not wait for it.
-                position.lag = 0;
-                self.run.read.notify_one();
-                Step::Wait
-            }
-        }
-    }
-
-    /// Tells the run that events have been read.
-    fn passed(&mut self, bytes: usize) {
-        let mut state = self.run.state();
-        let Some(position) = state.readers.get_mut(&self.id) else { return };
-        let was_slow = position.lag > self.run.lag_bytes;
-        position.lag = position.lag.saturating_sub(bytes);
-        let is_slow = position.lag > self.run.lag_bytes;
-        drop(state);
-        if was_slow && !is_slow {
-            self.run.read.notify_one();
-        }
-    }
-
     /// Returns the events as a stream.
     pub fn into_events(self) -> impl Stream<Item = Result<Arc<RunEvent>, TurnError>> + Send + 'static {
         futures_util::stream::unfold(self, async |mut turn| turn.next().await.map(|event| (event, turn)))
@@ -171,23 +156,16 @@ impl Turn {
     /// # Errors
     ///
     /// Returns [`TurnError`] if the invocation failed.
-    pub async fn response(mut self) -> Outcome {
+    pub async fn response(self) -> Outcome {
+        // It takes no events, so the run must not wait for it.
+        self.run.state().readers.entry(self.id).and_modify(Position::skip);
+        self.run.read.notify_one();
         loop {
-            self.changes.borrow_and_update();
-            {
-                // It takes no events, so the run must not wait for it.
-                let mut state = self.run.state();
-                if let Some(outcome) = &state.outcome {
-                    return outcome.clone();
-                }
-                if let Some(position) = state.readers.get_mut(&self.id) {
-                    (position.lag, position.next) = (0, u64::MAX);
-                }
+            let changed = self.run.changed.notified();
+            if let Some(outcome) = &self.run.state().outcome {
+                return outcome.clone();
             }
-            self.run.read.notify_one();
-            if self.changes.changed().await.is_err() {
-                return Err(TurnError::Aborted);
-            }
+            changed.await;
         }
     }
 }

@@ -65,7 +65,7 @@ impl Runs {
 
     /// Retains the events of a run that has ended for a while.
     pub(super) fn ended(&self, run: &Arc<Run>) {
-        let bytes = run.state().buffer.bytes() + super::buffer::size_of(&bytes::Bytes::new());
+        let bytes = run.state().buffer.bytes() + size_of::<Run>();
         let mut index = self.index();
         index.ended.push_back(Ended { run: Arc::clone(run), bytes, at: Instant::now() });
         index.bytes += bytes;

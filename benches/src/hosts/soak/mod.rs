@@ -15,12 +15,12 @@ use reader::{Kind, Seen};
 const DELTAS: u32 = 200;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// Size of the deltas for slow readers: together more than the buffers of the system, and less than those of a run.
-const PADDING: usize = 4_000;
+const PADDING: usize = 1_000;
 /// Time in which the streams of a round start.
 const RAMP: Duration = Duration::from_secs(1);
 /// Round after which the memory must not grow, and the growth that is noise.
-const FLAT_AFTER: usize = 2;
-const NOISE: f64 = 1.1;
+const FLAT_AFTER: usize = 3;
+const NOISE: f64 = 1.15;
 
 const SIDES: [Side; 2] = [Side::HandWritten, Side::Service];
 
@@ -34,8 +34,9 @@ struct Round {
     latencies: Vec<u32>,
 }
 
-/// Runs rounds of both sides in turn. Panics if an event is missed or repeated, or if the service's memory grows.
-pub(crate) fn run(rounds: usize, streams: usize) {
+/// Runs rounds of both sides in turn. Panics if an event is missed or repeated, if the service's memory grows, or if the
+/// ratio of the 99th percentiles is larger than the accepted one.
+pub(crate) fn run(rounds: usize, streams: usize, accepted: f64) {
     let folder = tempfile::Builder::new().prefix("strands-soak").tempdir_in("/dev/shm").unwrap();
     let servers =
         SIDES.map(|side| (side, Server::start(side, folder.path().join(side.name()).to_str().unwrap(), None)));
@@ -76,11 +77,13 @@ pub(crate) fn run(rounds: usize, streams: usize) {
     }
     ratios.sort_by(f64::total_cmp);
     let [hand_written, service] = latencies.each_mut().map(|latencies| percentile(latencies, 99));
+    let ratio = service / hand_written;
     println!(
         "\np99 of all rounds: {service:.2} ms, hand-written {hand_written:.2} ms: ratio {:.2}; median of the rounds' ratios: {:.2}",
-        service / hand_written,
+        ratio,
         ratios[ratios.len() / 2],
     );
+    assert!(ratio <= accepted, "the accepted ratio is {accepted}");
 }
 
 /// Returns a percentile in milliseconds.
@@ -92,7 +95,7 @@ fn percentile(latencies: &mut [u32], percent: usize) -> f64 {
 /// Reads this many streams at once.
 fn round(side: Side, server: &Server, streams: usize) -> Round {
     let port = server.port;
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
         let readers = (0..streams).map(|number| {
             let kind = Kind::of(number);
             let padding = if kind == Kind::Slow { PADDING } else { 0 };

@@ -10,7 +10,7 @@ use crate::server::Side;
 const SMALL_BUFFER: u32 = 8 * 1024;
 /// Events after which a slow reader stops, and its pause.
 const EAGER: u64 = 20;
-const PAUSE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_secs(5);
 /// Events after which a reader leaves, each time.
 const PATIENCE: u64 = 40;
 
