@@ -22,7 +22,7 @@ MESSAGES: dict[str, list] = {}
 
 
 class Answering(Model):
-    """Answers as the prompt says: `20 0 0` asks for 20 deltas at once."""
+    """Responds as the prompt says: `20 0 0` asks for 20 deltas at once."""
 
     def update_config(self, **config):
         pass

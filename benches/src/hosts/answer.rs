@@ -1,11 +1,11 @@
-//! The model of all sides: it answers as the prompt says.
+//! The model of all sides: it responds as the prompt says.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::MissedTickBehavior;
 
-/// An answer in deltas: the prompt `20 0 0` asks for 20 deltas at once, `50 20 4000` for 50 deltas every 20 ms with 4,000 bytes
+/// A response in deltas: the prompt `20 0 0` asks for 20 deltas at once, `50 20 4000` for 50 deltas every 20 ms with 4,000 bytes
 /// each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {

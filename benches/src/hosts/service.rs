@@ -41,7 +41,7 @@ pub(crate) fn template() -> AgentBuilder {
     Agent::builder().model(Answering)
 }
 
-/// The model: answers as the prompt says.
+/// The model: responds as the prompt says.
 struct Answering;
 
 #[async_trait]

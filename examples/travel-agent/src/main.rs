@@ -35,6 +35,7 @@ async fn run(
     #[cfg_attr(not(feature = "serve"), expect(unused_mut, reason = "hosts change it"))] mut args: Args,
     telemetry: &Telemetry,
 ) -> Result<ExitCode, Box<dyn Error>> {
+    args.compiled_in()?;
     let store = Arc::new(args.store()?);
     let audit = args.audit()?;
     let (user, assumed) = args.identity.user(&store, &audit).await?;

@@ -3,6 +3,7 @@
 mod error;
 mod exporters;
 mod http_client;
+mod runtime;
 mod variables;
 
 use std::fmt;
@@ -17,12 +18,12 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, layer};
 
 pub use error::TelemetryError;
+use runtime::ExportRuntime;
 use variables::{Signal, Variables};
 
 /// Time for the export of what is left when the last handle is dropped.
@@ -79,8 +80,7 @@ struct Exporters {
     tracer: SdkTracerProvider,
     meter: SdkMeterProvider,
     logger: SdkLoggerProvider,
-    /// `None` once it was shut down.
-    runtime: Option<Runtime>,
+    runtime: ExportRuntime,
 }
 
 impl TelemetryBuilder {
@@ -110,13 +110,7 @@ impl TelemetryBuilder {
     /// See [`init`].
     pub fn build(self) -> Result<Telemetry, TelemetryError> {
         let Self { variables, service_name, is_global } = self;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(8)
-            .thread_name("strands-otel")
-            .enable_all()
-            .build()
-            .map_err(TelemetryError::Runtime)?;
+        let runtime = ExportRuntime::start()?;
         let handle = runtime.handle();
         let resource = resource(&variables, service_name);
         let mut tracer = SdkTracerProvider::builder().with_resource(resource.clone());
@@ -136,8 +130,7 @@ impl TelemetryBuilder {
                 logger = logger.with_batch_exporter(exporters::log_exporter(&destination, handle)?);
             }
         }
-        let exporters =
-            Exporters { tracer: tracer.build(), meter: meter.build(), logger: logger.build(), runtime: Some(runtime) };
+        let exporters = Exporters { tracer: tracer.build(), meter: meter.build(), logger: logger.build(), runtime };
         if is_global && !is_disabled {
             global::set_tracer_provider(exporters.tracer.clone());
             global::set_meter_provider(exporters.meter.clone());
@@ -257,7 +250,7 @@ impl Telemetry {
         timeout: Duration,
         work: [Box<dyn FnOnce() -> OTelSdkResult + Send>; 3],
     ) -> Result<(), TelemetryError> {
-        let Some(runtime) = &self.exporters.runtime else { return Ok(()) };
+        let runtime = self.exporters.runtime.handle();
         let running = work.map(|work| runtime.spawn_blocking(work));
         let waiting = runtime.spawn(tokio::time::timeout(timeout, futures_util::future::join_all(running)));
         let Ok(Ok(ended)) = waiting.await else { return Err(TelemetryError::Timeout(timeout)) };
@@ -286,10 +279,6 @@ impl Drop for Exporters {
         // A thread, since the wait must be bounded.
         if std::thread::Builder::new().name("strands-otel-drop".to_owned()).spawn(stop).is_ok() {
             let _ = is_ended.recv_timeout(DROP_TIMEOUT);
-        }
-        if let Some(runtime) = self.runtime.take() {
-            // It may be dropped in async code, where a wait for its threads panics.
-            runtime.shutdown_background();
         }
     }
 }

@@ -129,8 +129,8 @@ fn a_disabled_sdk_exports_nothing() {
     tracing::subscriber::with_default(subscriber, || tracing::info!("not exported"));
 }
 
-#[test]
-fn invalid_settings_are_errors() {
+#[tokio::test]
+async fn invalid_settings_are_errors() {
     let with = |name: &'static str, value: &'static str| {
         Telemetry::builder().variables(move |asked| (asked == name).then(|| value.to_owned())).build().unwrap_err()
     };

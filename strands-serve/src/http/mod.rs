@@ -14,7 +14,7 @@
 //! | `GET /openapi.json` | the OpenAPI 3.1 description of these routes |
 //! | `GET /healthz`, `GET /readyz` | the process lives; it accepts turns |
 //!
-//! Errors are `application/problem+json` ([`Problem`]). Each request but those for health has an
+//! Errors are `application/problem+json` ([`Problem`]). Each request but those for the description and for health has an
 //! [`Identity`](strands_identity::Identity), which [`Authenticate`] finds.
 
 mod approvals;

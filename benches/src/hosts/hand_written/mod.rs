@@ -1,4 +1,4 @@
-//! A handler as somebody writes it for one agent: axum, serde_json, and a loop around the model. It sends the same events as
+//! A handler written by hand for one agent: axum, serde_json, and a loop around the model. It sends the same events as
 //! the service. It has no limits, no buffer for readers that come back, no cancellation besides the drop of the connection, no
 //! hooks, no tools, no metrics, and no lock on a session.
 

@@ -24,7 +24,7 @@ const NOISE: f64 = 1.15;
 
 const SIDES: [Side; 2] = [Side::HandWritten, Side::Service];
 
-/// What happened in a round of one side.
+/// Measurements of one side in a round.
 #[derive(Default)]
 struct Round {
     events: u64,

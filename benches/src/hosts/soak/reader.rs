@@ -38,7 +38,7 @@ impl Kind {
     }
 }
 
-/// What a reader has seen.
+/// Counts of a reader.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) events: u64,
@@ -103,7 +103,7 @@ impl Seen {
     ) -> axum::http::Response<hyper::body::Incoming> {
         match (side, &self.last) {
             (Side::Service, Some((run, seq))) => connection.events_after(run, &format!("{run}:{seq}")).await,
-            // The hand-written handler has nothing to come back to: it answers again, with the rest.
+            // The hand-written handler has nothing to come back to: it responds again, with the rest.
             _ => {
                 self.expected -= self.next;
                 self.next = 0;

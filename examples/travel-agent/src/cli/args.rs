@@ -29,25 +29,25 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 
     /// The model, e.g. "bedrock/<model id>". By default the offline model: rules, without an API key or a network.
-    #[arg(long, value_name = "ID", env = "STRANDS_MODEL")]
+    #[arg(long, global = true, value_name = "ID", env = "STRANDS_MODEL")]
     model: Option<String>,
 
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
     /// The database file, created on first use. By default a file in the user's data folder.
-    #[arg(long, value_name = "FILE", env = "TRAVEL_DB")]
+    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_DB")]
     db: Option<PathBuf>,
 
     /// Use this date as today, for reproducible demonstrations.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, global = true, value_name = "YYYY-MM-DD")]
     today: Option<Date>,
 
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 
     /// Append a record of each decision to this file, as JSON lines.
-    #[arg(long, value_name = "FILE", env = "TRAVEL_AUDIT")]
+    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_AUDIT")]
     audit: Option<PathBuf>,
 
     #[cfg(feature = "mcp")]
@@ -85,6 +85,22 @@ impl Args {
             reason: "this system has no folder for user data; choose a file with --db".to_owned(),
         })?;
         Store::open(&path)
+    }
+
+    /// Returns an error if the prompt is the name of a host that is not compiled in.
+    pub(crate) fn compiled_in(&self) -> Result<(), String> {
+        let is_off = |host: &str| match host {
+            "serve" => !cfg!(feature = "serve"),
+            "agentcore" => !cfg!(feature = "agentcore"),
+            "lambda" => !cfg!(feature = "lambda"),
+            _ => false,
+        };
+        match self.prompt.as_deref() {
+            Some(host) if is_off(host) => Err(format!(
+                "`{host}` is not compiled in: start with `cargo run -p travel-agent --features {host} -- {host}`"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the audit: the file, or `tracing`.

@@ -112,7 +112,12 @@ impl HostCommand {
 async fn listen(address: &str, is_open: bool) -> Result<Server, Box<dyn Error>> {
     let server = Server::bind(address).await?;
     if is_open && !server.local_addr().ip().is_loopback() {
-        return Err("without --jwks, the agent can only listen on a loopback address, such as 127.0.0.1:8080".into());
+        let features = if cfg!(feature = "jwt") { "" } else { " (with `--features jwt`)" };
+        return Err(format!(
+            "requests without tokens are accepted from this machine only: listen on a loopback address, such as \
+             127.0.0.1:8080, or verify tokens with --jwks, --issuer and --audience{features}"
+        )
+        .into());
     }
     Ok(server)
 }

@@ -25,11 +25,11 @@ const DEMO_USER: &str = "ana";
 #[derive(Debug, Args)]
 pub(crate) struct IdentityArgs {
     /// The user: the user name of an employee. By default the login name, or ana if that is not an employee's.
-    #[arg(long, value_name = "NAME", env = "TRAVEL_USER")]
+    #[arg(long, global = true, value_name = "NAME", env = "TRAVEL_USER")]
     user: Option<String>,
 
     /// The user's role: traveler, manager or auditor. Without a token, it is taken on trust.
-    #[arg(long, value_name = "ROLE", default_value_t = Role::Traveler)]
+    #[arg(long, global = true, value_name = "ROLE", default_value_t = Role::Traveler)]
     role: Role,
 
     #[cfg(feature = "jwt")]
@@ -42,19 +42,19 @@ pub(crate) struct IdentityArgs {
 #[derive(Debug, Args)]
 struct TokenArgs {
     /// A JSON Web Token: the user is its claim `username`, and the roles are its claim `roles`.
-    #[arg(long, value_name = "JWT", env = "TRAVEL_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "role"], requires_all = ["jwks", "issuer", "audience"])]
+    #[arg(long, global = true, value_name = "JWT", env = "TRAVEL_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "role"], requires_all = ["jwks", "issuer", "audience"])]
     token: Option<String>,
 
     /// The URL of the keys that may have signed the token.
-    #[arg(long, value_name = "URL", env = "TRAVEL_JWKS")]
+    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_JWKS", requires_all = ["issuer", "audience"])]
     jwks: Option<String>,
 
     /// The issuer of the token.
-    #[arg(long, value_name = "URL", env = "TRAVEL_ISSUER")]
+    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_ISSUER", requires = "jwks")]
     issuer: Option<String>,
 
     /// The audience of the token.
-    #[arg(long, value_name = "NAME", env = "TRAVEL_AUDIENCE")]
+    #[arg(long, global = true, value_name = "NAME", env = "TRAVEL_AUDIENCE", requires = "jwks")]
     audience: Option<String>,
 }
 

@@ -99,6 +99,32 @@ fn explains_invalid_arguments() {
     assert!(error.contains("nonsense"), "{error}");
 }
 
+#[cfg(not(feature = "serve"))]
+#[test]
+fn names_the_feature_of_a_host() {
+    let error = failure(Home::new("no-host").command(&["serve"]).output().unwrap());
+    assert!(error.contains("`serve` is not compiled in: ") && error.contains("--features serve -- serve"), "{error}");
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn serves_without_tokens_on_this_machine_only() {
+    let home = Home::new("open");
+    let error = failure(home.command(&["serve", "--listen", "0.0.0.0:0"]).output().unwrap());
+    assert!(error.contains("listen on a loopback address") && error.contains("--jwks"), "{error}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = failure(home.command(&["serve", "--listen", &address]).output().unwrap());
+    assert!(error.contains(&format!("error: {address} is in use")), "{error}");
+    // An incomplete verification is no development mode.
+    #[cfg(feature = "jwt")]
+    for option in [["--issuer", "https://id.example"], ["--audience", "travel"], ["--jwks", "https://id.example/keys"]]
+    {
+        let error = failure(home.command(&[option.as_slice(), &["serve"]].concat()).output().unwrap());
+        assert!(error.contains("required arguments were not provided"), "{error}");
+    }
+}
+
 #[cfg(feature = "mcp")]
 #[test]
 fn names_a_missing_variable_of_the_mcp_file() {
