@@ -40,6 +40,11 @@ class Collector:
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.grpc if protocol == "grpc" else self.http,
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20of-the-rig",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip" if opt_in else "none",
+            # A proxy that does not exist: this machine is reached without one.
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "NO_PROXY": "",
+            "no_proxy": "",
             "OTEL_LOGS_EXPORTER": "none",
             "OTEL_SERVICE_NAME": "rig",
             "OTEL_SEMCONV_STABILITY_OPT_IN": opt_in,

@@ -170,7 +170,8 @@ impl AgentTelemetryBuilder {
     }
 
     /// Sets the tokens that choose semantic conventions, separated by commas: `gen_ai_latest_experimental`,
-    /// `gen_ai_tool_definitions` and `gen_ai_span_attributes_only`. Default: the variable `OTEL_SEMCONV_STABILITY_OPT_IN`.
+    /// `gen_ai_tool_definitions` and `gen_ai_span_attributes_only`. With `gen_ai_unredacted_attributes`, content is off, unless it is
+    /// turned on after this call. Default: the variable `OTEL_SEMCONV_STABILITY_OPT_IN`.
     pub fn semantic_conventions(mut self, tokens: &str) -> Self {
         self.conventions = self.conventions.with_opt_in(tokens);
         self

@@ -3,6 +3,9 @@
 /// Variable with the tokens that choose semantic conventions.
 const OPT_IN: &str = "OTEL_SEMCONV_STABILITY_OPT_IN";
 
+/// Token with the attributes that Strands for Python does not redact.
+const UNREDACTED: &str = "gen_ai_unredacted_attributes";
+
 /// Variable that turns the capture of content on.
 const CAPTURE: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
 
@@ -34,7 +37,8 @@ impl Conventions {
             latest: has("gen_ai_latest_experimental"),
             tool_definitions: has("gen_ai_tool_definitions"),
             attributes_only: has("gen_ai_span_attributes_only"),
-            ..self
+            // Redaction was asked for, and single attributes can't be chosen here.
+            content: self.content && !tokens.split(',').any(|token| token.trim().starts_with(UNREDACTED)),
         }
     }
 }
@@ -57,5 +61,6 @@ mod tests {
         let all = read("http, gen_ai_latest_experimental,gen_ai_tool_definitions,gen_ai_span_attributes_only", "TRUE");
         assert!(all.latest && all.content && all.tool_definitions && all.attributes_only);
         assert!(!Conventions::from_variables(|_| None).content, "content is off by default");
+        assert!(!read("gen_ai_unredacted_attributes=gen_ai.choice;gen_ai.*", "true").content, "redaction is asked for");
     }
 }

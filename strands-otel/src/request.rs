@@ -13,6 +13,9 @@ use crate::agent_telemetry::AgentTelemetry;
 use crate::span::OpenSpan;
 use crate::{position, semconv};
 
+/// Methods that spans tell apart.
+const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+
 /// Span of a request to a server. It ends when it is dropped.
 ///
 /// # Examples
@@ -46,18 +49,21 @@ pub struct RequestSpan {
 
 impl AgentTelemetry {
     /// Starts the span of a request, below the caller's span if the headers have a valid `traceparent`. `route` has placeholders
-    /// in place of ids, such as `/runs/{id}/events`.
+    /// in place of ids, such as `/runs/{id}/events`, and empty for a path that has none.
     pub fn request(&self, method: &str, route: &str, headers: &HeaderMap) -> RequestSpan {
         let caller = trace_of(headers);
         let parent = match caller.as_ref().and_then(position::span_context) {
             Some(remote) => Context::new().with_remote_span_context(remote),
             None => Context::new(),
         };
-        let attributes = vec![
-            KeyValue::new(semconv::HTTP_METHOD, method.to_owned()),
-            KeyValue::new(semconv::HTTP_ROUTE, route.to_owned()),
-        ];
-        let name = format!("{method} {route}");
+        // Another method is any text of the client.
+        let known = METHODS.into_iter().find(|known| *known == method);
+        let mut attributes = vec![KeyValue::new(semconv::HTTP_METHOD, known.unwrap_or(semconv::OTHER))];
+        let method = known.unwrap_or("HTTP");
+        let name = if route.is_empty() { method.to_owned() } else { format!("{method} {route}") };
+        if !route.is_empty() {
+            attributes.push(KeyValue::new(semconv::HTTP_ROUTE, route.to_owned()));
+        }
         let tracer = &self.shared().tracer;
         let span = OpenSpan::start(tracer, &parent, name, SpanKind::Server, attributes, Vec::new());
         RequestSpan { span, caller, has_ended: false }

@@ -75,7 +75,7 @@ fn opened(side: Side, count: u32, answer: Answer, time: Duration) -> (u32, u32, 
                     let mut events = Events::new(connection.post("/prompt/stream", &answer.prompt(), None).await);
                     while events.next().await.is_some() {}
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             })
             .collect();
         tokio::time::sleep(OPENING.saturating_sub(start.elapsed())).await;

@@ -95,20 +95,24 @@ async fn hook_events_arrive_in_order() {
 
 #[tokio::test]
 async fn after_events_run_in_reverse_order() {
-    let log = Log::default();
-    let builder = template(&one_tool(), [naming("one")]);
-    let mut agent = builder.hook(EventLog("a ", log.clone())).hook(EventLog("b ", log.clone())).build().await.unwrap();
-    agent.prompt("go").await.unwrap();
-    let lines = log.lines();
-    let recorded = |event: &str| {
-        let lines = lines.iter().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.starts_with(event));
-        lines.map(|(who, _)| who.to_owned()).take(2).collect::<Vec<_>>()
-    };
-    for event in ["before_invocation", "before_model_call", "before_tools", "before_tool_call", "message_added"] {
-        assert_eq!(recorded(event), ["a", "b"], "{event}");
-    }
-    for event in ["after_invocation", "after_model_call", "after_tools", "after_tool_call"] {
-        assert_eq!(recorded(event), ["b", "a"], "{event}");
+    for is_added_last in [false, true] {
+        let log = Log::default();
+        let builder = template(&one_tool(), [naming("one")]);
+        let [a, b] = ["a ", "b "].map(|name| EventLog(name, log.clone()));
+        let builder = if is_added_last { builder.hook(b).outer_hook(a) } else { builder.hook(a).hook(b) };
+        builder.build().await.unwrap().prompt("go").await.unwrap();
+        let lines = log.lines();
+        let recorded = |event: &str| {
+            let lines =
+                lines.iter().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.starts_with(event));
+            lines.map(|(who, _)| who.to_owned()).take(2).collect::<Vec<_>>()
+        };
+        for event in ["before_invocation", "before_model_call", "before_tools", "before_tool_call", "message_added"] {
+            assert_eq!(recorded(event), ["a", "b"], "{event}");
+        }
+        for event in ["after_invocation", "after_model_call", "after_tools", "after_tool_call"] {
+            assert_eq!(recorded(event), ["b", "a"], "{event}");
+        }
     }
 }
 

@@ -22,13 +22,16 @@ macro_rules! exporter {
                 Transport::Http => {
                     let headers: HashMap<_, _> =
                         destination.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                    let builder = $exporter::builder()
+                    let mut builder = $exporter::builder()
                         .with_http()
                         .with_http_client(ExportClient::new(destination, runtime.clone())?)
                         .with_protocol(Protocol::HttpBinary)
                         .with_endpoint(destination.endpoint.as_str())
                         .with_headers(headers)
                         .with_timeout(destination.timeout);
+                    if let Some(compression) = destination.compression {
+                        builder = builder.with_compression(compression);
+                    }
                     builder.build().map_err(TelemetryError::of_exporter)
                 }
                 Transport::Grpc => {
@@ -39,6 +42,9 @@ macro_rules! exporter {
                         .with_endpoint(destination.endpoint.as_str())
                         .with_metadata(metadata(destination))
                         .with_timeout(destination.timeout);
+                    if let Some(compression) = destination.compression {
+                        builder = builder.with_compression(compression);
+                    }
                     if destination.endpoint.scheme() == "https" {
                         builder = builder.with_tls_config(tls(destination));
                     }

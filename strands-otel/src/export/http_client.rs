@@ -6,7 +6,7 @@ use http::{Request, Response};
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt as _;
 use opentelemetry_http::{HttpClient, HttpError};
-use strands_http::HttpOptions;
+use strands_http::{HttpOptions, is_loopback};
 use tokio::runtime::Handle;
 
 use super::TelemetryError;
@@ -29,8 +29,10 @@ impl ExportClient {
         if let Some(certificate) = &destination.certificate {
             options = options.trust_pem(certificate)?;
         }
-        let client =
-            options.builder()?.timeout(destination.timeout).build().map_err(strands_http::ClientError::from)?;
+        let builder = options.builder()?.timeout(destination.timeout);
+        // A proxy would get what only this machine may get, such as a token over plain HTTP.
+        let builder = if is_loopback(&destination.endpoint) { builder.no_proxy() } else { builder };
+        let client = builder.build().map_err(strands_http::ClientError::from)?;
         Ok(Self { client, runtime })
     }
 }

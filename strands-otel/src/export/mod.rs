@@ -181,13 +181,16 @@ impl Telemetry {
     /// A log has the trace and the span that are current: inside of a tool those of its call, and elsewhere those of
     /// [`in_context`](crate::in_context).
     ///
+    /// Add a filter: at the levels `DEBUG` and `TRACE`, events of other libraries can have contents of requests.
+    ///
     /// ```no_run
+    /// use tracing_subscriber::filter::LevelFilter;
     /// use tracing_subscriber::layer::SubscriberExt as _;
     /// use tracing_subscriber::util::SubscriberInitExt as _;
     ///
     /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let telemetry = strands::telemetry::init()?;
-    /// tracing_subscriber::registry().with(telemetry.log_layer()).init();
+    /// tracing_subscriber::registry().with(telemetry.log_layer()).with(LevelFilter::INFO).init();
     /// # Ok(()) }
     /// ```
     pub fn log_layer<S>(&self) -> impl Layer<S> + use<S>

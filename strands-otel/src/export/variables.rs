@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::{Host, Url};
+use opentelemetry_otlp::Compression;
+use strands_http::is_loopback;
+use url::Url;
 
 use super::TelemetryError;
 
@@ -39,6 +41,7 @@ pub(super) struct Destination {
     pub(super) endpoint: Url,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) timeout: Duration,
+    pub(super) compression: Option<Compression>,
     /// Certificate authority of the collector, in PEM.
     pub(super) certificate: Option<Vec<u8>>,
 }
@@ -97,13 +100,21 @@ impl Variables {
                 .map(Duration::from_millis)
                 .map_err(|_| TelemetryError::Variable { name, expected: "a number of milliseconds" })?,
         };
+        let compression = match self.setting(signal, "COMPRESSION") {
+            None => None,
+            Some((algorithm, name)) => match algorithm.to_ascii_lowercase().as_str() {
+                "none" => None,
+                "gzip" => Some(Compression::Gzip),
+                _ => return Err(TelemetryError::Variable { name, expected: "`gzip` or `none`" }),
+            },
+        };
         let certificate = match self.setting(signal, "CERTIFICATE") {
             None => None,
             Some((path, name)) => {
                 Some(std::fs::read(path).map_err(|source| TelemetryError::Certificate { name, source })?)
             }
         };
-        Ok(Some(Destination { transport, endpoint, headers, timeout, certificate }))
+        Ok(Some(Destination { transport, endpoint, headers, timeout, compression, certificate }))
     }
 
     fn endpoint(&self, signal: Signal, transport: Transport) -> Result<(Url, String), TelemetryError> {
@@ -199,18 +210,11 @@ fn check_credentials(endpoint: &Url, headers: &BTreeMap<String, String>) -> Resu
 
 /// Returns true for a header that carries credentials, by its name or its value.
 fn is_credential(name: &str, value: &str) -> bool {
-    const WORDS: [&str; 8] = ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature"];
+    // `team` is that of Honeycomb's key, and `dsn` that of Uptrace's.
+    const WORDS: [&str; 10] =
+        ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature", "team", "dsn"];
     let (name, value) = (name.to_ascii_lowercase(), value.to_ascii_lowercase());
     WORDS.iter().any(|word| name.contains(word)) || value.starts_with("bearer ") || value.starts_with("basic ")
-}
-
-fn is_loopback(endpoint: &Url) -> bool {
-    match endpoint.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 impl fmt::Debug for Destination {
@@ -263,6 +267,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "s3cret"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://s3cret"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "s3cret"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "s3cret"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "s3cret"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=%zzs3cret"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=s3cret%0d%0ab: c"),
@@ -279,7 +284,14 @@ mod tests {
             let pairs = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_EXPORTER_OTLP_HEADERS", headers)];
             variables(&pairs).destination(Signal::Traces)
         };
-        for headers in ["authorization=Bearer%20x", "X-API-Key=x", "dd-api-key=x", "custom=Basic eA==", "x-token=a"] {
+        for headers in [
+            "authorization=Bearer%20x",
+            "X-API-Key=x",
+            "dd-api-key=x",
+            "custom=Basic eA==",
+            "x-token=a",
+            "x-honeycomb-team=a",
+        ] {
             let error = check("http://otel.example:4318", headers).unwrap_err();
             assert!(matches!(error, TelemetryError::InsecureCredentials { .. }), "{error:?}");
             for endpoint in ["https://otel.example", "http://localhost:4318", "http://127.0.0.1:1", "http://[::1]:1"] {

@@ -37,6 +37,10 @@ async fn a_request_continues_the_trace_of_its_caller() {
 
     rig.telemetry.request("GET", "/x", &HeaderMap::new()).end(503);
     assert_eq!(attribute(&rig.span("GET /x"), semconv::ERROR_TYPE).as_deref(), Some("503"));
+    rig.telemetry.request("BREW", "/x", &HeaderMap::new()).end(405);
+    assert_eq!(attribute(&rig.span("HTTP /x"), semconv::HTTP_METHOD).as_deref(), Some("_OTHER"));
+    rig.telemetry.request("GET", "", &HeaderMap::new()).end(404);
+    assert_eq!(attribute(&rig.span("GET"), semconv::HTTP_ROUTE), None);
     drop(rig.telemetry.request("GET", "/gone", &HeaderMap::new()));
     assert_eq!(attribute(&rig.span("GET /gone"), semconv::CANCELLATION_TYPE).as_deref(), Some("dropped"));
 }

@@ -1,5 +1,7 @@
 //! Errors as the SDK writes them: `{"error"}`, and error events in streams.
 
+use std::any::Any;
+
 use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -84,6 +86,13 @@ fn write_data(chunk: &mut BytesMut, json: &[u8]) {
     chunk.put_slice(b"data: ");
     chunk.put_slice(json);
     chunk.put_slice(b"\n\n");
+}
+
+/// The error of a request whose handler panicked.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a request was aborted by a panic");
+    let detail = "the request could not be processed";
+    InvocationError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
 }
 
 pub(super) async fn not_found() -> InvocationError {

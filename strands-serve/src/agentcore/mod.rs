@@ -26,6 +26,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
 
 pub use address::default_address;
 pub use context::{AgentCoreContext, WorkloadAccessToken};
@@ -90,6 +91,7 @@ impl AgentCoreHost {
     /// Sets the maximum size of a payload, in bytes. Default: 8 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
+        self.http.fit_body(bytes);
         self
     }
 
@@ -155,7 +157,8 @@ impl AgentCoreHost {
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)
             .with_state(shared)
-            .layer(DefaultBodyLimit::max(body_limit));
+            .layer(DefaultBodyLimit::max(body_limit))
+            .layer(CatchPanicLayer::custom(error::panicked));
         #[cfg(feature = "otel")]
         let router = crate::http::telemetry::with_spans(router, &service);
         router

@@ -1,10 +1,11 @@
-//! `GET /ws`: one prompt per message, with the events of its turn as messages.
+//! `GET /ws`: one prompt per message, with the events of its turn as messages. Each prompt needs credentials that are still valid.
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::Response;
 use http::StatusCode;
+use http::request::Parts;
 use tracing::Instrument as _;
 
 use super::Shared;
@@ -12,6 +13,7 @@ use super::error::InvocationError;
 use super::invocations::Caller;
 use super::payload::Payload;
 use crate::Turn;
+use crate::http::AuthenticationError;
 
 /// End of a connection.
 enum End {
@@ -19,6 +21,8 @@ enum End {
     Gone,
     /// The client has sent something that is not a prompt.
     Unsupported,
+    /// Its credentials are no longer valid.
+    Denied,
 }
 
 pub(super) async fn connect(State(shared): State<Shared>, request: Request) -> Result<Response, InvocationError> {
@@ -34,24 +38,36 @@ pub(super) async fn connect(State(shared): State<Shared>, request: Request) -> R
         session_id = caller.context.runtime_session_id(),
     );
     let upgrade = upgrade.max_message_size(shared.body_limit).max_frame_size(shared.body_limit);
-    Ok(upgrade.on_upgrade(move |socket| serve(shared, caller, socket).instrument(span)))
+    Ok(upgrade.on_upgrade(move |socket| serve(shared, parts, caller, socket).instrument(span)))
 }
 
-async fn serve(shared: Shared, caller: Caller, mut socket: WebSocket) {
+async fn serve(shared: Shared, parts: Parts, caller: Caller, mut socket: WebSocket) {
     let end = loop {
         let prompt = match next_prompt(&mut socket).await {
             Ok(prompt) => prompt,
             Err(end) => break end,
         };
+        // The token of the connection may have expired since.
+        if let Err(error) = shared.http.identity(&parts).await {
+            let is_denied = !matches!(error, AuthenticationError::Unavailable);
+            match send_error(&mut socket, &InvocationError::from(error)).await {
+                Ok(()) if is_denied => break End::Denied,
+                Ok(()) => continue,
+                Err(end) => break end,
+            }
+        }
         if let Err(end) = run_prompt(&shared, &caller, &mut socket, &prompt).await {
             break end;
         }
     };
-    if matches!(end, End::Unsupported) {
-        let reason = Utf8Bytes::from_static("only text messages are supported");
-        // The client may be gone.
-        let _ = socket.send(Message::Close(Some(CloseFrame { code: close_code::UNSUPPORTED, reason }))).await;
-    }
+    let (code, reason) = match end {
+        End::Gone => return,
+        End::Unsupported => (close_code::UNSUPPORTED, "only text messages are supported"),
+        End::Denied => (close_code::POLICY, "a valid bearer token is required"),
+    };
+    let reason = Utf8Bytes::from_static(reason);
+    // The client may be gone.
+    let _ = socket.send(Message::Close(Some(CloseFrame { code, reason }))).await;
 }
 
 /// Returns the next text of the client.

@@ -28,7 +28,7 @@ pub trait Authenticate: Send + Sync {
 }
 
 /// Reason for which a request has no identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthenticationError {
     /// The credentials are missing or invalid: status 401.
@@ -41,6 +41,8 @@ pub enum AuthenticationError {
     #[error("the identity can't be verified now; try again later")]
     Unavailable,
 }
+
+strands_core::__debug_with_sources!(AuthenticationError);
 
 #[async_trait]
 impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {

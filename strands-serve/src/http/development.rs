@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use async_trait::async_trait;
 use axum::extract::ConnectInfo;
+use http::HeaderValue;
 use http::request::Parts;
 use strands_identity::Identity;
 
@@ -13,8 +14,8 @@ use super::{Authenticate, AuthenticationError};
 /// A fixed identity for every request, for development.
 ///
 /// It accepts clients on this machine only: the address of the client must be a loopback address, and the host in the request
-/// `localhost` or a loopback address, so that no page of another site can send requests. It writes a warning when it is
-/// created.
+/// `localhost` or a loopback address. Requests of pages, which browsers mark with `Origin`, are accepted from pages of such a
+/// host only. So no page of another site can send prompts. It writes a warning when it is created.
 pub struct DevelopmentIdentity {
     identity: Identity,
 }
@@ -37,12 +38,19 @@ impl Authenticate for DevelopmentIdentity {
         let is_local = client.is_some_and(|ip| ip.to_canonical().is_loopback());
         let host = request.uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| request.headers.get(http::header::HOST)?.to_str().ok());
-        if is_local && host.is_some_and(is_loopback) {
+        let has_own_origin = request.headers.get_all(http::header::ORIGIN).iter().all(is_own_origin);
+        if is_local && host.is_some_and(is_loopback) && has_own_origin {
             Ok(self.identity.clone())
         } else {
             Err(AuthenticationError::Forbidden)
         }
     }
+}
+
+/// Returns true for the origin of a page on this machine. Browsers let pages of other sites open WebSockets and send some requests.
+fn is_own_origin(origin: &HeaderValue) -> bool {
+    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    host.is_some_and(|(_, host)| is_loopback(host))
 }
 
 /// Returns true for `localhost` and loopback addresses, with or without a port.

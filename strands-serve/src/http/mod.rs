@@ -43,9 +43,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use approvals::{
     AnswerBody, AnswersAccepted, AnswersBody, Approval, ApprovalList, DecisionBody, Requester, ResponseBody,
@@ -62,6 +63,8 @@ use crate::AgentService;
 
 /// Default maximum size of a request's body, in bytes: 8 MiB.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// Maximum size of all bodies that are being read, in bytes, besides small ones: 512 MiB.
+const BODY_MEMORY: usize = 512 * 1024 * 1024;
 /// Default maximum time for reading a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -93,11 +96,19 @@ pub(crate) struct HostState {
     pub(crate) service: AgentService,
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) body_timeout: Duration,
+    /// Bytes of memory for bodies that are being read.
+    bodies: Arc<Semaphore>,
 }
 
 impl HostState {
     pub(crate) fn new(service: AgentService, authenticate: impl Authenticate + 'static) -> Self {
-        Self { service, authenticate: Arc::new(authenticate), body_timeout: BODY_TIMEOUT }
+        let (authenticate, bodies) = (Arc::new(authenticate), Arc::new(Semaphore::new(BODY_MEMORY)));
+        Self { service, authenticate, body_timeout: BODY_TIMEOUT, bodies }
+    }
+
+    /// Makes the memory for bodies large enough for one of this size.
+    pub(crate) fn fit_body(&mut self, bytes: usize) {
+        self.bodies = Arc::new(Semaphore::new(BODY_MEMORY.max(bytes).min(Semaphore::MAX_PERMITS)));
     }
 }
 
@@ -124,6 +135,7 @@ impl HttpHost {
     /// Sets the maximum size of a request's body, in bytes. Default: 8 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
+        self.state.fit_body(bytes);
         self
     }
 
@@ -133,7 +145,7 @@ impl HttpHost {
         self
     }
 
-    /// Allows pages of other origins, such as `https://chat.example.com`, to send requests (CORS). Default: none.
+    /// Allows pages of other origins, such as `https://chat.example.com`, to send requests (CORS). `*` allows all. Default: none.
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.origins.extend(origins);
         self
@@ -190,8 +202,11 @@ impl HttpHost {
             allowed.extend(settings.request_headers());
             exposed.push(crate::openai::SESSION_HEADER);
         }
+        // A list with a wildcard would panic.
+        let is_any = self.origins.iter().any(|origin| origin == "*");
+        let origins = if is_any { AllowOrigin::any() } else { AllowOrigin::list(self.origins.clone()) };
         let cors = CorsLayer::new()
-            .allow_origin(self.origins.clone())
+            .allow_origin(origins)
             .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
             .allow_headers(allowed)
             .expose_headers(exposed);

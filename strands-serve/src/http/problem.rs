@@ -69,7 +69,7 @@ impl Problem {
         let (status, code) = kind(error);
         let problem = match error {
             TurnError::Agent(error) if let Some(detail) = approval_detail(error) => Self::new(status, code, detail),
-            _ if status.is_client_error() || error.is_temporary() => Self::new(status, code, error.to_string()),
+            _ if status.is_client_error() || error.is_temporary() => Self::new(status, code, detail(error)),
             _ => {
                 tracing::error!(error = format!("{error:?}"), "a turn failed");
                 Self::new(status, code, HIDDEN)
@@ -114,6 +114,24 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "session_failed"),
         },
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// Returns the detail of an error that a client can do something about. Texts of the model's provider, keys of the store, and
+/// advice for programmers are left out.
+fn detail(error: &TurnError) -> String {
+    match error {
+        TurnError::Agent(error) => match &**error {
+            AgentError::ContextOverflow { .. } => {
+                "the conversation does not fit the model's context window; use another session".to_owned()
+            }
+            AgentError::Interrupted { .. } => {
+                "the session waits for replies to its interrupts; send those first".to_owned()
+            }
+            error => error.to_string(),
+        },
+        TurnError::Session(_) => TurnError::UnknownSession.to_string(),
+        error => error.to_string(),
     }
 }
 

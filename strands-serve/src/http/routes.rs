@@ -79,13 +79,14 @@ fn runs_and_prompts(routes: Routes) -> Routes {
             Operation::post("/prompt/stream", "prompt_stream", "Prompts the agent, and streams its events")
                 .description(
                     "The header `Location` has the path of the run's events. With `Last-Event-ID`, it continues the \
-                     events of that run, and starts no new one.",
+                     events of that run, and starts no new one. A failure after the start, such as a session that waits \
+                     for replies to interrupts, is an event `failure` with a problem.",
                 )
                 .last_event_id()
                 .body::<PromptBody>()
                 .events("The events.")
                 .nothing("The client has read all events of the run.")
-                .problem(StatusCode::CONFLICT, "The session is busy, or waits for replies to interrupts.")
+                .problem(StatusCode::CONFLICT, "The session is busy.")
                 .problem(StatusCode::TOO_MANY_REQUESTS, "The user has too many prompts at the same time.")
                 .problem(StatusCode::SERVICE_UNAVAILABLE, "The service is overloaded or shuts down."),
             prompt::prompt_stream,

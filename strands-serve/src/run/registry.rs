@@ -99,10 +99,11 @@ impl Runs {
         }
     }
 
-    /// Cancels all runs, and returns their number.
+    /// Cancels all runs, and returns the number of those that were not cancelled before.
     pub(crate) fn cancel_all(&self) -> usize {
         let running: Vec<_> = self.index().runs.values().map(Arc::clone).collect();
-        let running = running.into_iter().filter(|run| run.state().outcome.is_none());
+        let running =
+            running.into_iter().filter(|run| !run.cancellation.is_cancelled() && run.state().outcome.is_none());
         running.map(|run| run.cancel()).count()
     }
 }

@@ -1,10 +1,13 @@
 //! Activity of one connection: its requests, and how long it has waited for one.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::response_body::{Sending, release_if_stalled};
 
 /// Longest waits of a connection for its client.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,10 @@ struct State {
     in_flight: usize,
     has_requests: bool,
     multiplexed: bool,
+    /// Number of the next request.
+    next: u64,
+    /// Bodies of the responses that are being sent on HTTP/2, by the numbers of their requests.
+    sending: HashMap<u64, Arc<Mutex<Sending>>>,
     idle_since: Instant,
     /// Arrival of the first byte of the next request.
     header_since: Option<Instant>,
@@ -39,6 +46,8 @@ impl Activity {
             in_flight: 0,
             has_requests: false,
             multiplexed: false,
+            next: 0,
+            sending: HashMap::new(),
             idle_since: Instant::now(),
             header_since: None,
         };
@@ -65,9 +74,17 @@ impl Activity {
         state.has_requests = true;
         state.multiplexed = multiplexed;
         state.header_since = None;
+        let number = state.next;
+        state.next = number.wrapping_add(1);
         drop(state);
         self.first_request.notify_one();
-        InFlight(Arc::clone(self))
+        InFlight { activity: Arc::clone(self), number }
+    }
+
+    /// Releases the bodies of responses that the client has not read for longer than a time.
+    pub(super) fn release_stalled(&self, now: Instant, timeout: Duration) {
+        let sending: Vec<_> = self.state().sending.values().map(Arc::clone).collect();
+        sending.iter().for_each(|body| release_if_stalled(body, now, timeout));
     }
 
     /// Waits for the first request, and returns at once if there was one.
@@ -80,7 +97,7 @@ impl Activity {
     /// Returns when to look again, or `None` if the connection has waited too long for a request.
     pub(super) fn next_check(&self, now: Instant, timeouts: &Timeouts) -> Option<Instant> {
         let state = self.state();
-        let latest = now + timeouts.header.min(timeouts.idle);
+        let latest = now + timeouts.header.min(timeouts.idle).min(timeouts.write);
         if state.in_flight > 0 {
             return Some(latest);
         }
@@ -94,13 +111,29 @@ impl Activity {
 
 /// A request that has not ended.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl InFlight {
+    /// Records the body of the response.
+    pub(super) fn sends(&self, body: &Arc<Mutex<Sending>>) {
+        let mut state = self.activity.state();
+        if state.multiplexed {
+            state.sending.insert(self.number, Arc::clone(body));
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.activity.state();
+        let sent = state.sending.remove(&self.number);
         state.in_flight = state.in_flight.saturating_sub(1);
         state.idle_since = Instant::now();
+        drop(state);
+        drop(sent);
     }
 }
 

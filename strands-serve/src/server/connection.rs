@@ -121,7 +121,10 @@ impl Connections {
                     is_stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep_until(at) => check = activity.next_check(Instant::now(), &self.timeouts),
+                () = sleep_until(at) => {
+                    activity.release_stalled(Instant::now(), self.timeouts.write);
+                    check = activity.next_check(Instant::now(), &self.timeouts);
+                }
             }
         }
         tracing::debug!(%peer, "connection closed: no request in time");

@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod listening;
 mod request;
+mod response_body;
 mod socket;
 mod stop;
 #[cfg(feature = "tls")]
@@ -28,6 +29,9 @@ pub use error::ServerError;
 use listening::Listening;
 use stop::Signals;
 pub use stop::stop_signal;
+
+/// Longest timeout, 100 years: that long from now is still a time, and so `Duration::MAX` means none.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// HTTP/1.1 and HTTP/2 server for an [`axum::Router`], with bounds for everything that a client can occupy.
 ///
@@ -125,26 +129,27 @@ impl Server {
     /// Sets the timeout of a request's header, from its first byte on, and of the TLS handshake. A slower connection is closed.
     /// Default: 10 seconds.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.header = timeout;
+        self.timeouts.header = timeout.min(LONGEST);
         self
     }
 
     /// Sets the timeout of a request's whole body. A slower request gets status 408. Default: 60 seconds.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.body = timeout;
+        self.timeouts.body = timeout.min(LONGEST);
         self
     }
 
     /// Sets the longest wait for the next request of a connection. Default: 75 seconds. It should be longer than that of a load
     /// balancer in front, which would otherwise send requests to connections that are being closed.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.idle = timeout;
+        self.timeouts.idle = timeout.min(LONGEST);
         self
     }
 
-    /// Sets the longest wait for a client that does not read its response. Default: 30 seconds.
+    /// Sets the longest wait for a client that does not read its response: then its connection is closed, or on HTTP/2 that response
+    /// alone ends. Default: 30 seconds.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.write = timeout;
+        self.timeouts.write = timeout.min(LONGEST);
         self
     }
 
@@ -176,7 +181,7 @@ impl Server {
     /// Sets the time that running requests have to finish after a signal to stop. Default: 20 seconds. With the 10 seconds for
     /// cancelled turns and last responses, that is the time after which Kubernetes kills a process.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.drain_timeout = timeout;
+        self.drain_timeout = timeout.min(LONGEST);
         self
     }
 

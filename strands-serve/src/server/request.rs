@@ -1,4 +1,4 @@
-//! A request as the router gets it, and the response to it: timeouts of bodies, panics, and the end of a request.
+//! A request as the router gets it, and the response to it: timeouts of bodies, and panics.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,7 +20,8 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 use tower::ServiceExt as _;
 
-use super::activity::{Activity, InFlight};
+use super::activity::Activity;
+use super::response_body::TrackedBody;
 
 /// Responds to a request by the router.
 pub(super) async fn respond(
@@ -49,7 +50,7 @@ pub(super) async fn respond(
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
-    response.map(|body| TrackedBody { body, _in_flight: in_flight })
+    response.map(|body| TrackedBody::new(body, in_flight))
 }
 
 fn status(status: StatusCode) -> Response<Body> {
@@ -106,27 +107,3 @@ impl fmt::Display for BodyError {
 }
 
 impl StdError for BodyError {}
-
-/// Body of a response, at whose end the request ends.
-#[derive(Debug)]
-pub(super) struct TrackedBody {
-    body: Body,
-    _in_flight: InFlight,
-}
-
-impl HttpBody for TrackedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}

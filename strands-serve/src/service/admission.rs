@@ -62,6 +62,12 @@ impl Admission {
         self.admit_session(Some(user), session, process).await
     }
 
+    /// Returns true if the process may have another turn.
+    #[cfg(feature = "http")]
+    pub(super) fn has_capacity(&self) -> bool {
+        self.process.available_permits() > 0
+    }
+
     /// Admits a change of a session that is not a turn.
     pub(crate) async fn admit_change(&self, session: &str) -> Result<Permit, TurnError> {
         let process = Arc::clone(&self.process).try_acquire_owned().map_err(|_| TurnError::Overloaded)?;

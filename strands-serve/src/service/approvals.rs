@@ -100,9 +100,10 @@ impl AgentService {
     ///
     /// # Errors
     ///
-    /// Returns [`TurnError::Overloaded`] if too many lists are being read, and another error if the sessions can't be listed.
+    /// Returns [`TurnError::Overloaded`] if too many lists are being read, [`TurnError::UserBusy`] if too many of this user are, and
+    /// another error if the sessions can't be listed.
     pub async fn approvals(&self, identity: &Identity, limit: usize) -> Result<Vec<PendingApproval>, TurnError> {
-        let _listing = self.listing()?;
+        let _listing = self.listing(identity)?;
         let mut found = Vec::new();
         let mut suspended = std::pin::pin!(self.suspended(identity, |_| true));
         while let Some(Suspended { open, is_own }) = suspended.next().await.transpose()? {
@@ -162,7 +163,7 @@ impl AgentService {
 
     /// Finds the interrupts that replies are for.
     async fn resolve(&self, identity: &Identity, run_id: &str, replies: &[Reply]) -> Result<Resolved, TurnError> {
-        let _listing = self.listing()?;
+        let _listing = self.listing(identity)?;
         let ids = self.session_ids();
         // The identity's own sessions first: they are few.
         for own in [true, false] {
@@ -268,6 +269,11 @@ impl AgentService {
             Ok(StoredSession { messages, .. }) => Ok(newest_run(&messages).map(str::to_owned)),
             // Deleted meanwhile, or in the layout of snapshots, which the service does not write.
             Err(TurnError::UnknownSession) => Ok(None),
+            // One session that can't be read must not hide the requests of all others.
+            Err(TurnError::Session(error)) if matches!(*error, SessionError::Corrupt { .. }) => {
+                tracing::warn!(error = format!("{error:?}"), "the run of an approval can't be read");
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

@@ -8,15 +8,12 @@ use strands_identity::SessionIds;
 #[cfg(feature = "otel")]
 use strands_otel::AgentTelemetry;
 use strands_session::SessionStore;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::admission::Admission;
+use super::listings::Listings;
 use super::{AgentService, AgentTemplate, Inner, ServiceLimits};
 use crate::run::Runs;
-
-/// Requests at the same time that read the records of many sessions. Each reads up to 15 at a time.
-const LISTINGS: usize = 32;
 
 /// Builder of [`AgentService`].
 #[must_use = "a builder does nothing until `build` is called"]
@@ -79,7 +76,7 @@ impl AgentServiceBuilder {
                 telemetry: self.telemetry,
                 tasks: TaskTracker::new(),
                 is_draining: AtomicBool::new(false),
-                listings: Semaphore::new(LISTINGS),
+                listings: Listings::new(),
             }),
         }
     }

@@ -37,8 +37,8 @@ pub enum TurnError {
     /// The session is processing another prompt, in this process or in another one.
     #[error("the session is processing another prompt; try again after its end")]
     SessionBusy,
-    /// The user has too many turns at the same time.
-    #[error("too many prompts at the same time; try again after one has ended")]
+    /// The user has too many turns, or lists that are being read, at the same time.
+    #[error("too many requests at the same time; try again after one has ended")]
     UserBusy,
     /// The process has too many turns.
     #[error("the service is overloaded; try again later")]

@@ -6,6 +6,7 @@ mod builder;
 mod error;
 pub(crate) mod host_deadline;
 mod limits;
+mod listings;
 mod sessions;
 mod shutdown;
 mod stored_runs;
@@ -21,7 +22,6 @@ use futures_util::FutureExt as _;
 use strands_core::{Agent, AgentBuilder, Prompt};
 use strands_identity::{Identity, SessionIds};
 use strands_session::{SessionStore, StoreSessionManager};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use admission::Admission;
@@ -29,6 +29,7 @@ pub use approvals::{PendingApproval, Replied, Reply};
 pub use builder::AgentServiceBuilder;
 pub use error::TurnError;
 pub use limits::{BusySession, Disconnect, ServiceLimits};
+use listings::{Listing, Listings};
 pub use sessions::{SESSION_TITLE, SessionSummary, SessionTranscript};
 pub use shutdown::Drained;
 pub use template::AgentTemplate;
@@ -89,7 +90,7 @@ pub(crate) struct Inner {
     pub(crate) telemetry: Option<strands_otel::AgentTelemetry>,
     pub(crate) is_draining: AtomicBool,
     /// Permits of requests that read the records of many sessions.
-    pub(crate) listings: Semaphore,
+    listings: Listings,
 }
 
 impl AgentService {
@@ -181,13 +182,26 @@ impl AgentService {
         let made = AssertUnwindSafe(async { self.inner.template.agent(identity).await });
         let builder = made.catch_unwind().await.map_err(|_| TurnError::Aborted)?.map_err(TurnError::template)?;
         #[cfg(feature = "otel")]
-        let builder = self.inner.telemetry.iter().fold(builder, |builder, telemetry| builder.outer_hook(telemetry.clone()));
+        let builder =
+            self.inner.telemetry.iter().fold(builder, |builder, telemetry| builder.outer_hook(telemetry.clone()));
         Ok(builder.inject(identity.clone()))
     }
 
     /// Returns a permit of a request that reads the records of many sessions.
-    pub(crate) fn listing(&self) -> Result<SemaphorePermit<'_>, TurnError> {
-        self.inner.listings.try_acquire().map_err(|_| TurnError::Overloaded)
+    fn listing(&self, identity: &Identity) -> Result<Listing<'_>, TurnError> {
+        self.inner.listings.admit(self.user_key(identity))
+    }
+
+    /// Checks that the process can have another turn now, so that hosts refuse a request before they read it.
+    #[cfg(feature = "http")]
+    pub(crate) fn check_capacity(&self) -> Result<(), TurnError> {
+        if !self.accepts_turns() {
+            Err(TurnError::ShuttingDown)
+        } else if !self.inner.admission.has_capacity() {
+            Err(TurnError::Overloaded)
+        } else {
+            Ok(())
+        }
     }
 
     /// Returns the manager of a session.

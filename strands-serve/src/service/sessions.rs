@@ -69,14 +69,15 @@ impl AgentService {
     ///
     /// # Errors
     ///
-    /// Returns [`TurnError::Overloaded`] if too many lists are being read, and another error if the sessions can't be listed.
+    /// Returns [`TurnError::Overloaded`] if too many lists are being read, [`TurnError::UserBusy`] if too many of this user are, and
+    /// another error if the sessions can't be listed.
     pub async fn sessions(
         &self,
         identity: &Identity,
         title: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SessionSummary>, TurnError> {
-        let _listing = self.listing()?;
+        let _listing = self.listing(identity)?;
         let agent_id = self.agent_of(identity).await?.id().to_owned();
         let (ids, owner) = (self.session_ids(), identity.clone());
         let mut stored = std::pin::pin!(self.store().stored_agents(&agent_id, move |id| ids.owns(&owner, id)));

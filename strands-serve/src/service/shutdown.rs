@@ -1,5 +1,6 @@
 //! Graceful shutdown: no new turns, and an end of those that run.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use super::AgentService;
 
 /// Time for cancelled turns to write their sessions.
 const GRACE: Duration = Duration::from_secs(5);
+/// Interval at which turns that have only just begun are cancelled, too.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Result of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +40,22 @@ impl AgentService {
         if tokio::time::timeout(timeout, self.inner.tasks.wait()).await.is_ok() {
             return Drained { cancelled: 0, aborted: 0 };
         }
-        let cancelled = self.inner.runs.cancel_all();
-        let _ = tokio::time::timeout(GRACE, self.inner.tasks.wait()).await;
+        let cancelled = self.cancel_until_ended().await;
         Drained { cancelled, aborted: self.inner.tasks.len() }
+    }
+
+    /// Cancels all turns until they have ended, up to the time for their sessions. Returns the number of cancelled ones.
+    async fn cancel_until_ended(&self) -> usize {
+        let ended = self.inner.tasks.wait();
+        let mut ended = pin!(tokio::time::timeout(GRACE, ended));
+        let mut cancelled = 0;
+        loop {
+            // Again and again: a turn that was admitted before the shutdown may still be opening its session.
+            cancelled += self.inner.runs.cancel_all();
+            if tokio::time::timeout(CANCEL_INTERVAL, &mut ended).await.is_ok() {
+                return cancelled;
+            }
+        }
     }
 
     /// Cancels the turns that are still running, and waits for their ends. The service goes on.
@@ -49,9 +65,9 @@ impl AgentService {
         if tasks.is_empty() {
             return;
         }
-        self.inner.runs.cancel_all();
         tasks.close();
-        if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+        self.cancel_until_ended().await;
+        if !tasks.is_empty() {
             tracing::error!(turns = tasks.len(), "turns did not end after they were cancelled");
         }
         if self.accepts_turns() {

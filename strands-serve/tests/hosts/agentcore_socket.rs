@@ -1,14 +1,20 @@
 //! `GET /ws`, over loopback.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
+use http::request::Parts;
 use serde_json::{Value, json};
 use strands_core::Agent;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_identity::Identity;
 use strands_serve::agentcore::AgentCoreHost;
+use strands_serve::http::{Authenticate, AuthenticationError};
 use strands_serve::{AgentService, Server};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -20,7 +26,11 @@ use crate::rig::{PATIENCE, bearer, echo, get, send, service, until, verifier};
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn serve(service: AgentService) -> SocketAddr {
-    let router = AgentCoreHost::new(service, verifier()).into_router();
+    serve_with(service, verifier()).await
+}
+
+async fn serve_with(service: AgentService, authenticate: impl Authenticate + 'static) -> SocketAddr {
+    let router = AgentCoreHost::new(service, authenticate).into_router();
     let server = Server::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr();
     tokio::spawn(server.serve_with(router, |_| async {}, std::future::pending()));
@@ -82,6 +92,31 @@ async fn a_connection_without_a_token_or_an_upgrade_is_refused() {
     let mut request = get("/ws");
     request.headers_mut().insert("authorization", bearer("alice").parse().unwrap());
     assert_eq!(send(&router, request).await.status, StatusCode::BAD_REQUEST);
+}
+
+/// Accepts requests while it is valid.
+struct Expiring(Arc<AtomicBool>);
+
+#[async_trait]
+impl Authenticate for Expiring {
+    async fn authenticate(&self, _: &Parts) -> Result<Identity, AuthenticationError> {
+        let is_valid = self.0.load(Ordering::Relaxed);
+        if is_valid { Ok(Identity::new("alice")) } else { Err(AuthenticationError::Unauthenticated) }
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_after_the_token_has_expired_does_not_reach_the_model() {
+    let is_valid = Arc::new(AtomicBool::new(true));
+    let address = serve_with(service(echo()), Expiring(Arc::clone(&is_valid))).await;
+    let mut socket = connect(address, "Bearer x").await.unwrap();
+    ask(&mut socket, r#"{"prompt": "Hi"}"#).await;
+    result(&mut socket).await;
+    is_valid.store(false, Ordering::Relaxed);
+    ask(&mut socket, r#"{"prompt": "Hi again"}"#).await;
+    assert_eq!(next(&mut socket).await["error_type"], "unauthenticated");
+    let Some(Ok(Message::Close(Some(frame)))) = socket.next().await else { panic!("no close") };
+    assert_eq!(u16::from(frame.code), 1008);
 }
 
 #[tokio::test]

@@ -1,12 +1,17 @@
 //! Approvals over HTTP: who sees what, whose identity the resumed agent has, and replies that come late, twice or from others.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use strands_core::hook::{AuthorizeToolCall, Hook, HookResult};
 use strands_core::{AgentBuilder, ToolOutput, async_trait};
 use strands_identity::{ApprovalHook, ApprovalHookBuilder, ApprovalRequest, Approver, Identity, SessionIds, Trust};
 use strands_serve::{AgentService, ServiceLimits};
+use strands_session::SessionStore;
+use strands_session::object_store::memory::InMemory;
+use strands_session::object_store::{ObjectStore, ObjectStoreExt as _};
 
 use crate::support::{Gate, Outgoing, Reply, Rig, agent, get, memory, post, sse, tool, types};
 
@@ -384,4 +389,23 @@ async fn a_forged_request_gives_no_identity() {
     assert_eq!(approvals(&rig, manager).await, Vec::<Value>::new());
     let listed = approvals(&rig, alice).await;
     assert_eq!(rig.send(manager(answer(&listed[0], true))).await.problem(), (404, "unknown_approval".into()));
+}
+
+#[tokio::test]
+async fn a_session_that_cant_be_read_hides_no_other_request() {
+    let (objects, gate) = (Arc::new(InMemory::new()), Gate::new());
+    let store = SessionStore::objects(Arc::clone(&objects) as Arc<dyn ObjectStore>, "").unwrap();
+    let rig = Rig::new(with_hook(&gate, approving().build()), store, ServiceLimits::new(), gate);
+    requested(&rig, "whoami").await;
+    let prompt = post("/prompt", json!({"prompt": "call whoami"})).user("bob");
+    assert_eq!(rig.send(prompt).await.ok()["stop_reason"], "interrupt");
+    let stored: Vec<_> = objects.list(None).try_collect().await.unwrap();
+    let is_of_alice = |path: &str| path.contains("alice") && path.contains("message_0");
+    let message = stored.into_iter().find(|it| is_of_alice(it.location.as_ref())).unwrap();
+    objects.put(&message.location, "{".into()).await.unwrap();
+
+    let listed = approvals(&rig, manager).await;
+    let runs: Vec<bool> = listed.iter().map(|it| it["run_id"].is_string()).collect();
+    assert_eq!(runs, [false, true]);
+    assert_eq!(rig.send(manager(answer(&listed[1], true))).await.status, 202);
 }

@@ -40,3 +40,21 @@ async fn only_loopback_clients_and_hosts_are_accepted() {
     assert_eq!(status(None, Some("localhost")).await, 403);
     assert_eq!(status(Some("127.0.0.1:5000"), None).await, 403);
 }
+
+#[tokio::test]
+async fn pages_of_other_sites_are_refused() {
+    let router = HttpHost::new(rig().service, DevelopmentIdentity::new(Identity::new("developer"))).into_router();
+    let status = async |origin: &str| {
+        let request = Request::get("/sessions").header("host", "localhost:8080").header("origin", origin);
+        let mut request = request.body(axum::body::Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo("127.0.0.1:5000".parse::<SocketAddr>().unwrap()));
+        router.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    for origin in ["http://localhost:3000", "http://127.0.0.1:8080", "https://localhost", "http://[::1]:5173"] {
+        assert_eq!(status(origin).await, 200, "{origin}");
+    }
+    for origin in ["https://evil.example.com", "null", "", "http://localhost.evil.example.com", "file://", "localhost"]
+    {
+        assert_eq!(status(origin).await, 403, "{origin}");
+    }
+}

@@ -138,6 +138,11 @@ async fn other_origins_are_allowed_by_configuration() {
     assert!(actual.header("access-control-expose-headers").contains("x-request-id"));
     let other = send(preflight().header("origin", "https://evil.example.com")).await;
     assert_ne!(other.header("access-control-allow-origin"), "https://evil.example.com");
+
+    let origins = ["https://chat.example.com", "*"].map(HeaderValue::from_static);
+    let open = HttpHost::new(rig.service.clone(), ByHeaders).allow_origins(origins).into_router();
+    let any = Reply::of(open.oneshot(preflight().build()).await.unwrap()).await;
+    assert_eq!(any.header("access-control-allow-origin"), "*");
 }
 
 #[tokio::test]

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::json;
-use strands_serve::{BusySession, ServiceLimits};
+use strands_core::AgentBuilder;
+use strands_identity::Identity;
+use strands_serve::{AgentTemplate, BusySession, ServiceLimits};
 
-use crate::support::{get, limited, post, request, rig};
+use crate::support::{Gate, Rig, agent, get, limited, memory, post, request, rig};
 
 #[tokio::test(start_paused = true)]
 async fn running_turns_finish() {
@@ -54,6 +57,31 @@ async fn turns_that_take_too_long_are_cancelled_with_their_history_whole() {
     let result = &messages.iter().find(|message| !message["content"][0]["toolResult"].is_null()).unwrap()["content"][0];
     assert_eq!(result["toolResult"]["status"], "error");
     next.prompt("alice", "again").await.ok();
+}
+
+/// Takes 3 seconds to make an agent.
+struct SlowTemplate(Gate);
+
+#[async_trait]
+impl AgentTemplate for SlowTemplate {
+    async fn agent(&self, _: &Identity) -> Result<AgentBuilder, Box<dyn std::error::Error + Send + Sync>> {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Ok(agent(&self.0))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_that_begin_after_the_deadline_are_cancelled_too() {
+    let gate = Gate::new();
+    let rig = Rig::new(SlowTemplate(gate.clone()), memory(), ServiceLimits::new(), gate);
+    let starting = {
+        let rig = rig.clone();
+        tokio::spawn(async move { rig.prompt("alice", "stall").await })
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let drained = rig.service.shutdown(Duration::from_secs(1)).await;
+    assert_eq!((drained.cancelled, drained.aborted), (1, 0));
+    assert_eq!(starting.await.unwrap().ok()["stop_reason"], "cancelled");
 }
 
 #[tokio::test(start_paused = true)]

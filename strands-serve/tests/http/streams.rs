@@ -56,6 +56,9 @@ async fn failures_after_the_start_are_events() {
         assert_eq!(last.data["code"], expected);
     }
     assert_eq!(rig.send(stream("again")).await.status, 200);
+    rig.prompt("alice", "call ask").await.ok();
+    let events = sse(rig.send(stream("hi")).await.text());
+    assert_eq!(events.last().unwrap().data["code"], "interrupted");
 }
 
 #[tokio::test]

@@ -89,3 +89,14 @@ async fn a_panic_is_status_500_without_details() {
     assert!(!response.contains("secret") && !response.contains("panic"), "{response}");
     assert!(server.get("/").await.ends_with("hello"));
 }
+
+#[tokio::test]
+async fn the_longest_duration_means_no_timeout() {
+    let none = std::time::Duration::MAX;
+    let server = Running::start(|server| {
+        server.header_timeout(none).body_timeout(none).idle_timeout(none).write_timeout(none).drain_timeout(none)
+    });
+    let server = server.await;
+    assert!(server.get("/").await.ends_with("hello"));
+    assert_eq!(server.stop().await.unwrap(), strands_serve::ServerEnd::Drained);
+}

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -81,6 +82,7 @@ fn router() -> Router {
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/after", get(after))
         .route("/stream", get(stream))
+        .route("/held", get(held))
         .route("/panic", get(panics))
         .layer(RequestBodyLimitLayer::new(2 * 1024 * 1024))
 }
@@ -94,6 +96,27 @@ async fn after(axum::extract::RawQuery(query): axum::extract::RawQuery) -> &'sta
 /// Responds without an end.
 async fn stream() -> Body {
     Body::from_stream(futures_util::stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 65536]))))
+}
+
+/// Number of bodies of `/held` in memory.
+pub(crate) static HELD: AtomicUsize = AtomicUsize::new(0);
+
+struct Held;
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Responds without an end, and counts the bodies.
+async fn held() -> Body {
+    HELD.fetch_add(1, Ordering::SeqCst);
+    let held = Held;
+    Body::from_stream(futures_util::stream::repeat_with(move || {
+        let _ = &held;
+        Ok::<_, Infallible>(Bytes::from_static(b"x"))
+    }))
 }
 
 async fn panics() {

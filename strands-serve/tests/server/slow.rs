@@ -1,11 +1,13 @@
 //! Clients that are slow, silent, or do not read.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::rig::{PATIENCE, Running, SOON, rest};
+use crate::rig::{HELD, PATIENCE, Running, SOON, rest};
 
 /// Sends one byte each 50 ms until the server closes the connection, and returns how long that took.
 async fn dripped(server: &Running, start: &[u8]) -> Duration {
@@ -97,6 +99,31 @@ async fn closes_a_connection_that_does_not_read() {
     // The only connection is free again.
     let response = timeout(PATIENCE, server.get("/")).await.unwrap();
     assert!(response.ends_with("hello"), "{response}");
+}
+
+/// Sends pings, each 50 ms, until a condition is met.
+async fn pinging_until(stream: &mut TcpStream, condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    let mut buffer = [0; 4096];
+    while !condition() {
+        assert!(began.elapsed() < PATIENCE, "nothing happens");
+        stream.write_all(b"\0\0\x08\x06\0\0\0\0\0pingping").await.unwrap();
+        let _ = timeout(Duration::from_millis(50), stream.read(&mut buffer)).await;
+    }
+}
+
+#[tokio::test]
+async fn releases_an_http2_response_that_is_not_read_though_the_connection_is_in_use() {
+    let server = Running::start(|server| server.write_timeout(SOON)).await;
+    // Settings with windows of 0 and of 4 bytes; then `GET /held`.
+    for window in [0, 4] {
+        let mut stream = server.connect().await;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        stream.write_all(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window]).await.unwrap();
+        stream.write_all(b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x86\x41\x01a\x04\x05/held").await.unwrap();
+        pinging_until(&mut stream, || HELD.load(Ordering::SeqCst) == 1).await;
+        pinging_until(&mut stream, || HELD.load(Ordering::SeqCst) == 0).await;
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ pub(crate) fn run(rounds: usize, streams: usize, accepted: f64) {
             if *side == Side::Service {
                 match flat {
                     Some(flat) => {
-                        assert!(memory <= flat * NOISE, "the memory has grown from {flat:.1} to {memory:.1} MiB")
+                        assert!(memory <= flat * NOISE, "the memory has grown from {flat:.1} to {memory:.1} MiB");
                     }
                     None if number == FLAT_AFTER => flat = Some(memory),
                     None => {}

@@ -19,10 +19,11 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     /// Starts the exporters.
     pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
+        use tracing_subscriber::filter::LevelFilter;
         use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
         let exporters = strands::telemetry::Telemetry::builder().service_name("travel-agent").build()?;
-        tracing_subscriber::registry().with(exporters.log_layer()).try_init()?;
+        tracing_subscriber::registry().with(exporters.log_layer()).with(LevelFilter::INFO).try_init()?;
         Ok(Self { exporters })
     }
 
