@@ -19,7 +19,7 @@ const PADDING: usize = 1_000;
 /// Time in which the streams of a round start.
 const RAMP: Duration = Duration::from_secs(1);
 /// Round after which the memory must not grow, and the growth that is noise.
-const FLAT_AFTER: usize = 3;
+const FLAT_AFTER: usize = 2;
 const NOISE: f64 = 1.15;
 
 const SIDES: [Side; 2] = [Side::HandWritten, Side::Service];
@@ -49,7 +49,7 @@ pub(crate) fn run(rounds: usize, streams: usize, accepted: f64) {
         let mut p99 = [0.0; 2];
         for (index, (side, server)) in servers.iter().enumerate() {
             let (used, start) = (server.time(), Instant::now());
-            let Round { events, returns, dropped, latencies: mut of_round } = round(*side, server, streams);
+            let Round { events, returns, dropped, latencies: mut of_round } = round(*side, server, (number, streams));
             let share = (server.time() - used).as_secs_f64() / start.elapsed().as_secs_f64();
             // The last runs end after their readers.
             std::thread::sleep(Duration::from_millis(500));
@@ -92,11 +92,12 @@ fn percentile(latencies: &mut [u32], percent: usize) -> f64 {
     f64::from(latencies[latencies.len() * percent / 100]) / 1e3
 }
 
-/// Reads this many streams at once.
-fn round(side: Side, server: &Server, streams: usize) -> Round {
+/// Reads this many streams at once. Each round has users of its own, since their histories would grow.
+fn round(side: Side, server: &Server, (round, streams): (usize, usize)) -> Round {
     let port = server.port;
     Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
         let readers = (0..streams).map(|number| {
+            let user = format!("user-{round}-{number}");
             let kind = Kind::of(number);
             let padding = if kind == Kind::Slow { PADDING } else { 0 };
             let answer = Answer { deltas: DELTAS, interval: INTERVAL, padding };
@@ -104,20 +105,20 @@ fn round(side: Side, server: &Server, streams: usize) -> Round {
             async move {
                 tokio::time::sleep(wait).await;
                 let limit = Duration::from_secs(60);
-                let seen = tokio::time::timeout(limit, reader::read(side, port, number, kind, answer)).await;
+                let seen = tokio::time::timeout(limit, reader::read(side, port, user, kind, answer)).await;
                 (kind, seen.expect("the stream ends in time"))
             }
         });
         let readers: JoinSet<(Kind, Seen)> = readers.collect();
-        let mut round = Round::default();
+        let mut total = Round::default();
         for (kind, seen) in readers.join_all().await {
-            round.events += seen.events;
-            round.returns += seen.returns;
-            round.dropped += seen.dropped;
+            total.events += seen.events;
+            total.returns += seen.returns;
+            total.dropped += seen.dropped;
             if kind == Kind::Plain {
-                round.latencies.extend(seen.latencies);
+                total.latencies.extend(seen.latencies);
             }
         }
-        round
+        total
     })
 }

@@ -54,8 +54,7 @@ pub(super) struct Seen {
 }
 
 /// Reads a stream to its end.
-pub(super) async fn read(side: Side, port: u16, number: usize, kind: Kind, answer: Answer) -> Seen {
-    let user = format!("user-{number}");
+pub(super) async fn read(side: Side, port: u16, user: String, kind: Kind, answer: Answer) -> Seen {
     let buffer = (kind == Kind::Slow).then_some(SMALL_BUFFER);
     let mut seen = Seen { expected: answer.deltas, ..Seen::default() };
     let mut connection = Connection::open(port, &user, buffer).await;
