@@ -13,7 +13,7 @@ use strands::serve::agentcore;
 #[cfg(feature = "lambda")]
 use strands::serve::lambda;
 
-use super::{Args, Telemetry, Terminal};
+use super::{Args, Output, Telemetry, Terminal};
 
 /// Commands that serve the agent. Users have tokens, verified with --jwks, --issuer and --audience. Without these options, clients
 /// must be on this machine, and all act as the user of --user.
@@ -68,6 +68,10 @@ impl HostCommand {
         telemetry: &Telemetry,
         terminal: &mut Terminal<O, E>,
     ) -> Result<(), Box<dyn Error>> {
+        let Output { events, metrics, is_stored } = args.output();
+        if events || metrics || is_stored {
+            return Err("--session, --events and --metrics are of conversations on the terminal: leave them out".into());
+        }
         let (authenticate, is_open) = args.identity.authenticate(user, audit)?;
         let (server, router) = match self {
             Self::Serve(serve) => {

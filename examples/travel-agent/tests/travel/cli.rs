@@ -110,6 +110,8 @@ fn names_the_feature_of_a_host() {
 #[test]
 fn serves_without_tokens_on_this_machine_only() {
     let home = Home::new("open");
+    let error = failure(home.command(&["--events", "serve"]).output().unwrap());
+    assert!(error.contains("leave them out"), "an option without effect: {error}");
     let error = failure(home.command(&["serve", "--listen", "0.0.0.0:0"]).output().unwrap());
     assert!(error.contains("listen on a loopback address") && error.contains("--jwks"), "{error}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
