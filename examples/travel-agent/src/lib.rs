@@ -1,7 +1,7 @@
 //! Corporate travel agent: an agent with policies, offers and bookings in an embedded database.
 //!
-//! [`agent::travel_agent`] builds it from a model, the traveller and the store. The command line is one front end; an HTTP
-//! service or a cloud function would call the same code.
+//! [`agent::TravelAgent`] builds it from a model, the store and the audit, for each user. The command line, the HTTP server and the
+//! functions call the same service.
 
 #![allow(
     clippy::exhaustive_enums,
