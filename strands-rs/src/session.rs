@@ -17,7 +17,7 @@ pub use strands_session::contract;
 pub use strands_session::{
     CreatedBatch, Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, NewDocument,
     ObjectDocumentStore, OpenInterrupts, SaveOn, SessionContentStore, SessionStore, SnapshotSessionManager, StoreError,
-    StoreSessionManager, Version, WriteOutcome,
+    StoreSessionManager, StoredAgent, Version, WriteOutcome,
 };
 #[cfg(feature = "s3")]
 #[doc(inline)]
