@@ -58,3 +58,6 @@ pub use turn_metrics::TurnMetrics;
 #[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use axum;
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use tokio::net::ToSocketAddrs;
