@@ -32,6 +32,7 @@ pub(crate) fn service(sessions: &str) -> AgentService {
         .turns(TURNS)
         .buffer_bytes(2 * 1024 * 1024)
         .finished_bytes(192 * 1024 * 1024)
+        .finished_time(Duration::from_secs(5))
         .slow_reader_timeout(Duration::from_secs(1))
         .disconnect(Disconnect::CancelAfter(Duration::from_secs(3)));
     AgentService::builder(template(), store).limits(limits).build()
