@@ -1,17 +1,24 @@
 //! Spans of one invocation, kept by the hook for as long as the invocation lives.
 
+mod captured;
+mod closing;
+mod token_usage;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt as _};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use serde_json::json;
+use strands_core::TraceContext;
 use strands_core::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, BeforeInvocation, BeforeModelCall, BeforeToolCall, HookContext,
 };
-use strands_core::message::{Message, Role, ToolUse};
 use strands_core::metrics::Usage;
 use strands_core::models::{FallbackFailures, ModelError, StopReason};
-use strands_core::{AgentError, TraceContext};
+
+use captured::system_instructions;
+use closing::{Closing, closing_of, error_kind};
+use token_usage::{set_cache_usage, set_usage};
 
 use crate::agent_telemetry::{Shared, TraceAttributes};
 use crate::instruments::ModelCall;
@@ -374,120 +381,6 @@ impl Invocation {
         }
         self.shared.instruments.end_tool_call(event.context.agent_name(), name.as_deref(), error, event.duration);
     }
-
-    /// Records the arguments of a call, at its end: only then are they as other hooks have left them.
-    fn add_call(&self, span: &OpenSpan, call: &ToolUse) {
-        let conventions = self.shared.conventions;
-        let id = call.tool_use_id.clone();
-        if conventions.latest {
-            span.set(semconv::TOOL_CALL_ARGUMENTS, call.input.to_string());
-            let part = content::tool_call(&json!(call.name), &json!(id), &call.input);
-            let input = KeyValue::new(semconv::INPUT_MESSAGES, content::tool_message(part));
-            span.add_content(conventions, semconv::DETAILS_EVENT, vec![input]);
-        } else {
-            let attributes = vec![
-                KeyValue::new(semconv::ROLE, "tool"),
-                KeyValue::new(semconv::CONTENT, call.input.to_string()),
-                KeyValue::new(semconv::ID, id),
-            ];
-            span.add_content(conventions, semconv::TOOL_MESSAGE_EVENT, attributes);
-        }
-    }
-
-    fn add_system(&self, span: &OpenSpan, event: &BeforeModelCall<'_>) {
-        if event.system.is_empty() {
-            return;
-        }
-        if self.shared.conventions.latest {
-            let instructions = KeyValue::new(semconv::SYSTEM_INSTRUCTIONS, system_instructions(event));
-            span.add_content(self.shared.conventions, semconv::DETAILS_EVENT, vec![instructions]);
-        } else {
-            let content = KeyValue::new(semconv::CONTENT, content::json_of(&event.system).to_string());
-            span.add_content(self.shared.conventions, semconv::SYSTEM_MESSAGE_EVENT, vec![content]);
-        }
-    }
-
-    fn add_messages<'m>(&self, span: &OpenSpan, messages: impl IntoIterator<Item = &'m Message>) {
-        let conventions = self.shared.conventions;
-        if conventions.latest {
-            let messages = content::latest(messages, None);
-            let input = KeyValue::new(semconv::INPUT_MESSAGES, messages);
-            span.add_content(conventions, semconv::DETAILS_EVENT, vec![input]);
-            return;
-        }
-        for message in messages {
-            let event = match message.role {
-                Role::Assistant => semconv::ASSISTANT_MESSAGE_EVENT,
-                Role::User if message.tool_results().next().is_some() => semconv::TOOL_MESSAGE_EVENT,
-                Role::User => semconv::USER_MESSAGE_EVENT,
-            };
-            span.add_content(conventions, event, vec![KeyValue::new(semconv::CONTENT, content::legacy(message))]);
-        }
-    }
-
-    /// Records the response of a model.
-    fn add_choice(&self, span: &OpenSpan, message: &Message, reason: &StopReason) {
-        let conventions = self.shared.conventions;
-        if conventions.latest {
-            let output = content::latest([message], Some(reason.as_str()));
-            span.add_content(
-                conventions,
-                semconv::DETAILS_EVENT,
-                vec![KeyValue::new(semconv::OUTPUT_MESSAGES, output)],
-            );
-        } else {
-            let attributes = vec![
-                KeyValue::new(semconv::FINISH_REASON, reason.as_str().to_owned()),
-                KeyValue::new(semconv::MESSAGE, content::legacy(message)),
-            ];
-            span.add_content(conventions, semconv::CHOICE_EVENT, attributes);
-        }
-    }
-
-    /// Records the text of a response of the agent.
-    fn add_response(&self, span: &OpenSpan, text: &str, reason: &StopReason) {
-        let conventions = self.shared.conventions;
-        if conventions.latest {
-            return self.add_choice(span, &Message::assistant(text), reason);
-        }
-        let attributes = vec![
-            KeyValue::new(semconv::MESSAGE, text.to_owned()),
-            KeyValue::new(semconv::FINISH_REASON, reason.as_str().to_owned()),
-        ];
-        span.add_content(conventions, semconv::CHOICE_EVENT, attributes);
-    }
-}
-
-/// Way in which an invocation ended.
-#[derive(Clone, Copy)]
-enum Closing {
-    Ended,
-    Limited,
-    Interrupted,
-    Cancelled,
-    Failed(&'static str),
-    /// It was dropped midway.
-    Dropped,
-}
-
-impl Closing {
-    fn outcome(self) -> &'static str {
-        match self {
-            Self::Ended => "ok",
-            Self::Limited => "limit",
-            Self::Interrupted => "interrupt",
-            Self::Cancelled => "cancelled",
-            Self::Failed(_) => "error",
-            Self::Dropped => "dropped",
-        }
-    }
-
-    /// Marks a span that did not end by itself.
-    fn mark(self, span: &OpenSpan) {
-        if let Self::Cancelled | Self::Dropped = self {
-            span.set(semconv::CANCELLATION_TYPE, self.outcome());
-        }
-    }
 }
 
 impl State {
@@ -536,55 +429,6 @@ impl Drop for Invocation {
     }
 }
 
-fn closing_of(reason: &StopReason) -> Closing {
-    match reason {
-        StopReason::Cancelled => Closing::Cancelled,
-        StopReason::Interrupt => Closing::Interrupted,
-        StopReason::LimitTurns
-        | StopReason::LimitOutputTokens
-        | StopReason::LimitTotalTokens
-        | StopReason::LimitDuration => Closing::Limited,
-        _ => Closing::Ended,
-    }
-}
-
-/// Sets the attributes of token usage.
-fn set_usage(span: &OpenSpan, usage: Usage) {
-    let prompt = count(usage.prompt_tokens());
-    span.set(semconv::PROMPT_TOKENS, prompt);
-    span.set(semconv::INPUT_TOKENS, prompt);
-    span.set(semconv::COMPLETION_TOKENS, count(usage.output_tokens));
-    span.set(semconv::OUTPUT_TOKENS, count(usage.output_tokens));
-    span.set(semconv::TOTAL_TOKENS, count(usage.total_tokens));
-}
-
-/// Sets the cache usage that is known.
-fn set_cache_usage(span: &OpenSpan, usage: Usage, latest: bool) {
-    for (tokens, name, legacy) in [
-        (usage.cache_read_input_tokens, semconv::CACHE_READ_TOKENS, semconv::LEGACY_CACHE_READ_TOKENS),
-        (usage.cache_write_input_tokens, semconv::CACHE_CREATION_TOKENS, semconv::LEGACY_CACHE_WRITE_TOKENS),
-    ] {
-        let Some(tokens) = tokens else { continue };
-        span.set(name, count(tokens));
-        if !latest {
-            span.set(legacy, count(tokens));
-        }
-    }
-}
-
-/// Returns a number of tokens as an attribute has it.
-fn count(tokens: u64) -> i64 {
-    i64::try_from(tokens).unwrap_or(i64::MAX)
-}
-
-/// Returns the system prompt as parts of a message.
-fn system_instructions(event: &BeforeModelCall<'_>) -> String {
-    let texts = event.system.iter().map(content::json_of);
-    let parts: Vec<_> =
-        texts.filter_map(|block| Some(json!({"type": "text", "content": block.get("text")?}))).collect();
-    json!(parts).to_string()
-}
-
 /// Returns the models that failed, each with the next one.
 fn fallback_steps<'e>(event: &'e AfterModelCall<'_>) -> Vec<(&'e str, Option<&'e str>)> {
     if let Err(error) = event.outcome {
@@ -598,22 +442,4 @@ fn fallback_steps<'e>(event: &'e AfterModelCall<'_>) -> Vec<(&'e str, Option<&'e
 
 fn milliseconds(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Returns the kind of an error, for attributes: one of a few texts.
-fn error_kind(error: &AgentError) -> &'static str {
-    match error {
-        AgentError::Model { source, .. } => source.kind().as_str(),
-        AgentError::ContextOverflow { .. } => "context_overflow",
-        AgentError::Conversation { .. } => "conversation_manager",
-        AgentError::Hook { .. } => "hook",
-        AgentError::Session(_) => "session",
-        AgentError::Journal(_) => "journal",
-        AgentError::Interrupted { .. } => "interrupted",
-        AgentError::UnknownInterrupt { .. } => "unknown_interrupt",
-        AgentError::InvalidOutput { .. } | AgentError::NoOutput { .. } => "output",
-        AgentError::NestedTooDeep { .. } => "nested_too_deep",
-        AgentError::Tools(_) | AgentError::MissingInjectedValue { .. } => "tools",
-        _ => "agent",
-    }
 }
