@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use strands_core::Interrupt;
 use strands_identity::Identity;
 
 use super::parameters::{Id, Parameters};
@@ -47,7 +48,20 @@ impl HostState {
         session: SessionChoice,
     ) -> Result<Response, Problem> {
         match self.service.attach(identity, run_id, after) {
-            Ok(turn) if turn.is_at_end() => Ok(StatusCode::NO_CONTENT.into_response()),
+            Ok(turn) if turn.is_at_end() => {
+                let interrupts = turn.interrupts();
+                drop(turn);
+                if interrupts.is_empty() {
+                    return Ok(StatusCode::NO_CONTENT.into_response());
+                }
+                // Another process may have resumed it.
+                let stored = self.service.stored_run(identity, session, run_id).await;
+                let stored = stored.map_err(|error| self.problem(&error))?;
+                if ids(&stored.response.interrupts) == ids(&interrupts) {
+                    return Ok(StatusCode::NO_CONTENT.into_response());
+                }
+                Ok(sse::single(run_id, &RunEvent::stored(stored.response, stored.messages)))
+            }
             Ok(turn) => Ok(sse::response(self.clone(), turn)),
             Err(TurnError::UnknownRun) => {
                 let stored = self.service.stored_run(identity, session, run_id).await;
@@ -70,4 +84,8 @@ pub(super) async fn cancel(
 ) -> Result<StatusCode, Problem> {
     host.service.cancel(&identity, &run_id).map_err(|error| host.problem(&error))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn ids(interrupts: &[Interrupt]) -> Vec<&str> {
+    interrupts.iter().map(|interrupt| interrupt.id.as_str()).collect()
 }

@@ -52,6 +52,9 @@ pub struct SessionTranscript {
     pub messages: Vec<Arc<Message>>,
     /// The interrupts that wait for responses.
     pub interrupts: Vec<Interrupt>,
+    /// Id of the run that is running in the session, in this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
 }
 
 /// A stored session, read without building an agent.
@@ -115,9 +118,11 @@ impl AgentService {
         let agent_id = self.agent_of(identity).await?.id().to_owned();
         let stored = self.store().stored_agent(&session_id, &agent_id).await.map_err(TurnError::session)?;
         let summary = summary(&stored.ok_or(TurnError::UnknownSession)?);
+        // Before the messages, which then have its response if it has ended meanwhile.
+        let running = self.inner.runs.running_in(&session_id);
         let StoredSession { record, messages } = self.read_session(&session_id, &agent_id).await?;
         let interrupts = pending_interrupts(&record);
-        Ok(SessionTranscript { summary, messages, interrupts })
+        Ok(SessionTranscript { summary, messages, interrupts, running })
     }
 
     /// Sets the title of a session of an identity, or removes it. It is in the agent's state under [`SESSION_TITLE`].
