@@ -1,6 +1,7 @@
 // Markdown of model output as DOM: CommonMark without HTML and reference definitions, with tables, tasks and deletions.
 // The text is hostile: it never becomes markup, links lead to http, https and mailto only, and time and size are bounded.
 
+import { element } from "./elements.js";
 import { parseBlocks } from "./markdown/blocks.js";
 import { continueCodeBlock } from "./markdown/code_block.js";
 import { Renderer } from "./markdown/render.js";
@@ -40,8 +41,7 @@ export function renderMarkdown(text) {
 export class MarkdownStream {
   constructor() {
     /** The element with the text. @type {HTMLElement} */
-    this.element = document.createElement("div");
-    this.element.className = "markdown";
+    this.element = element("div", "markdown");
     this.text = "";
     this.reset();
   }

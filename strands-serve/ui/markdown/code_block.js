@@ -1,36 +1,26 @@
 // Code block with its language, a copy button, and a scrollable region that the keyboard reaches.
 
+import { element, scrollRegion } from "../elements.js";
+
 /**
  * @param {string} code
  * @param {string} language
  * @returns {HTMLElement}
  */
 export function codeBlock(code, language) {
-  const block = document.createElement("div");
-  block.className = "code-block";
+  const block = element("div", "code-block");
   block.dataset.language = language;
 
-  const bar = document.createElement("div");
-  bar.className = "code-bar";
-  const label = document.createElement("span");
-  label.className = "code-language";
-  label.textContent = language || "text";
-  const status = document.createElement("span");
-  status.className = "code-status";
+  const bar = element("div", "code-bar");
+  const status = element("span", "code-status");
   status.setAttribute("role", "status");
-  const button = document.createElement("button");
+  const button = element("button", "code-copy", "Copy");
   button.type = "button";
-  button.className = "code-copy";
-  button.textContent = "Copy";
   button.setAttribute("aria-label", language ? `Copy ${language} code` : "Copy code");
-  bar.append(label, status, button);
+  bar.append(element("span", "code-language", language || "text"), status, button);
 
-  const region = document.createElement("pre");
-  region.tabIndex = 0;
-  region.setAttribute("role", "region");
-  region.setAttribute("aria-label", language ? `${language} code` : "Code");
-  const content = document.createElement("code");
-  content.textContent = code;
+  const region = scrollRegion("pre", "", language ? `${language} code` : "Code");
+  const content = element("code", "", code);
   region.append(content);
 
   button.addEventListener("click", () => copy(content, status));

@@ -1,5 +1,6 @@
 // DOM of blocks and inline content. Text becomes text nodes, never markup.
 
+import { element, scrollRegion } from "../elements.js";
 import { codeBlock } from "./code_block.js";
 import { parseInlines } from "./inlines.js";
 
@@ -19,16 +20,14 @@ export class Renderer {
 
   create(name, className = "") {
     this.left -= 1;
-    const element = document.createElement(name);
-    if (className) element.className = className;
-    return element;
+    return element(name, className);
   }
 
   /** Creates an element for text of any direction. */
   createText(name, className) {
-    const element = this.create(name, className);
-    element.dir = "auto";
-    return element;
+    const created = this.create(name, className);
+    created.dir = "auto";
+    return created;
   }
 
   /**
@@ -50,9 +49,9 @@ export class Renderer {
   }
 
   plain(parent, startLine, endLine) {
-    const element = this.create("pre", "md-plain");
-    element.textContent = this.lines.slice(startLine, endLine + 1).join("\n");
-    parent.append(element);
+    const rest = this.create("pre", "md-plain");
+    rest.textContent = this.lines.slice(startLine, endLine + 1).join("\n");
+    parent.append(rest);
   }
 
   block(block) {
@@ -89,26 +88,24 @@ export class Renderer {
         this.plain(list.appendChild(this.create("li")), item.startLine, block.endLine);
         break;
       }
-      const element = this.createText("li");
+      const entry = this.createText("li");
       const checked = takeCheckbox(item);
       if (checked !== null) {
-        element.className = "md-task";
+        entry.className = "md-task";
         const box = this.create("input");
         Object.assign(box, { type: "checkbox", disabled: true, checked });
         box.setAttribute("aria-label", checked ? "Done" : "Open");
-        element.append(box, " ");
+        entry.append(box, " ");
       }
-      this.blocks(element, item.children, block.isTight);
-      list.append(element);
+      this.blocks(entry, item.children, block.isTight);
+      list.append(entry);
     }
     return list;
   }
 
   table(block) {
-    const region = this.create("div", "md-table");
-    region.tabIndex = 0;
-    region.setAttribute("role", "region");
-    region.setAttribute("aria-label", "Table");
+    this.left -= 1;
+    const region = scrollRegion("div", "md-table", "Table");
     const table = region.appendChild(this.create("table"));
     const head = table.appendChild(this.create("thead"));
     head.append(this.row(block.header, block.alignments, "th"));
@@ -181,9 +178,9 @@ class InlineOutput {
       return;
     }
     this.flush();
-    const element = this.renderer.create(name);
-    if (text) element.textContent = text;
-    this.open.at(-1).node.append(element);
+    const leaf = this.renderer.create(name);
+    if (text) leaf.textContent = text;
+    this.open.at(-1).node.append(leaf);
   }
 
   openElement(name, fields) {
@@ -193,9 +190,9 @@ class InlineOutput {
       return;
     }
     this.flush();
-    const element = this.renderer.create(name);
-    outer.node.append(element);
-    this.open.push({ ...outer, node: element, depth: outer.depth + 1, ...fields });
+    const node = this.renderer.create(name);
+    outer.node.append(node);
+    this.open.push({ ...outer, node, depth: outer.depth + 1, ...fields });
   }
 
   openLink({ name, address }) {
