@@ -58,7 +58,7 @@ export class Conversation {
     const running = session.running ?? null;
     if (running && running !== last?.runId) this.#add(new TurnView(this.#settings, this.#turnHooks())).runId = running;
     if (running) this.#follow(this.turns.at(-1), new Run(this.#api, this.#runOptions(running)));
-    else if (session.interrupts.length) this.#wait(last, session.interrupts);
+    else if (session.interrupts.length) this.#wait(last, new Run(this.#api, this.#runOptions(last.runId)), session.interrupts);
     else if (last?.runId && last.message && !last.isEnded) this.#follow(last, new Run(this.#api, this.#runOptions(last.runId)));
     else this.#showEditable();
   }
@@ -76,6 +76,10 @@ export class Conversation {
   /** Sends a prompt: a text, and content blocks. Returns false if it can't be sent now. */
   send(text, blocks = []) {
     if (this.#run) return false;
+    if (this.#waiting) {
+      this.#hooks.onError(new Error("The agent waits for a reply to its request. Approve or deny that first, or edit your last message."));
+      return false;
+    }
     const prompt = blocks.length ? [...blocks, ...(text ? [{ text }] : [])] : text;
     const runId = newRunId();
     const body = { prompt, run_id: runId };
@@ -95,9 +99,9 @@ export class Conversation {
 
   /** Follows a run that another tab has started. */
   followOther(runId) {
-    if (this.#run || !this.isLoaded) return;
-    this.#stopWaiting();
     const known = this.turns.find((turn) => turn.runId === runId);
+    if (this.#run || !this.isLoaded || known?.isEnded) return;
+    this.#stopWaiting();
     const view = known ?? this.#add(new TurnView(this.#settings, this.#turnHooks()));
     view.runId = runId;
     this.#follow(view, new Run(this.#api, this.#runOptions(runId)));
@@ -177,7 +181,6 @@ export class Conversation {
     if (isOwn) pending.set({ body: run.body, runId: run.id, sessionId: this.id, isSent: run.isAcknowledged });
     view.setWorking(STATES[run.isAcknowledged ? "streaming" : "sending"]);
     this.#hooks.onRunning(this);
-    if (run.isAcknowledged && this.id) this.#hooks.onRun(this, run.id);
     let end;
     try {
       end = await (answers ? run.answer(answers) : run.follow());
@@ -187,17 +190,25 @@ export class Conversation {
     }
     this.#run = null;
     if (isOwn) pending.clear();
-    await this.#ended(view, run, end);
+    if (answers && end.kind === "failure") {
+      this.#hooks.onError(end.problem);
+      await this.#reload();
+    } else {
+      await this.#ended(view, run, end);
+    }
     this.#hooks.onRunning(this);
   }
 
   #runHooks(view, run) {
+    let shown = null;
     return {
       onSession: (id) => {
         const isNew = this.id !== id;
         this.id = id;
-        if (run.body) pending.set({ body: run.body, runId: run.id, sessionId: id, isSent: true });
         if (isNew) this.#hooks.onSession(this);
+      },
+      onAccepted: () => {
+        if (run.body) pending.set({ body: run.body, runId: run.id, sessionId: this.id, isSent: true });
         this.#hooks.onRun(this, run.id);
       },
       onEvent: (event) => {
@@ -206,7 +217,8 @@ export class Conversation {
       },
       onRestart: () => view.clear(),
       onState: (state, problem) => {
-        if (run.isCancelled) return;
+        if (run.isCancelled || (state === shown && state === "cut_off")) return;
+        shown = state;
         if (state === "cut_off") view.setNote("The answer was cut off. It may still come back.", [this.#retryButton(view)], true);
         else if (state === "waiting") view.setWorking(problem.status === 429 ? "You have many requests; waiting" : "The service is busy; waiting");
         else if (state === "reconnecting" && navigator.onLine === false) view.setWorking("You are offline; waiting");
@@ -220,7 +232,8 @@ export class Conversation {
     if (end.kind === "result" && response?.interrupts?.length) {
       if (!end.isWhole) return this.#reload();
       view.apply({ type: "interrupt", interrupts: response.interrupts });
-      return this.#wait(view, response.interrupts);
+      this.#hooks.onChanged(this);
+      return this.#wait(view, run, response.interrupts);
     }
     if (end.kind === "result") {
       view.isEnded = true;
@@ -242,7 +255,7 @@ export class Conversation {
 
   /** Shows a failure, with a button to try again. */
   async #failed(view, run, { kind, problem }) {
-    if (problem?.code === "interrupted") {
+    if (problem?.code === "interrupted" && run.body) {
       this.#refuse(view, run.body);
       return this.#reload();
     }
@@ -319,14 +332,15 @@ export class Conversation {
   }
 
   /** Waits for the replies to interrupts, of this user or of others. */
-  async #wait(view, interrupts) {
+  async #wait(view, run, interrupts) {
     const waiting = (this.#waiting = new AbortController());
-    const run = new Run(this.#api, this.#runOptions(view.runId));
-    const answer = (reply) => this.#answer(view, interrupts, reply);
+    const answer = (reply) => {
+      this.#stopWaiting();
+      this.#follow(view, run, [reply]);
+    };
     view.setCards(interruptCards(interrupts, [], answer));
     this.#showEditable();
     announce("The agent waits for a reply.");
-    this.#hooks.onChanged(this);
     const approvals = await this.#api.approvals(waiting.signal).then((list) => list.approvals, () => []);
     if (waiting.signal.aborted) return;
     const own = approvals.filter((approval) => approval.session_id === this.id);
@@ -354,15 +368,6 @@ export class Conversation {
       this.#follow(view, run);
       return;
     }
-  }
-
-  async #answer(view, interrupts, reply) {
-    const isLast = interrupts.length === 1;
-    this.#stopWaiting();
-    if (this.#run) throw new Error("the run goes on already");
-    const run = new Run(this.#api, this.#runOptions(view.runId));
-    this.#follow(view, run, [reply]);
-    return isLast;
   }
 
   #stopWaiting() {

@@ -18,7 +18,7 @@ export function newRunId() {
 }
 
 /**
- * Hooks of a run: `onSession(id)`, `onEvent(event)`, `onRestart()` when the run starts anew and all its events are void, and
+ * Hooks of a run: `onSession(id)`, `onAccepted()` when the service has taken the prompt or the replies, `onEvent(event)`, `onRestart()` when the run starts anew and all its events are void, and
  * `onState(state, problem)`: "sending", "streaming", "reconnecting", "waiting" (the service is busy), "cut_off".
  */
 export class Run {
@@ -64,7 +64,11 @@ export class Run {
 
   /** Sends replies to interrupts, and follows the run. */
   answer(answers) {
-    return this.follow(() => this.#request(`runs/${this.id}/answers`, { method: "POST", body: { answers } }));
+    return this.follow(async () => {
+      const response = await this.#request(`runs/${this.id}/answers`, { method: "POST", body: { answers } });
+      this.#hooks.onAccepted();
+      return response;
+    });
   }
 
   /**
@@ -152,6 +156,7 @@ export class Run {
     const location = response.headers.get("location");
     this.isAcknowledged = true;
     if (location) this.#session(new URL(location, "http://run/").searchParams.get("session_id"));
+    this.#hooks.onAccepted();
     if (this.isCancelled) this.cancel();
     return response;
   }

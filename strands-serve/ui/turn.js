@@ -43,7 +43,7 @@ export class TurnView {
     this.message = null;
     this.messages = [];
     this.usage = null;
-    const answer = el("div", { class: "answer" }, el("h3", { class: "visually-hidden" }, settings.title), this.#body, this.#status, this.#footer);
+    const answer = el("div", { class: "answer" }, el("h2", { class: "visually-hidden" }, settings.title), this.#body, this.#status, this.#footer);
     this.element = el("article", { class: "turn" }, this.#prompt, answer);
   }
 
@@ -60,7 +60,7 @@ export class TurnView {
     const bubble = el("div", { class: "bubble" });
     if (parts.length) bubble.append(el("ul", { class: "attachments", "aria-label": "Attachments" }, ...parts.map((part) => el("li", {}, part))));
     if (text) bubble.append(el("p", { class: "prompt-text", dir: "auto" }, text));
-    this.#prompt.replaceChildren(el("h3", { class: "visually-hidden" }, "You"), bubble, el("div", { class: "prompt-tools" }));
+    this.#prompt.replaceChildren(el("h2", { class: "visually-hidden" }, "You"), bubble, el("div", { class: "prompt-tools" }));
   }
 
   /** Offers to edit the prompt, or not. */

@@ -11,7 +11,7 @@ use strands_identity::Identity;
 use super::parameters::{Id, Parameters};
 use super::sse::{self, EventId};
 use super::{HostState, Problem};
-use crate::{RunEvent, SessionChoice, TurnError};
+use crate::{RunEvent, SessionChoice, Turn, TurnError};
 
 /// Parameters of `GET /runs/{id}/events`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -48,21 +48,15 @@ impl HostState {
         session: SessionChoice,
     ) -> Result<Response, Problem> {
         match self.service.attach(identity, run_id, after) {
-            Ok(turn) if turn.is_at_end() => {
-                let interrupts = turn.interrupts();
-                drop(turn);
-                if interrupts.is_empty() {
+            Ok(turn) => {
+                if let Some(event) = self.resumed_elsewhere(identity, &turn, session).await? {
+                    return Ok(sse::single(run_id, &event));
+                }
+                if turn.is_at_end() {
                     return Ok(StatusCode::NO_CONTENT.into_response());
                 }
-                // Another process may have resumed it.
-                let stored = self.service.stored_run(identity, session, run_id).await;
-                let stored = stored.map_err(|error| self.problem(&error))?;
-                if ids(&stored.response.interrupts) == ids(&interrupts) {
-                    return Ok(StatusCode::NO_CONTENT.into_response());
-                }
-                Ok(sse::single(run_id, &RunEvent::stored(stored.response, stored.messages)))
+                Ok(sse::response(self.clone(), turn))
             }
-            Ok(turn) => Ok(sse::response(self.clone(), turn)),
             Err(TurnError::UnknownRun) => {
                 let stored = self.service.stored_run(identity, session, run_id).await;
                 let stored = stored.map_err(|error| self.problem(&error))?;
@@ -74,6 +68,25 @@ impl HostState {
             }
             Err(error) => Err(self.problem(&error)),
         }
+    }
+}
+
+impl HostState {
+    /// Returns the stored end of a run that was suspended in this process, if another process has resumed it.
+    async fn resumed_elsewhere(
+        &self,
+        identity: &Identity,
+        turn: &Turn,
+        session: SessionChoice,
+    ) -> Result<Option<RunEvent>, Problem> {
+        let interrupts = turn.interrupts();
+        if interrupts.is_empty() {
+            return Ok(None);
+        }
+        let stored = self.service.stored_run(identity, session, turn.run_id()).await;
+        let stored = stored.map_err(|error| self.problem(&error))?;
+        let is_same = ids(&stored.response.interrupts) == ids(&interrupts);
+        Ok((!is_same).then(|| RunEvent::stored(stored.response, stored.messages)))
     }
 }
 
