@@ -75,7 +75,7 @@ class App {
     const sidebar = el("nav", { id: "sidebar", class: "sidebar", "aria-label": "Conversations and approvals" });
     sidebar.append(el("div", { class: "brand" }, el("span", { dir: "auto" }, this.#settings.title), close), fresh, approvals, this.#list.element, user);
     const header = el("header", { class: "bar" }, menu, this.#title, usage);
-    const main = el("main", { id: "main", class: "main", tabindex: "-1" }, header, this.#notices, this.#scroller, el("div", { class: "dock" }, this.#latest, this.#composer.element));
+    const main = el("main", { id: "main", class: "main", tabindex: "-1" }, header, this.#notices, this.#scroller, el("div", { class: "latest-row" }, this.#latest), el("div", { class: "dock" }, this.#composer.element));
     const skip = el("a", { href: "#prompt", class: "skip-link", onclick: (event) => {
       event.preventDefault();
       this.#composer.focus();
@@ -134,6 +134,7 @@ class App {
         if (conversation === this.#current) this.#composer.setRunning(conversation.isRunning);
         else if (!conversation.isRunning) this.#list.markUnread(conversation.id);
         this.#renderEmpty();
+        this.#showTitle();
       },
       onRun: (conversation, runId) => this.#tabs.send("run", { sessionId: conversation.id, runId }),
       onChanged: (conversation) => {
@@ -200,11 +201,13 @@ class App {
   async #resume(sent) {
     const target = sent.sessionId ? `#/s/${encodeURIComponent(sent.sessionId)}` : "#/new";
     if (location.hash !== target) history.replaceState(null, "", target);
-    this.#route();
-    const conversation = this.#current;
-    if (sent.sessionId) await conversation.load().catch((error) => error.status !== 404 && this.#notice(error.message));
+    const conversation = this.#conversation(sent.sessionId);
+    // The session may have nothing yet, or be out of reach for a while.
     conversation.isLoaded = true;
+    this.#route();
+    if (sent.sessionId) await conversation.load().catch(() => {});
     conversation.resume(sent);
+    this.#renderEmpty();
   }
 
   #send(text, blocks) {
@@ -296,7 +299,7 @@ class App {
 
   #showTitle() {
     const conversation = this.#current;
-    const title = conversation ? (conversation.title ?? (conversation.id ? "Conversation" : "New conversation")) : "Approvals";
+    const title = conversation ? ((conversation.title ?? conversation.firstTitle) || "New conversation") : "Approvals";
     this.#title.textContent = title;
     this.#parts.usage.hidden = !conversation;
     document.title = `${title} – ${this.#settings.title}`;
@@ -304,7 +307,7 @@ class App {
 
   async #showUsage() {
     const turns = (this.#current?.turns ?? []).filter((turn) => turn.usage);
-    const dialog = el("dialog", { class: "dialog usage-dialog", "aria-labelledby": "usage-title" }, el("h2", { id: "usage-title" }, "Usage"));
+    const dialog = el("dialog", { class: "dialog usage-dialog", "aria-label": "Usage" });
     const rows = turns.map((turn, index) => ({ label: String(index + 1), ...turn.usage, cost: turn.usage.cost ?? undefined }));
     dialog.append(rows.length ? usageChart(rows) : el("p", { class: "muted" }, "No answers yet."));
     dialog.append(el("div", { class: "dialog-buttons" }, button("Close", () => dialog.close(""))));

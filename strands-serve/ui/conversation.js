@@ -41,6 +41,12 @@ export class Conversation {
     return this.#run !== null;
   }
 
+  /** A title made of the first prompt. */
+  get firstTitle() {
+    const first = this.turns[0]?.message;
+    return first && !this.#older.length ? titleOf(textOf(first)) || "Attachment" : "";
+  }
+
   get isEmpty() {
     return this.turns.length === 0;
   }
@@ -232,6 +238,7 @@ export class Conversation {
     if (end.kind === "result" && response?.interrupts?.length) {
       if (!end.isWhole) return this.#reload();
       view.apply({ type: "interrupt", interrupts: response.interrupts });
+      await this.#giveTitle();
       this.#hooks.onChanged(this);
       return this.#wait(view, run, response.interrupts);
     }
@@ -377,9 +384,8 @@ export class Conversation {
 
   /** Names a conversation after its first prompt. */
   async #giveTitle() {
-    const first = this.turns[0]?.message;
-    if (this.title || !this.id || !first || this.#older.length) return;
-    const title = titleOf(textOf(first)) || "Attachment";
+    const title = this.firstTitle;
+    if (this.title || !this.id || !title) return;
     try {
       this.title = (await this.#api.rename(this.id, title)).title;
     } catch {

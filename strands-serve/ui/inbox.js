@@ -13,6 +13,7 @@ export class Inbox {
   #note = el("p", { class: "muted", role: "status" });
   #timer = null;
   #count = 0;
+  #decided = new Set();
 
   /** `onCount(number)` is told the number of requests. */
   constructor(api, onCount) {
@@ -38,8 +39,9 @@ export class Inbox {
   #show(approvals) {
     const ids = new Set(approvals.map((approval) => approval.approval_id));
     for (const [id, card] of this.#cards) {
-      // A card that was decided here stays until the next look, so that its outcome can be read.
-      if (ids.has(id) || card.contains(document.activeElement)) continue;
+      // One that is being read must not vanish.
+      if (ids.has(id) || (card.contains(document.activeElement) && !this.#decided.has(id))) continue;
+      if (card.contains(document.activeElement)) this.element.querySelector("h2").focus();
       card.remove();
       this.#cards.delete(id);
     }
@@ -59,6 +61,7 @@ export class Inbox {
     const answer = { approval_id: approval.approval_id, approve, ...(reason ? { reason } : {}) };
     const path = `runs/${encodeURIComponent(approval.run_id)}/answers`;
     await this.#api.json(path, { method: "POST", body: { answers: [answer] } });
+    this.#decided.add(approval.approval_id);
     this.#count = Math.max(0, this.#count - 1);
     this.#onCount(this.#count);
   }

@@ -120,13 +120,15 @@ export class Run {
     if (error.code === "unfinished") {
       // It runs in another process, or that process is gone.
       counts.unfinished += 1;
+      // Soon at first, since another process may have it.
+      counts.attempt = counts.unfinished <= PATIENCE ? 0 : counts.unfinished - PATIENCE;
       this.isAcknowledged = true;
       this.#state(counts.unfinished > PATIENCE ? "cut_off" : "reconnecting");
-      counts.attempt = Math.max(counts.attempt, 1);
       return null;
     }
     if (error.code === "unknown_run" && this.isAcknowledged) {
       counts.missing += 1;
+      counts.attempt = 0;
       this.#state("reconnecting");
       if (counts.missing < PATIENCE) return null;
       return this.body ? this.#restart(counts) : { kind: "lost" };
