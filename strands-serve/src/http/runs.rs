@@ -49,7 +49,7 @@ impl HostState {
     ) -> Result<Response, Problem> {
         match self.service.attach(identity, run_id, after) {
             Ok(turn) => {
-                if let Some(event) = self.resumed_elsewhere(identity, &turn, session).await? {
+                if let Some(event) = self.resumed_elsewhere(identity, &turn).await? {
                     return Ok(sse::single(run_id, &event));
                 }
                 if turn.is_at_end() {
@@ -73,17 +73,12 @@ impl HostState {
 
 impl HostState {
     /// Returns the stored end of a run that was suspended in this process, if another process has resumed it.
-    async fn resumed_elsewhere(
-        &self,
-        identity: &Identity,
-        turn: &Turn,
-        session: SessionChoice,
-    ) -> Result<Option<RunEvent>, Problem> {
+    async fn resumed_elsewhere(&self, identity: &Identity, turn: &Turn) -> Result<Option<RunEvent>, Problem> {
         let interrupts = turn.interrupts();
         if interrupts.is_empty() {
             return Ok(None);
         }
-        let stored = self.service.stored_run(identity, session, turn.run_id()).await;
+        let stored = self.service.stored_run(identity, turn.session_id().into(), turn.run_id()).await;
         let stored = stored.map_err(|error| self.problem(&error))?;
         let is_same = ids(&stored.response.interrupts) == ids(&interrupts);
         Ok((!is_same).then(|| RunEvent::stored(stored.response, stored.messages)))
