@@ -50,7 +50,8 @@ export function approvalCard(request, { canDecide, onDecision }) {
   title.id = `approval-${cards}`;
   card.setAttribute("aria-labelledby", title.id);
   const tool = element("code", "approval-tool", visibleText(request.tool));
-  title.append(canDecide ? "Approve " : "Waiting for approval: ", tool, canDecide ? "?" : "");
+  const mayApprove = canDecide && request.may_approve !== false;
+  title.append(mayApprove ? "Approve " : "Waiting for approval: ", tool, mayApprove ? "?" : "");
   card.append(title);
   if (request.reason) card.append(element("p", "approval-reason", visibleText(request.reason)));
   card.append(facts(request), element("p", "call-label", "Arguments"), fieldList(request.input), exactJson(request.input));

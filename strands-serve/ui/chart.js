@@ -6,7 +6,7 @@ const WIDTH = 320;
 const HEIGHT = 48;
 const COUNT = new Intl.NumberFormat("en-US");
 const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-const SECONDS = new Intl.NumberFormat("en-US", { style: "unit", unit: "second", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const SECONDS = new Intl.NumberFormat("en-US", { style: "unit", unit: "second", unitDisplay: "narrow", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const MONEY = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", minimumFractionDigits: 2, maximumFractionDigits: 4 });
 let charts = 0;
 

@@ -23,8 +23,8 @@ export class Timeline {
     this.depth = depth;
     /** @type {Map<string, Call>} */
     this.calls = new Map();
-    /** @type {Map<string, Timeline>} */
-    this.nodes = new Map();
+    /** Invocations of nested agents. @type {{name: string, timeline: Timeline, caller: Call | null, isOpen: boolean}[]} */
+    this.nodes = [];
     this.timer = null;
   }
 
@@ -93,7 +93,7 @@ export class Timeline {
    */
   end(status = "unfinished") {
     for (const call of this.calls.values()) if (call.isOpen) call.abandon(status);
-    for (const node of this.nodes.values()) node.end(status);
+    for (const node of this.nodes) endNode(node, status);
     this.stopTimer();
   }
 
@@ -129,6 +129,7 @@ export class Timeline {
   }
 
   finish(call, result, duration) {
+    for (const node of this.nodes) if (node.caller === call) endNode(node, "unfinished");
     call.end(statusOf(call, result, duration !== undefined), result, duration);
     if (![...this.calls.values()].some(({ status }) => status === "running")) this.stopTimer();
   }
@@ -153,24 +154,31 @@ export class Timeline {
   node(path, event) {
     const isDeepest = this.depth >= MAX_DEPTH;
     const [name, ...rest] = isDeepest ? [path.join(" / ")] : path;
-    let node = this.nodes.get(name);
-    if (!node) {
-      if (!hasCalls(event)) return;
-      node = this.addNode(name);
-    }
-    node.apply(rest.length ? { type: "node", path: rest, event } : event);
+    const open = this.nodes.filter((node) => node.name === name && node.isOpen);
+    const isOfInvocation = rest.length === 0;
+    // Concurrent invocations of one agent have the same path: their calls have different ids, and they end with their callers.
+    if (isOfInvocation && event?.type === "result" && open.length > 1) return;
+    const id = event?.tool_use?.toolUseId ?? event?.tool_use_id;
+    let node = open.find(({ timeline }) => timeline.calls.has(id)) ?? open.at(-1);
+    if (isOfInvocation && event?.type === "start") node = this.addNode(name);
+    node ??= hasCalls(event) ? this.addNode(name) : null;
+    if (!node) return;
+    node.timeline.apply(isOfInvocation ? event : { type: "node", path: rest, event });
+    if (isOfInvocation && event.type === "result") node.isOpen = false;
   }
 
   addNode(name) {
-    const node = new Timeline(this.depth + 1);
-    node.element.setAttribute("aria-label", `Tool calls of ${toolLabel(name)}`);
-    this.nodes.set(name, node);
+    const timeline = new Timeline(this.depth + 1);
+    timeline.element.setAttribute("aria-label", `Tool calls of ${toolLabel(name)}`);
     const running = [...this.calls.values()].filter(({ status }) => status === "running");
-    const caller = running.find(({ tool }) => tool === name) ?? (running.length === 1 ? running[0] : null);
-    const title = element("p", "node-name", toolLabel(name));
-    const parent = caller?.element ?? element("li");
-    parent.append(...(caller?.tool === name ? [] : [title]), node.element);
-    if (!caller) this.element.append(parent);
+    const free = running.filter((call) => !this.nodes.some(({ caller, isOpen }) => isOpen && caller === call));
+    const caller = free.find(({ tool }) => tool === name) ?? (running.length === 1 ? running[0] : null);
+    const entry = element(caller ? "div" : "li", "node");
+    if (caller?.tool !== name) entry.append(element("p", "node-name", toolLabel(name)));
+    entry.append(timeline.element);
+    (caller?.element ?? this.element).append(entry);
+    const node = { name, timeline, caller, isOpen: true };
+    this.nodes.push(node);
     return node;
   }
 
@@ -186,8 +194,13 @@ export class Timeline {
   }
 }
 
+function endNode(node, status) {
+  node.isOpen = false;
+  node.timeline.end(status);
+}
+
 function hasCalls(event) {
-  return event?.type.startsWith("tool_") && event.type !== "tool_refresh_failed";
+  return ["tool_use_start", "tool_start", "tool_progress", "tool_end"].includes(event?.type);
 }
 
 function statusOf(call, result, isLive) {
