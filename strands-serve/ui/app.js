@@ -27,6 +27,7 @@ class App {
   #conversations = new Map();
   #current = null;
   #isFollowing = true;
+  #frame = null;
   #title = el("h1", { class: "page-title", dir: "auto" });
   #scroller = el("div", { class: "scroller" });
   #notices = el("div", { class: "notices" });
@@ -97,7 +98,7 @@ class App {
       if (event.key === "Escape" && this.#parts.sidebar.classList.contains("open")) this.#toggleSidebar(false);
     });
     this.#scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-    new ResizeObserver(() => this.#isFollowing && this.#toEnd(false)).observe(this.#scroller);
+    new ResizeObserver(() => this.#follow()).observe(this.#scroller);
     this.#tabs.listen({
       run: ({ sessionId, runId }) => this.#conversations.get(sessionId)?.followOther(runId),
       changed: ({ sessionId }) => {
@@ -131,8 +132,11 @@ class App {
       isNew: () => this.#list.sessions === null || this.#list.sessions.length > 0,
       onSession: (conversation) => this.#onSession(conversation),
       onRunning: (conversation) => {
-        if (conversation === this.#current) this.#composer.setRunning(conversation.isRunning);
-        else if (!conversation.isRunning) this.#list.markUnread(conversation.id);
+        if (conversation === this.#current) {
+          this.#composer.setRunning(conversation.isRunning);
+          // The focus was on a card that is gone.
+          if (document.activeElement === document.body && !NARROW.matches) this.#composer.focus();
+        } else if (!conversation.isRunning) this.#list.markUnread(conversation.id);
         this.#renderEmpty();
         this.#showTitle();
       },
@@ -143,7 +147,7 @@ class App {
         this.#tabs.send("changed", { sessionId: conversation.id });
       },
       onRefused: (conversation, body) => this.#restore(conversation, body),
-      onGrow: (conversation) => conversation === this.#current && this.#isFollowing && this.#toEnd(false),
+      onGrow: (conversation) => conversation === this.#current && this.#follow(),
       onError: (error) => this.#notice(error.message),
     };
   }
@@ -299,7 +303,7 @@ class App {
 
   #showTitle() {
     const conversation = this.#current;
-    const title = conversation ? ((conversation.title ?? conversation.firstTitle) || "New conversation") : "Approvals";
+    const title = conversation ? ((conversation.title ?? conversation.firstTitle) || (conversation.id ? "Conversation" : "New conversation")) : "Approvals";
     this.#title.textContent = title;
     this.#parts.usage.hidden = !conversation;
     document.title = `${title} – ${this.#settings.title}`;
@@ -335,6 +339,14 @@ class App {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     this.#isFollowing = scrollHeight - scrollTop - clientHeight < 80;
     this.#latest.hidden = this.#isFollowing;
+  }
+
+  /** Scrolls to the end with the next frame, once for all that has grown. */
+  #follow() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      if (this.#isFollowing) this.#toEnd(false);
+    });
   }
 
   #toEnd(isSmooth = true) {

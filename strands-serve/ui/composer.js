@@ -149,8 +149,10 @@ export class Composer {
     return [input, iconButton("attach", "Attach files", () => input.click())];
   }
 
-  async #take(files, event) {
-    if (!files?.length || !Object.keys(this.#types).length) return;
+  async #take(list, event) {
+    // The list empties with its field.
+    const files = [...(list ?? [])];
+    if (!files.length || !Object.keys(this.#types).length) return;
     event?.preventDefault();
     this.#note.textContent = "";
     for (const file of files) {

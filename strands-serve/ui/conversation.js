@@ -225,6 +225,7 @@ export class Conversation {
       onState: (state, problem) => {
         if (run.isCancelled || (state === shown && state === "cut_off")) return;
         shown = state;
+        if (state === "cut_off") view.cutOff();
         if (state === "cut_off") view.setNote("The answer was cut off. It may still come back.", [this.#retryButton(view)], true);
         else if (state === "waiting") view.setWorking(problem.status === 429 ? "You have many requests; waiting" : "The service is busy; waiting");
         else if (state === "reconnecting" && navigator.onLine === false) view.setWorking("You are offline; waiting");
@@ -270,6 +271,7 @@ export class Conversation {
       view.setNote("This conversation was deleted.", [], true);
       return undefined;
     }
+    view.cutOff();
     const text = kind === "lost" ? "The answer was lost." : problem instanceof Problem ? sentence(problem) : "Something went wrong on this page.";
     if (!(problem instanceof Problem) && problem) this.#hooks.onError(problem);
     view.setNote(text, view.message ? [this.#retryButton(view)] : [], true);

@@ -78,7 +78,7 @@ export class SessionList {
     this.#rows.replaceChildren(...sessions.map((session) => this.#row(session)));
     this.#note.textContent = sessions.length ? "" : query ? "Nothing found." : "No conversations yet.";
     this.#rove(this.#rows.querySelector(`[aria-current]`) ?? this.#rows.querySelector("a"));
-    if (focused) this.#focus([...this.#rows.children].findIndex((row) => row.dataset.id === focused));
+    if (focused) this.#focus(this.#indexOf(focused));
   }
 
   #row(session) {
@@ -107,6 +107,10 @@ export class SessionList {
     }
   }
 
+  #indexOf(id) {
+    return [...this.#rows.children].findIndex((row) => row.dataset.id === id);
+  }
+
   #focus(index) {
     const rows = this.#rows.children;
     const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
@@ -129,7 +133,7 @@ export class SessionList {
 
   async #rename(row) {
     const title = await ask("Rename conversation", "Title", row.dataset.title, "Rename");
-    row.querySelector("a").focus();
+    this.#focus(this.#indexOf(row.dataset.id));
     if (title === null) return;
     try {
       this.#hooks.onRenamed(await this.#api.rename(row.dataset.id, title));
@@ -142,10 +146,10 @@ export class SessionList {
   async #delete(row) {
     const { id, title } = row.dataset;
     if (!(await confirm("Delete conversation?", `“${title}” and its messages are removed for good.`, "Delete"))) {
-      row.querySelector("a").focus();
+      this.#focus(this.#indexOf(id));
       return;
     }
-    const index = [...this.#rows.children].indexOf(row);
+    const index = this.#indexOf(id);
     try {
       await this.#api.remove(id);
     } catch (error) {

@@ -132,6 +132,11 @@ export class TurnView {
     this.#hasEvents = false;
   }
 
+  /** Shows that no more events come, as far as is known. */
+  cutOff() {
+    for (const timeline of this.#timelines) timeline.end("unfinished");
+  }
+
   /** Shows an event of the run. */
   apply(event) {
     this.#startedAt ??= Date.now();
@@ -223,7 +228,6 @@ export class TurnView {
     if (!this.#part?.isText) {
       const stream = new MarkdownStream();
       stream.element.classList.add("markdown");
-      stream.element.dir = "auto";
       this.#part = { isText: true, text: "", stream };
       this.#texts.push(this.#part);
       this.#body.append(stream.element);
@@ -234,7 +238,7 @@ export class TurnView {
 
   #reasoning(text) {
     if (!this.#part?.isReasoning) {
-      const content = el("p", { class: "reasoning-text", dir: "auto" });
+      const content = el("p", { class: "reasoning-text" });
       this.#part = { isReasoning: true, text: "", content };
       this.#body.append(el("details", { class: "reasoning" }, el("summary", {}, "Reasoning"), content));
     }
@@ -319,7 +323,7 @@ export class TurnView {
     const facts = [];
     const tokens = inputTokens + outputTokens + cachedTokens;
     if (tokens) facts.push(`${NUMBER.format(tokens)} tokens`);
-    if (latencyMs) facts.push(`${SECONDS.format(latencyMs / 1000)} s`);
+    if (latencyMs >= 50) facts.push(`${SECONDS.format(latencyMs / 1000)} s`);
     if (tokens && cost !== null) facts.push(money(cost));
     const copy = this.text ? copyButton(() => this.text) : null;
     this.#footer.replaceChildren(...[copy, facts.length ? el("span", { class: "facts" }, facts.join(" · ")) : null].filter(Boolean));
@@ -327,6 +331,7 @@ export class TurnView {
 }
 
 function money(cost) {
+  if (cost > 0 && cost < 0.0001) return "< $0.0001";
   const digits = cost > 0 && cost < 0.01 ? 4 : 2;
   return new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: digits }).format(cost);
 }
