@@ -46,6 +46,13 @@ test("renders deletions with two tildes, and keeps one tilde", () => {
   assert.equal(html("~~old~~ about ~5 to ~9"), "<p><del>old</del> about ~5 to ~9</p>");
 });
 
+test("a link leaves the emphasis around it", () => {
+  const link = '<a href="https://a.example/">l</a>';
+  assert.equal(html("**a** [l](https://a.example) *b*"), `<p><strong>a</strong> ${link} <em>b</em></p>`);
+  assert.equal(html("*a [l](https://a.example) b* ~~c~~"), `<p><em>a ${link} b</em> <del>c</del></p>`);
+  assert.equal(html("*a* *b [*l*](https://a.example) c*"), '<p><em>a</em> <em>b <a href="https://a.example/"><em>l</em></a> c</em></p>');
+});
+
 test("links addresses in the text without the punctuation behind them", () => {
   const links = (markdown) => [...attached(renderMarkdown(markdown)).querySelectorAll("a")].map((link) => link.textContent);
   assert.deepEqual(links("See https://a.example/b_c_d?e=f&g=(h), or (https://a.example/x)."), ["https://a.example/b_c_d?e=f&g=(h)", "https://a.example/x"]);

@@ -9,7 +9,7 @@ const TEXT = /[^\n`[\]\\!<&*_~]+/y;
 const TICKS = /`+/g;
 const ADDRESS = /<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^<>\u0000-\u0020]*)>/y;
 const MAIL = /<([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*)>/y;
-const LINE_BREAK_TAG = /<br[ \t]*\/?>/iy;
+const LINE_BREAK_TAG = /<br[ \t]*\/?>/yi;
 const BARE_START = /https?:\/\//g;
 
 /**
