@@ -32,7 +32,7 @@ use strands::session::object_store::memory::InMemory;
 use strands::{Agent, ToolContext, ToolError, async_trait, tool, tools};
 
 const SUGGESTIONS: [&str; 3] =
-    ["What is the weather in Oslo and in Rome?", "Book a room in Oslo for 3 nights.", "Show me what markdown can do."];
+    ["What is the weather in Oslo and in Rome?", "Book a hotel in Oslo for 3 nights.", "Show me what markdown can do."];
 
 const MARKDOWN: &str = "## Markdown\n\nText is **bold**, *emphasized*, or `code`, with [links](https://example.com).\n\n\
     - lists\n- of items\n\n| city | weather |\n|---|---:|\n| Oslo | 4 °C |\n| Rome | 16 °C |\n\n\
@@ -52,15 +52,15 @@ async fn weather(
     Ok(format!("{city}: sunny, {} degrees", 4 + city.len() * 3 % 17))
 }
 
-/// Books a room.
+/// Books a hotel.
 #[tool]
-fn book_room(
+fn book_hotel(
     /// Name of the city.
     city: String,
     /// Number of nights.
     nights: u32,
 ) -> String {
-    format!("A room in {city} is booked for {nights} nights.")
+    format!("A hotel in {city} is booked for {nights} nights.")
 }
 
 /// Returns the next step of the agent.
@@ -68,13 +68,15 @@ fn plan(turn: &OfflineTurn<'_>) -> Option<OfflineStep> {
     let text = turn.user_text();
     let results: Vec<String> = turn.new_results().iter().map(|result| result.text()).collect();
     Some(match text.split_once(' ') {
-        _ if !results.is_empty() => OfflineStep::respond(format!("Here is what I found.\n\n- {}", results.join("\n- "))),
+        _ if !results.is_empty() => {
+            OfflineStep::respond(format!("Here is what I found.\n\n- {}", results.join("\n- ")))
+        }
         _ if text.contains("weather") => {
             let cities = ["Oslo", "Rome"].map(|city| ("weather", json!({"city": city})));
             OfflineStep::calls(cities).with_text("Let me look at the weather.")
         }
         _ if text.starts_with("Book") => {
-            OfflineStep::call("book_room", json!({"city": "Oslo", "nights": 3})).with_text("I am booking the room.")
+            OfflineStep::call("book_hotel", json!({"city": "Oslo", "nights": 3})).with_text("I am booking the hotel.")
         }
         _ if text.contains("markdown") => OfflineStep::respond(MARKDOWN),
         Some(("count", number)) => {
@@ -119,10 +121,10 @@ fn variable<T: FromStr<Err: Error + 'static>>(name: &str) -> Result<Option<T>, B
 async fn main() -> Result<(), Box<dyn Error>> {
     let delay = Duration::from_millis(variable("CHAT_DELAY_MS")?.unwrap_or(30));
     let secret = std::env::var("CHAT_JWT_SECRET").ok();
-    let approval = ApprovalHook::builder().tools(["book_room"]);
+    let approval = ApprovalHook::builder().tools(["book_hotel"]);
     let approval = if secret.is_some() { approval.by_role("manager").by_another() } else { approval };
     let model = Paced { model: OfflineModel::builder().planner(plan).build(), delay };
-    let template = Agent::builder().model(model).tools(tools![Weather, BookRoom]).hook(approval.build());
+    let template = Agent::builder().model(model).tools(tools![Weather, BookHotel]).hook(approval.build());
     let store = match std::env::var_os("CHAT_SESSIONS") {
         Some(folder) => SessionStore::files(folder),
         None => SessionStore::objects(Arc::new(InMemory::new()), "")?,
@@ -139,7 +141,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             (Arc::new(DevelopmentIdentity::new(Identity::new("developer"))), SignIn::None)
         }
     };
-    let page = UiSettings::new("Room desk")
+    let page = UiSettings::new("Hotel desk")
         .sign_in(sign_in)
         .suggestions(SUGGESTIONS)
         .attachments([Attachments::Images, Attachments::Pdf])

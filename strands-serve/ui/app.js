@@ -1,11 +1,13 @@
 // The chat page: its parts, and what connects them.
 
 import { Api } from "./api.js";
+import { bytesOf } from "./attachment.js";
 import { usageChart } from "./chart.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { button, el, icon, iconButton, modal } from "./dom.js";
 import { Inbox } from "./inbox.js";
+import { ScrollFollower } from "./scroll.js";
 import { SessionList } from "./session_list.js";
 import { SignIn } from "./sign_in.js";
 import { signInAgain, signInScreen } from "./sign_in_view.js";
@@ -26,12 +28,9 @@ class App {
   /** Conversations that are open or have a run, by id; `null` is the new one. */
   #conversations = new Map();
   #current = null;
-  #isFollowing = true;
-  #frame = null;
   #title = el("h1", { class: "page-title", dir: "auto" });
-  #scroller = el("div", { class: "scroller" });
+  #scroll = new ScrollFollower();
   #notices = el("div", { class: "notices" });
-  #latest;
   #parts = {};
 
   constructor(settings, signIn) {
@@ -62,8 +61,6 @@ class App {
   }
 
   #build() {
-    this.#latest = button("Latest", () => this.#toEnd(), { class: "latest", hidden: true });
-    this.#latest.prepend(icon("arrowDown"));
     const menu = iconButton("menu", "Conversations", () => this.#toggleSidebar(true), { class: "menu-button", "aria-expanded": "false", "aria-controls": "sidebar" });
     const usage = iconButton("chart", "Usage", () => this.#showUsage());
     const approvals = el("a", { href: "#/approvals", class: "nav-link" }, icon("shield"), "Approvals", el("span", { class: "count", hidden: true }));
@@ -76,7 +73,7 @@ class App {
     const sidebar = el("nav", { id: "sidebar", class: "sidebar", "aria-label": "Conversations and approvals" });
     sidebar.append(el("div", { class: "brand" }, el("span", { dir: "auto" }, this.#settings.title), close), fresh, approvals, this.#list.element, user);
     const header = el("header", { class: "bar" }, menu, this.#title, usage);
-    const main = el("main", { id: "main", class: "main", tabindex: "-1" }, header, this.#notices, this.#scroller, el("div", { class: "latest-row" }, this.#latest), el("div", { class: "dock" }, this.#composer.element));
+    const main = el("main", { id: "main", class: "main", tabindex: "-1" }, header, this.#notices, this.#scroll.element, this.#scroll.row, el("div", { class: "dock" }, this.#composer.element));
     const skip = el("a", { href: "#prompt", class: "skip-link", onclick: (event) => {
       event.preventDefault();
       this.#composer.focus();
@@ -91,14 +88,13 @@ class App {
     addEventListener("pagehide", () => this.#composer.flush());
     addEventListener("storage", (event) => {
       // Signed out, or signed in as another user, in another tab.
-      if (event.key === `${storagePrefix}token` && this.#signIn.isNeeded && (event.newValue === null || event.oldValue === null)) location.reload();
+      const isSignIn = event.key === null || event.key === `${storagePrefix}subject` || (event.key === `${storagePrefix}token` && event.newValue === null);
+      if (isSignIn && this.#signIn.isNeeded && event.newValue !== event.oldValue) location.reload();
     });
     NARROW.addEventListener("change", () => this.#toggleSidebar(false));
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#parts.sidebar.classList.contains("open")) this.#toggleSidebar(false);
     });
-    this.#scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-    new ResizeObserver(() => this.#follow()).observe(this.#scroller);
     this.#tabs.listen({
       run: ({ sessionId, runId }) => this.#conversations.get(sessionId)?.followOther(runId),
       changed: ({ sessionId }) => {
@@ -147,7 +143,7 @@ class App {
         this.#tabs.send("changed", { sessionId: conversation.id });
       },
       onRefused: (conversation, body) => this.#restore(conversation, body),
-      onGrow: (conversation) => conversation === this.#current && this.#follow(),
+      onGrow: (conversation) => conversation === this.#current && this.#scroll.grow(),
       onError: (error) => this.#notice(error.message),
     };
   }
@@ -157,18 +153,17 @@ class App {
     const conversation = this.#conversation(id);
     this.#forget(conversation);
     this.#current = conversation;
-    this.#isFollowing = true;
     this.#list.select(id);
     this.#mark(id === null ? this.#parts.fresh : null);
     this.#parts.main.classList.remove("without-composer");
-    this.#scroller.replaceChildren(conversation.element);
+    this.#scroll.element.replaceChildren(conversation.element);
     this.#composer.setText(drafts.get(id));
     this.#composer.setRunning(conversation.isRunning);
     this.#showTitle();
     this.#renderEmpty();
     if (!conversation.isLoaded) this.#load(conversation);
     if (!NARROW.matches) this.#composer.focus();
-    this.#toEnd(false);
+    this.#scroll.toEnd();
   }
 
   /** Drops conversations that are neither open nor running. */
@@ -215,10 +210,9 @@ class App {
   }
 
   #send(text, blocks) {
-    this.#isFollowing = true;
     const isSent = this.#current.send(text, blocks);
     if (isSent) this.#renderEmpty();
-    this.#toEnd(false);
+    this.#scroll.toEnd();
     return isSent;
   }
 
@@ -253,7 +247,7 @@ class App {
   #restore(conversation, body) {
     const text = typeof body.prompt === "string" ? body.prompt : body.prompt.map((block) => block.text ?? "").join("");
     const blocks = typeof body.prompt === "string" ? [] : body.prompt.filter((block) => block.text === undefined);
-    const files = blocks.map((block) => ({ name: block.document?.name ?? "Image", size: (Object.values(block)[0].source?.bytes?.length ?? 0) * 0.75, block }));
+    const files = blocks.map((block) => ({ name: block.document?.name ?? "Image", size: bytesOf(block).length * 0.75, block }));
     if (conversation === this.#current) this.#composer.restore(text, files);
     else drafts.set(conversation.id, text);
     this.#renderEmpty();
@@ -263,8 +257,8 @@ class App {
   #renderEmpty() {
     const conversation = this.#current;
     if (!conversation) return;
-    const old = this.#scroller.querySelector(".empty");
-    if (!conversation.isEmpty || !conversation.isLoaded || this.#scroller.firstElementChild?.matches(".inbox")) return void old?.remove();
+    const old = this.#scroll.element.querySelector(".empty");
+    if (!conversation.isEmpty || !conversation.isLoaded || this.#scroll.element.firstElementChild?.matches(".inbox")) return void old?.remove();
     if (old) return;
     const suggestions = this.#settings.suggestions.map((text) => el("li", {}, button(text, () => {
       this.#composer.setText(text);
@@ -272,7 +266,7 @@ class App {
     }, { class: "suggestion" })));
     const empty = el("section", { class: "empty" }, el("h2", {}, "How can I help?"));
     if (suggestions.length) empty.append(el("ul", { "aria-label": "Suggestions" }, ...suggestions));
-    this.#scroller.append(empty);
+    this.#scroll.element.append(empty);
   }
 
   #showInbox() {
@@ -281,7 +275,7 @@ class App {
     this.#list.select(null);
     this.#mark(this.#parts.approvals);
     this.#parts.main.classList.add("without-composer");
-    this.#scroller.replaceChildren(this.#inbox.element);
+    this.#scroll.element.replaceChildren(this.#inbox.element);
     this.#showTitle();
     this.#inbox.load();
     this.#inbox.element.querySelector("h2").focus();
@@ -333,25 +327,6 @@ class App {
     menu.setAttribute("aria-expanded", String(isOpen));
     if (isOpen) sidebar.querySelector("a, button").focus();
     else if (wasOpen && NARROW.matches) menu.focus();
-  }
-
-  #onScroll() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#isFollowing = scrollHeight - scrollTop - clientHeight < 80;
-    this.#latest.hidden = this.#isFollowing;
-  }
-
-  /** Scrolls to the end with the next frame, once for all that has grown. */
-  #follow() {
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = null;
-      if (this.#isFollowing) this.#toEnd(false);
-    });
-  }
-
-  #toEnd(isSmooth = true) {
-    const behavior = isSmooth && !matchMedia("(prefers-reduced-motion: reduce)").matches ? "smooth" : "instant";
-    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior });
   }
 
   #notice(text) {

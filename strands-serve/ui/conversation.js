@@ -128,33 +128,33 @@ export class Conversation {
   }
 
   #show(session) {
-    const turns = turnsOf(session.messages).map((turn) => () => {
-      const view = new TurnView(this.#settings, this.#turnHooks());
-      view.runId = turn.runId;
-      if (turn.prompt) view.setPrompt(turn.prompt);
-      view.showMessages(turn.messages);
-      view.isEnded = isEnded(turn);
-      if (view.isEnded) view.finish();
-      return view;
-    });
-    this.#older = turns.slice(0, -SHOWN_TURNS);
-    this.turns = turns.slice(-SHOWN_TURNS).map((make) => make());
+    this.#older = turnsOf(session.messages);
+    this.turns = this.#older.splice(-SHOWN_TURNS).map((turn) => this.#viewOf(turn));
     this.element.replaceChildren(...this.turns.map((view) => view.element));
-    this.#showOlderButton();
+    if (this.#older.length) this.element.prepend(this.#olderButton());
     this.#hooks.onGrow(this);
   }
 
-  #showOlderButton() {
-    if (!this.#older.length) return;
+  /** Returns the view of a stored turn. */
+  #viewOf(turn) {
+    const view = new TurnView(this.#settings, this.#turnHooks());
+    view.runId = turn.runId;
+    if (turn.prompt) view.setPrompt(turn.prompt);
+    view.showMessages(turn.messages);
+    view.isEnded = isEnded(turn);
+    if (view.isEnded) view.finish();
+    return view;
+  }
+
+  #olderButton() {
     const more = button(`Show ${this.#older.length} earlier`, () => {
-      const views = this.#older.map((make) => make());
-      this.#older = [];
+      const views = this.#older.splice(0).map((turn) => this.#viewOf(turn));
       this.turns.unshift(...views);
       more.replaceWith(...views.map((view) => view.element));
       views[0].element.setAttribute("tabindex", "-1");
       views[0].element.focus({ preventScroll: true });
     }, { class: "older" });
-    this.element.prepend(more);
+    return more;
   }
 
   #add(view) {
@@ -196,13 +196,14 @@ export class Conversation {
     }
     this.#run = null;
     if (isOwn) pending.clear();
+    // The next prompt need not wait for what follows.
+    this.#hooks.onRunning(this);
     if (answers && end.kind === "failure") {
       this.#hooks.onError(end.problem);
       await this.#reload();
     } else {
       await this.#ended(view, run, end);
     }
-    this.#hooks.onRunning(this);
   }
 
   #runHooks(view, run) {

@@ -4,6 +4,8 @@ import { approvalCard } from "./approvals.js";
 import { announce, el } from "./dom.js";
 
 const EVERY_MS = 15_000;
+/** Each look reads the records of all sessions, so pages of users without requests look less often. */
+const LONGEST_MS = 60_000;
 
 export class Inbox {
   #api;
@@ -12,6 +14,7 @@ export class Inbox {
   #list = el("div", { class: "cards" });
   #note = el("p", { class: "muted", role: "status" });
   #timer = null;
+  #looks = 0;
   #count = 0;
   #decided = new Set();
 
@@ -26,8 +29,10 @@ export class Inbox {
   /** Reads the requests again, now and then from time to time. */
   async load() {
     clearTimeout(this.#timer);
+    this.#looks = this.#count > 0 || this.element.isConnected ? 1 : this.#looks + 1;
     // Many pages must not ask at the same moment.
-    this.#timer = setTimeout(() => document.visibilityState === "visible" && this.load(), EVERY_MS * (0.75 + Math.random() / 2));
+    const delay = Math.min(LONGEST_MS, EVERY_MS * this.#looks) * (0.75 + Math.random() / 2);
+    this.#timer = setTimeout(() => document.visibilityState === "visible" && this.load(), delay);
     try {
       const { approvals } = await this.#api.approvals();
       this.#show(approvals.filter((approval) => !approval.session_id));

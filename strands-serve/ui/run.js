@@ -27,6 +27,9 @@ export class Run {
   #seq = null;
   #isWhole = true;
   #controller = new AbortController();
+  /** Ends the wait before another attempt. */
+  #stop = new AbortController();
+  #isOver = false;
 
   /** `body` is the prompt's, if this page has sent it. */
   constructor(api, { runId, sessionId = null, body = null, isSent = false }) {
@@ -50,15 +53,15 @@ export class Run {
   /** Cancels the run: in whichever process it is, so several times if need be. */
   async cancel() {
     this.isCancelled = true;
-    if (!this.isAcknowledged) return;
-    for (let attempt = 0; attempt < 10 && !this.#controller.signal.aborted; attempt += 1) {
+    this.#stop.abort();
+    for (let attempt = 0; this.isAcknowledged && !this.#isOver && !this.#controller.signal.aborted; attempt += 1) {
       try {
         await this.#api.cancel(this.id);
         return;
       } catch (error) {
         if (error instanceof Problem && error.status !== 404 && !error.isTemporary) return;
       }
-      await pause(150 + 150 * attempt, this.#controller.signal).catch(() => {});
+      await pause(Math.min(2_000, 150 + 150 * attempt), this.#controller.signal).catch(() => {});
     }
   }
 
@@ -77,6 +80,15 @@ export class Run {
    * the run; "cancelled" if the prompt was not sent. Rejects if it is left.
    */
   async follow(first = null) {
+    this.#isOver = false;
+    try {
+      return await this.#attempts(first);
+    } finally {
+      this.#isOver = true;
+    }
+  }
+
+  async #attempts(first) {
     const { signal } = this.#controller;
     const counts = { attempt: 0, missing: 0, unfinished: 0, busy: 0 };
     let open = first;
@@ -99,11 +111,19 @@ export class Run {
         if (signal.aborted) throw signal.reason;
         const end = this.#react(error, counts);
         if (end) return end;
-        if (error.retryAfter) delay = error.retryAfter * 1000;
+        // A busy session is looked at soon: its run may be of this prompt, or of another tab.
+        if (error.retryAfter && error.code !== "session_busy") delay = error.retryAfter * 1000;
       }
       counts.attempt += 1;
-      await pause(delay, signal);
+      await this.#pause(delay);
     }
+  }
+
+  async #pause(delay) {
+    const { signal } = this.#controller;
+    if (this.#stop.signal.aborted) return pause(delay, signal);
+    await pause(delay, AbortSignal.any([signal, this.#stop.signal])).catch(() => {});
+    return signal.throwIfAborted();
   }
 
   /** Decides about an error: an end, or another attempt. */
@@ -123,6 +143,7 @@ export class Run {
       // Soon at first, since another process may have it.
       counts.attempt = counts.unfinished <= PATIENCE ? 0 : counts.unfinished - PATIENCE;
       this.isAcknowledged = true;
+      if (this.isCancelled && counts.unfinished > PATIENCE) return { kind: "lost" };
       this.#state(counts.unfinished > PATIENCE ? "cut_off" : "reconnecting");
       return null;
     }

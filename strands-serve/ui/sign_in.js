@@ -1,6 +1,6 @@
 // Sign-in: an OpenID Connect issuer with PKCE, a pasted token, or none. Tabs share the token, and renew it one at a time.
 
-import { forgetUser, ofTab, shared } from "./storage.js";
+import { forgetUser, ofTab, shared, storagePrefix } from "./storage.js";
 
 /** A token is renewed when it is valid for less than this. */
 const MARGIN_MS = 30_000;
@@ -23,9 +23,20 @@ export function claimsOf(token) {
   }
 }
 
+/** Time after which a tab sees what another has stored: the storage of tabs in other processes lags behind locks. */
+const SYNC_MS = 200;
+
 /** Runs a function in one tab at a time. */
 function alone(work) {
-  return navigator.locks ? navigator.locks.request("strands-sign-in", work) : work();
+  if (!navigator.locks) return work();
+  const name = `${storagePrefix}sign-in`;
+  return navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+    if (lock) return work();
+    return navigator.locks.request(name, async () => {
+      await new Promise((resolve) => setTimeout(resolve, SYNC_MS));
+      return work();
+    });
+  });
 }
 
 export class SignIn {
@@ -88,10 +99,13 @@ export class SignIn {
 
   #keep(token) {
     const subject = claimsOf(token.access).sub ?? null;
-    // Drafts of one user are not for the next.
-    if (shared.get("subject") !== null && shared.get("subject") !== subject) forgetUser();
+    const last = shared.get("subject");
+    // What is here of one user is not for the next: neither drafts, nor conversations on the page.
+    const isOther = last !== null && last !== subject;
+    if (isOther) forgetUser();
     shared.set("subject", subject);
     shared.set("token", token);
+    if (isOther) location.reload();
   }
 
   /** Goes to the issuer's page. */
@@ -171,7 +185,7 @@ export class SignIn {
         shared.set("token", { ...stored, ...tokens, refresh: tokens.refresh ?? stored.refresh });
       } catch (error) {
         // A refused token is of no use any more; a network that is down may come back.
-        if (error.isRefused) shared.set("token", { ...stored, refresh: null });
+        if (error.isRefused && shared.get("token")?.refresh === stored.refresh) shared.set("token", { ...stored, refresh: null });
       }
     });
   }

@@ -1,7 +1,9 @@
 // View of a turn: the prompt, and everything until its answer is complete.
 
-import { button, el, icon, iconButton } from "./dom.js";
+import { attachment } from "./attachment.js";
+import { el, icon, iconButton } from "./dom.js";
 import { MarkdownStream } from "./markdown.js";
+import { PromptView } from "./prompt_view.js";
 import { Timeline } from "./timeline.js";
 import { attachmentsOf, costOf, textOf, usageOf } from "./transcript.js";
 
@@ -22,7 +24,7 @@ const STOPS = {
 
 export class TurnView {
   #settings;
-  #prompt = el("div", { class: "prompt" });
+  #prompt = new PromptView();
   #body = el("div", { class: "answer-body" });
   #status = el("div", { class: "turn-status" });
   #footer = el("footer", { class: "turn-footer" });
@@ -40,11 +42,10 @@ export class TurnView {
     this.#settings = settings;
     this.hooks = hooks;
     this.runId = null;
-    this.message = null;
     this.messages = [];
     this.usage = null;
     const answer = el("div", { class: "answer" }, el("h2", { class: "visually-hidden" }, settings.title), this.#body, this.#status, this.#footer);
-    this.element = el("article", { class: "turn" }, this.#prompt, answer);
+    this.element = el("article", { class: "turn" }, this.#prompt.element, answer);
   }
 
   /** Text of the answer. */
@@ -52,46 +53,23 @@ export class TurnView {
     return this.#texts.map((part) => part.text).join("\n\n").trim();
   }
 
-  /** Shows the prompt of a message, or of the content blocks of one. */
+  get message() {
+    return this.#prompt.message;
+  }
+
+  /** Shows the prompt of a message. */
   setPrompt(message) {
-    this.message = message;
-    const text = textOf(message);
-    const parts = attachmentsOf(message).map(attachment);
-    const bubble = el("div", { class: "bubble" });
-    if (parts.length) bubble.append(el("ul", { class: "attachments", "aria-label": "Attachments" }, ...parts.map((part) => el("li", {}, part))));
-    if (text) bubble.append(el("p", { class: "prompt-text", dir: "auto" }, text));
-    this.#prompt.replaceChildren(el("h2", { class: "visually-hidden" }, "You"), bubble, el("div", { class: "prompt-tools" }));
+    this.#prompt.show(message);
   }
 
   /** Offers to edit the prompt, or not. */
   setEditable(isEditable) {
-    const tools = this.#prompt.querySelector(".prompt-tools");
-    if (!tools || tools.hasChildNodes() === isEditable) return;
-    tools.replaceChildren(...(isEditable ? [iconButton("edit", "Edit and send again", () => this.hooks.onEdit?.(this))] : []));
+    this.#prompt.setEditable(isEditable ? () => this.hooks.onEdit?.(this) : null);
   }
 
   /** Replaces the prompt by an editor. Resolves with the new text, or null. */
   edit() {
-    return new Promise((resolve) => {
-      const field = el("textarea", { "aria-label": "Edit message", rows: 3, dir: "auto", props: { value: textOf(this.message) } });
-      const end = (text) => {
-        this.setPrompt(this.message);
-        resolve(text);
-      };
-      const onkeydown = (event) => {
-        if (event.isComposing) return;
-        if (event.key === "Escape") end(null);
-        else if (event.key !== "Enter" || event.shiftKey) return;
-        else if (field.value.trim()) end(field.value.trim());
-        event.preventDefault();
-        event.stopPropagation();
-      };
-      field.addEventListener("keydown", onkeydown);
-      const send = button("Send", () => field.value.trim() && end(field.value.trim()), { class: "primary" });
-      this.#prompt.replaceChildren(el("div", { class: "prompt-editor" }, field, el("div", { class: "dialog-buttons" }, button("Cancel", () => end(null)), send)));
-      field.focus();
-      field.setSelectionRange(field.value.length, field.value.length);
-    });
+    return this.#prompt.edit();
   }
 
   /** Shows the stored messages of the answer. */
@@ -354,14 +332,3 @@ function copyButton(text) {
   });
   return control;
 }
-
-/** Shows an attachment. Images are shown by their bytes alone, and nothing is loaded from elsewhere. */
-function attachment(block) {
-  const { image, document } = block;
-  if (image?.source?.bytes && /^(png|jpeg|gif|webp)$/.test(image.format ?? "")) {
-    return el("img", { src: `data:image/${image.format};base64,${image.source.bytes}`, alt: "Attached image", class: "thumbnail" });
-  }
-  const name = document?.name ?? Object.keys(block)[0];
-  return el("span", { class: "chip" }, icon("document"), el("span", { dir: "auto" }, name));
-}
-

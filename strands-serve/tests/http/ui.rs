@@ -105,7 +105,15 @@ async fn all_files_are_there_and_have_no_inline_parts() {
         assert_eq!(reply.header("content-type"), expected);
         let forbidden: &[&str] = match extension {
             "html" => &["<style", " style=", " onclick", "javascript:", "<script>", "<base", "http://", "https://"],
-            "js" => &["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "\"style\""],
+            "js" => &[
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "\"style\"",
+            ],
             "css" => &["@import", "url(", "http://", "https://"],
             _ => &["<script", "href", " on"],
         };
