@@ -1,7 +1,7 @@
 // What a suspended run waits for: cards of approvals, and forms for other interrupts.
 
 import { approvalCard, requestOfInterrupt } from "./approvals.js";
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
 /**
  * Returns the elements for the interrupts of the user's own run. `approvals` are the requests that the user may respond to;
@@ -16,9 +16,15 @@ export function interruptCards(interrupts, approvals, onAnswer) {
     const may_approve = listed?.may_approve ?? false;
     const decide = ({ approve, reason }) => onAnswer({ approval_id: interrupt.id, approve, ...(reason ? { reason } : {}) });
     const card = approvalCard({ ...request, may_approve }, { canDecide: may_approve, onDecision: decide });
-    if (!may_approve) card.append(el("p", { class: "card-wait", role: "status" }, "Another person must approve this. The answer continues here by itself."));
+    if (!may_approve) card.append(waiting(() => decide({ approve: false, reason: "withdrawn by the requester" })));
     return card;
   });
+}
+
+/** A note that another user must approve, with a button to take the request back. */
+function waiting(onWithdraw) {
+  const text = el("p", { role: "status" }, "Another person must approve this. The answer continues here by itself.");
+  return el("div", { class: "card-wait" }, text, button("Withdraw", onWithdraw));
 }
 
 /** A form for an interrupt that is not an approval: the response is a text. */
