@@ -162,3 +162,53 @@ impl Wake for Signal {
         self.reader.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Poll;
+
+    use super::*;
+
+    fn counted(polls: &Arc<AtomicUsize>, wakes_itself: bool) -> InlineWork {
+        let polls = Arc::clone(polls);
+        InlineWork::new(Box::pin(poll_fn(move |cx| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            if wakes_itself {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })))
+    }
+
+    #[tokio::test]
+    async fn work_is_polled_once_for_each_wake() {
+        for (wakes_itself, expected) in [(false, 1), (true, 3)] {
+            let polls = Arc::default();
+            let work = counted(&polls, wakes_itself);
+            for _ in 0..3 {
+                work.poll(&mut Context::from_waker(Waker::noop()));
+            }
+            assert_eq!(polls.load(Ordering::Relaxed), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_work_that_was_woken_and_not_polled_is_overdue() {
+        let polls = Arc::default();
+        let work = counted(&polls, false);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(!work.is_overdue(), "it has just begun");
+        work.poll(&mut cx);
+        assert!(!work.is_overdue() && !work.is_overdue(), "it waits for something");
+        work.signal.wake_by_ref();
+        assert!(!work.is_overdue());
+        work.poll(&mut cx);
+        work.signal.wake_by_ref();
+        assert!(!work.is_overdue(), "it was polled meanwhile");
+        assert!(work.is_overdue());
+        work.release();
+        assert!(!work.is_overdue() && work.is_released());
+    }
+}
