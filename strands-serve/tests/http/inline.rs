@@ -1,14 +1,21 @@
 //! Turns that are polled by the reader of their connection go on when it does not poll: a connection that is full does not poll the body
 //! of its response.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::body::Body;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
+use strands_core::Agent;
+use strands_core::metrics::{ModelMetrics, Usage};
+use strands_core::models::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
 use strands_serve::{Disconnect, ServiceLimits};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::support::{Outgoing, Reply, Rig, get, limited, post, read_until, request, rig, sse, types};
+use crate::support::{Gate, Outgoing, Reply, Rig, get, limited, memory, post, read_until, request, rig, sse, types};
 
 /// Time after which a task has taken over from a reader that does not poll.
 const TAKEN_OVER: Duration = Duration::from_millis(600);
@@ -19,7 +26,11 @@ fn stream(text: &str) -> Outgoing {
 
 /// Starts a turn, and reads its events up to a text. Returns the path of its run.
 async fn begun(rig: &Rig, prompt: &str, text: &str) -> (Body, String) {
-    let response = rig.open(stream(prompt)).await;
+    begun_with(rig, stream(prompt), text).await
+}
+
+async fn begun_with(rig: &Rig, request: Outgoing, text: &str) -> (Body, String) {
+    let response = rig.open(request).await;
     let location = response.headers()["location"].to_str().unwrap();
     let path = location.split_once("/events").unwrap().0.to_owned();
     let mut body = response.into_body();
@@ -163,4 +174,73 @@ async fn handovers_on_several_threads_lose_no_turn() {
         turn.unwrap();
     }
     tokio::time::timeout(Duration::from_secs(10), ended_after(&rig, Instant::now())).await.expect("all turns end");
+}
+
+/// A model that responds with the prompt when it is notified, and notes that it does.
+#[derive(Clone, Default)]
+struct Noting {
+    notified: Arc<Notify>,
+    notes: Arc<Mutex<Vec<(&'static str, String)>>>,
+}
+
+impl Noting {
+    fn note(&self, who: &'static str, prompt: String) {
+        self.notes.lock().unwrap().push((who, prompt));
+    }
+}
+
+#[async_trait]
+impl Model for Noting {
+    fn model_id(&self) -> &str {
+        "noting"
+    }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        let prompt = request.messages.last().unwrap().text();
+        let model = self.clone();
+        let text = stream::once(async move {
+            model.notified.notified().await;
+            model.note("model", prompt.clone());
+            StreamEvent::text(0, prompt)
+        });
+        let end = [
+            StreamEvent::block_stop(0),
+            StreamEvent::stop(StopReason::EndTurn),
+            StreamEvent::metadata(Usage::new(10, 5), ModelMetrics::new(1)),
+        ];
+        Ok(Box::pin(stream::iter([StreamEvent::start()]).chain(text).chain(stream::iter(end)).map(Ok)))
+    }
+}
+
+#[tokio::test]
+async fn a_delta_passes_to_its_connection_before_other_turns_run() {
+    let model = Noting::default();
+    let rig = Rig::new(Agent::builder().model(model.clone()), memory(), ServiceLimits::new(), Gate::new());
+    let mut readers = Vec::new();
+    for number in 0..10 {
+        let prompt = format!("prompt-{number}");
+        let body = json!({"prompt": prompt, "new_session": true});
+        let (mut body, _) = begun_with(&rig, post("/prompt/stream", body).user("alice"), "cycle_start").await;
+        let model = model.clone();
+        readers.push(tokio::spawn(async move {
+            read_until(&mut body, |text| text.contains("text_delta")).await;
+            model.note("reader", prompt);
+            // The rest may have come along.
+            Reply::of(http::Response::new(body)).await;
+        }));
+    }
+    // All readers wait.
+    while rig.service.running_turns() > 0 {
+        tokio::task::yield_now().await;
+        model.notified.notify_waiters();
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let notes = model.notes.lock().unwrap();
+    assert_eq!(notes.len(), 20);
+    for pair in notes.chunks(2) {
+        assert_eq!((pair[0].0, pair[1].0), ("model", "reader"), "{notes:?}");
+        assert_eq!(pair[0].1, pair[1].1);
+    }
 }
