@@ -185,7 +185,7 @@ pub(super) async fn prompt(
     headers: HeaderMap,
     JsonBody(body): JsonBody<PromptBody>,
 ) -> Result<Response, Problem> {
-    let turn = host.turn(identity, &headers, body)?.without_events().start().await;
+    let turn = host.turn(identity, &headers, body)?.without_events().inline().start().await;
     let turn = turn.map_err(|error| host.problem(&error))?;
     let (session_id, run_id) = (turn.session_id().to_owned(), turn.run_id().to_owned());
     let response = turn.response().await.map_err(|error| host.problem(&error))?;
@@ -202,7 +202,7 @@ pub(super) async fn prompt_stream(
     if let Some(last) = EventId::last_of(&headers)? {
         return host.events_after(&identity, &last.run_id, Some(last.seq), body.session()?).await;
     }
-    let turn = host.turn(identity, &headers, body)?.start().await.map_err(|error| host.problem(&error))?;
+    let turn = host.turn(identity, &headers, body)?.inline().start().await.map_err(|error| host.problem(&error))?;
     let location = format!("/runs/{}/events?session_id={}", turn.run_id(), turn.session_id());
     let mut response = sse::response(host, turn);
     if let Ok(location) = HeaderValue::try_from(location) {
