@@ -161,7 +161,7 @@ fn is_above_cost_limit(checked: Result<Verdict, TravelError>) -> bool {
     match checked {
         Ok(verdict) => verdict.needs_approval,
         // The costs are unknown, so a manager decides.
-        Err(TravelError::Database(_)) => true,
+        Err(TravelError::Database(_) | TravelError::Unavailable { .. }) => true,
         // For an order that makes no sense, the tool itself has the better error.
         Err(_) => false,
     }

@@ -14,10 +14,12 @@ use strands::{
 use crate::{
     access::{User, access},
     clock::Clock,
+    location::ClientAddress,
+    services::Services,
     store::Store,
     tools::{
         AllBookings, BookTrip, CancelBooking, CheckPolicy, GetCars, GetHotels, GetTravelPolicies, MyBookings,
-        SearchFlights, TodaysDate,
+        MyLocation, SearchFlights, SearchPolicies, TodaysDate,
     },
 };
 
@@ -48,7 +50,9 @@ impl TravelAgent {
             .model(model)
             .tools(tools![
                 TodaysDate,
+                MyLocation,
                 GetTravelPolicies,
+                SearchPolicies,
                 SearchFlights,
                 GetHotels,
                 GetCars,
@@ -60,8 +64,18 @@ impl TravelAgent {
             ])
             .plugin(access(Arc::clone(&store), clock, audit)?)
             .inject(Arc::clone(&store))
-            .inject(clock);
+            .inject(clock)
+            .inject(ClientAddress::default());
+        #[cfg(feature = "weather")]
+        let template = template.tool(crate::tools::Weather);
         Ok(Self { template, store })
+    }
+
+    /// Sets the services that tools use. Without them, the tools that need one fail.
+    #[must_use]
+    pub fn services(mut self, services: Services) -> Self {
+        self.template = self.template.inject(services);
+        self
     }
 
     /// Adds tools of MCP servers.

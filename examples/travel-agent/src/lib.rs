@@ -13,8 +13,15 @@ pub mod access;
 pub mod agent;
 pub mod clock;
 pub mod error;
+pub mod knowledge;
+pub mod location;
 pub mod offline;
 pub mod policy;
+pub mod services;
 pub mod store;
 pub mod tools;
 pub mod trip;
+#[cfg(feature = "weather")]
+pub mod weather;
+#[cfg(feature = "weather")]
+pub mod web;

@@ -36,7 +36,7 @@ async fn run(
     telemetry: &Telemetry,
 ) -> Result<ExitCode, Box<dyn Error>> {
     args.compiled_in()?;
-    let store = Arc::new(args.store()?);
+    let store = Arc::new(args.store().await?);
     let audit = args.audit()?;
     let (user, assumed) = args.identity.user(&store, &audit).await?;
     let mut terminal = Terminal::standard();

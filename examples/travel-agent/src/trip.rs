@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::TravelError;
 
 /// The employee for whom the agent acts. The program injects it; no tool takes it as an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Traveller {
     /// Personnel number.
     pub id: String,
@@ -24,7 +24,7 @@ pub struct Traveller {
 }
 
 /// A city that the travel desk serves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct City {
     /// Metropolitan code, e.g. `NYC`.
     pub code: String,
@@ -35,6 +35,12 @@ pub struct City {
     /// Price tier, 1 is the most expensive.
     #[serde(skip)]
     pub tier: u8,
+    /// Degrees to the north.
+    #[serde(skip)]
+    pub latitude: f64,
+    /// Degrees to the east.
+    #[serde(skip)]
+    pub longitude: f64,
 }
 
 impl fmt::Display for City {

@@ -8,7 +8,7 @@ use strands::{
     identity::{Audit, JsonLinesAudit},
     models::{ModelIdError, from_id},
 };
-use travel_agent::{agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, store::Store};
+use travel_agent::{agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, services::Services, store::Store};
 
 #[cfg(feature = "serve")]
 use super::hosts::HostCommand;
@@ -35,9 +35,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
-    /// The database file, created on first use. By default a file in the user's data folder.
-    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_DB")]
-    db: Option<PathBuf>,
+    /// The database, created on first use: a file, or `s3://bucket/key`. By default a file in the user's data folder.
+    #[arg(long, global = true, value_name = "FILE|URL", env = "TRAVEL_DB")]
+    db: Option<String>,
 
     /// Use this date as today, for reproducible demonstrations.
     #[arg(long, global = true, value_name = "YYYY-MM-DD")]
@@ -78,13 +78,15 @@ impl Args {
         self.today.map_or(Clock::System, Clock::Fixed)
     }
 
-    pub(crate) fn store(&self) -> Result<Store, TravelError> {
-        let path = self.db.clone().or_else(|| data_file("travel.sqlite3"));
-        let path = path.ok_or_else(|| TravelError::Open {
-            path: PathBuf::from("travel.sqlite3"),
-            reason: "this system has no folder for user data; choose a file with --db".to_owned(),
-        })?;
-        Store::open(&path)
+    pub(crate) async fn store(&self) -> Result<Store, TravelError> {
+        match (&self.db, data_file("travel.sqlite3")) {
+            (Some(db), _) => Store::at(db, self.session.s3_endpoint()).await,
+            (None, Some(file)) => Store::open(&file),
+            (None, None) => Err(TravelError::Open {
+                location: "travel.sqlite3".to_owned(),
+                reason: "this system has no folder for user data; choose a file with --db".to_owned(),
+            }),
+        }
     }
 
     /// Returns an error if the prompt is the name of a host that is not compiled in.
@@ -130,6 +132,7 @@ impl Args {
             }
             _ => TravelAgent::new(offline_model(), store, clock, audit)?,
         };
+        let agent = agent.services(Services::from_env().await?);
         #[cfg(feature = "mcp")]
         let agent = agent.tool_providers(self.mcp.clients()?);
         Ok(agent)
