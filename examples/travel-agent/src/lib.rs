@@ -15,10 +15,17 @@ pub mod cli;
 pub mod clock;
 pub mod desk;
 pub mod error;
+pub mod knowledge;
+pub mod location;
 #[cfg(feature = "mcp")]
 pub mod mcp_server;
 pub mod offline;
 pub mod policy;
+pub mod services;
 pub mod store;
 pub mod tools;
 pub mod trip;
+#[cfg(feature = "weather")]
+pub mod weather;
+#[cfg(feature = "weather")]
+pub mod web;

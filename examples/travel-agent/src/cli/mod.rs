@@ -63,7 +63,7 @@ async fn dispatch(mut args: Args, telemetry: Telemetry) -> Result<Outcome, BoxEr
     let command = args.command.take().or_else(|| Command::of_platform(args.prompt.is_some()));
     #[cfg(feature = "mcp")]
     if let Some(Command::Mcp(options)) = &command {
-        return hosts::mcp(&args.desk, options).await.map(|()| Outcome::Completed);
+        return hosts::mcp(&args, options).await.map(|()| Outcome::Completed);
     }
     let system = System::new(args, telemetry).await?;
     match command {
@@ -76,6 +76,6 @@ async fn dispatch(mut args: Args, telemetry: Telemetry) -> Result<Outcome, BoxEr
         #[cfg(feature = "lambda")]
         Some(Command::Lambda) => hosts::lambda(&system).await.map(|()| Outcome::Completed),
         #[cfg(feature = "mcp")]
-        Some(Command::Mcp(options)) => hosts::mcp(&system.args.desk, &options).await.map(|()| Outcome::Completed),
+        Some(Command::Mcp(options)) => hosts::mcp(&system.args, &options).await.map(|()| Outcome::Completed),
     }
 }
