@@ -72,8 +72,7 @@ impl WebService {
     pub(crate) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, WebError> {
         let service = self.name;
         // The URL may have an address or a key in it.
-        let unreachable =
-            |error: reqwest::Error| WebError::Unreachable { service, source: error.without_url().into() };
+        let unreachable = |error: reqwest::Error| WebError::Unreachable { service, source: error.without_url().into() };
         let mut response = self.client.get(url).send().await.map_err(unreachable)?;
         if !response.status().is_success() {
             return Err(WebError::Status { service, status: response.status().as_u16() });

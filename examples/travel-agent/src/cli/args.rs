@@ -8,7 +8,9 @@ use strands::{
     identity::{Audit, JsonLinesAudit},
     models::{ModelIdError, from_id},
 };
-use travel_agent::{agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, services::Services, store::Store};
+use travel_agent::{
+    agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, services::Services, store::Store,
+};
 
 #[cfg(feature = "serve")]
 use super::hosts::HostCommand;
@@ -132,7 +134,7 @@ impl Args {
             }
             _ => TravelAgent::new(offline_model(), store, clock, audit)?,
         };
-        let agent = agent.services(Services::from_env().await?);
+        let agent = agent.services(Services::from_env().await.map_err(|error| -> Box<dyn Error> { error })?);
         #[cfg(feature = "mcp")]
         let agent = agent.tool_providers(self.mcp.clients()?);
         Ok(agent)

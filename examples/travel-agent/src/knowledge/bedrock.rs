@@ -31,7 +31,8 @@ pub struct BedrockKnowledgeBase {
 impl BedrockKnowledgeBase {
     /// Creates a client for the knowledge base with this id, with the credentials and the region of the environment or the profile.
     pub async fn from_env(id: impl Into<String>) -> Self {
-        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
         Self::new(id, &config, TIMEOUTS)
     }

@@ -114,7 +114,9 @@ mod tests {
 
     #[tokio::test]
     async fn treats_operators_as_words() {
-        for query in ["\"unbalanced", "car AND NOT (", "text:car*", "NEAR(car, 2)", "'; DROP TABLE passages; --", "^car -x"] {
+        for query in
+            ["\"unbalanced", "car AND NOT (", "text:car*", "NEAR(car, 2)", "'; DROP TABLE passages; --", "^car -x"]
+        {
             sources(query).await;
         }
         assert!(sources("zebra").await.is_empty());

@@ -53,7 +53,8 @@ impl Store {
             let mut query = connection.prepare(&format!(
                 "{BOOKING} WHERE b.employee = ?1 AND (?2 OR b.status = 'confirmed') ORDER BY b.departure_date, b.id"
             ))?;
-            let bookings = query.query_map(params![traveller.id, include_cancelled], booking)?.collect::<Result<_, _>>()?;
+            let bookings =
+                query.query_map(params![traveller.id, include_cancelled], booking)?.collect::<Result<_, _>>()?;
             Ok(bookings)
         })
     }

@@ -113,19 +113,22 @@ impl Store {
             )?;
             let days = u32::try_from(rental.days()).unwrap_or_default();
             let cars: Vec<CarOffer> = query
-                .query_map(named_params! { ":city": city.code, ":category": category.map(CarCategory::as_str) }, |row| {
-                    let category = car_category(&row.get::<_, String>(2)?);
-                    let daily_usd: u32 = row.get(3)?;
-                    Ok(CarOffer {
-                        id: row.get(0)?,
-                        model: row.get(1)?,
-                        category,
-                        daily_usd,
-                        total_usd: daily_usd.saturating_mul(days),
-                        cars_left: row.get(4)?,
-                        within_policy: limits.allows_car(category, daily_usd),
-                    })
-                })?
+                .query_map(
+                    named_params! { ":city": city.code, ":category": category.map(CarCategory::as_str) },
+                    |row| {
+                        let category = car_category(&row.get::<_, String>(2)?);
+                        let daily_usd: u32 = row.get(3)?;
+                        Ok(CarOffer {
+                            id: row.get(0)?,
+                            model: row.get(1)?,
+                            category,
+                            daily_usd,
+                            total_usd: daily_usd.saturating_mul(days),
+                            cars_left: row.get(4)?,
+                            within_policy: limits.allows_car(category, daily_usd),
+                        })
+                    },
+                )?
                 .collect::<Result<_, _>>()?;
             let mut free = Vec::with_capacity(cars.len());
             for mut car in cars {

@@ -51,7 +51,8 @@ impl Store {
             reason: format!("{reason}; choose another with --db"),
         };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| failed(format!("its folder cannot be created: {error}")))?;
+            std::fs::create_dir_all(folder)
+                .map_err(|error| failed(format!("its folder cannot be created: {error}")))?;
         }
         let connection = Connection::open(path).map_err(|error| failed(error.to_string()))?;
         Ok(Self::local(prepared(connection).map_err(failed)?))
@@ -73,11 +74,12 @@ impl Store {
         #[cfg(feature = "s3")]
         {
             let (bucket, key) = object.split_once('/').unwrap_or((object, ""));
-            let mut builder = strands::session::S3ObjectStoreBuilder::new(bucket).idle_timeout(Duration::from_secs(5));
+            let mut builder = strands::session::S3ObjectStoreBuilder::new(bucket).idle_timeout(Duration::from_secs(3));
             if let Some(endpoint) = s3_endpoint {
                 builder = builder.endpoint(endpoint);
             }
-            let objects = builder.build().await.map_err(|error| failed(strands::ErrorChain::new(&error).to_string()))?;
+            let objects =
+                builder.build().await.map_err(|error| failed(strands::ErrorChain::new(&error).to_string()))?;
             Self::in_object_store(objects, key).await
         }
         #[cfg(not(feature = "s3"))]
@@ -177,9 +179,9 @@ fn transact<T>(
 fn prepared(mut connection: Connection) -> Result<Connection, String> {
     match update(&mut connection) {
         Ok(SCHEMA_VERSION) => Ok(connection),
-        Ok(newer) => Err(format!(
-            "it has schema version {newer} and this program knows {SCHEMA_VERSION}: update the program"
-        )),
+        Ok(newer) => {
+            Err(format!("it has schema version {newer} and this program knows {SCHEMA_VERSION}: update the program"))
+        }
         Err(error) => Err(error.to_string()),
     }
 }
