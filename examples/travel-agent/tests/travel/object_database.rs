@@ -225,8 +225,18 @@ async fn no_booking_of_four_processes_is_lost_or_double() {
     let content = match &foreign {
         None => own.object(KEY).unwrap().to_vec(),
         Some(endpoint) => {
-            let got =
-                Command::new("curl").args(["-sS", "--fail", &format!("{endpoint}/bucket/{KEY}")]).output().unwrap();
+            let got = Command::new("curl")
+                .args([
+                    "-sS",
+                    "--fail",
+                    "--aws-sigv4",
+                    "aws:amz:us-east-1:s3",
+                    "--user",
+                    "AKEXAMPLE:s3cret",
+                    &format!("{endpoint}/bucket/{KEY}"),
+                ])
+                .output()
+                .unwrap();
             assert!(got.status.success(), "{got:?}");
             got.stdout
         }
