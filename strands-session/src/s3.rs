@@ -109,34 +109,34 @@ impl S3SessionManagerBuilder {
 
     /// Sets the bucket's region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-east-1`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
+        self.store = self.store.region(region);
         self
     }
 
     /// Sets an endpoint to use instead of the region's: another service, a VPC endpoint, or a test server. Default:
     /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = Some(url.into());
+        self.store = self.store.endpoint(url);
         self
     }
 
     /// Trusts additional certificate authorities, in PEM, for an endpoint with a certificate of its own.
     pub fn trust_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.connector = self.connector.trust_pem(pem);
+        self.store = self.store.trust_pem(pem);
         self
     }
 
     /// Allows an endpoint with `http://` and a host that is not loopback. Signed requests, tokens and messages then cross the
     /// network in plain text. Default: false.
     pub fn allow_http(mut self, allow: bool) -> Self {
-        self.allow_http = allow;
+        self.store = self.store.allow_http(allow);
         self
     }
 
     /// Sets the AWS SDK configuration, for its credentials, region and endpoint. Default: loaded from the environment and
     /// the profile.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
-        self.sdk_config = Some(config.clone());
+        self.store = self.store.sdk_config(config);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use crate::{
-    knowledge::{EmbeddedDocuments, KnowledgeError, PolicySearch},
+    knowledge::{EmbeddedDocuments, PolicySearch},
     location::GeoIp,
 };
 
@@ -24,7 +24,7 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// Returns [`KnowledgeError`] if the documents can't be indexed, or an error of the HTTP client.
+    /// Returns an error if the documents can't be indexed, or the HTTP client can't be set up.
     pub fn local() -> Result<Self, Box<dyn Error + Send + Sync>> {
         Ok(Self {
             knowledge: Arc::new(EmbeddedDocuments::new()?),
@@ -42,22 +42,21 @@ impl Services {
     /// Returns an error if a variable is invalid, or needs a feature that is not compiled in.
     #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "only the AWS SDK waits"))]
     pub async fn from_env() -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let mut services = Self::local()?;
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let _ = &mut services;
-        if let Some(id) = variable("TRAVEL_KNOWLEDGE_BASE") {
-            #[cfg(feature = "aws")]
-            {
-                services.knowledge = Arc::new(crate::knowledge::BedrockKnowledgeBase::from_env(id).await);
-            }
-            #[cfg(not(feature = "aws"))]
-            return Err(format!("TRAVEL_KNOWLEDGE_BASE is `{id}`, and the feature `aws` is not compiled in").into());
-        }
-        #[cfg(feature = "weather")]
-        {
-            services.weather = crate::weather::Weather::new(variable("TRAVEL_WEATHER_URL").as_deref())?;
-            services.geo_ip = GeoIp::new(variable("TRAVEL_GEOIP_URL").as_deref())?;
-        }
-        Ok(services)
+        Ok(Self {
+            knowledge: match variable("TRAVEL_KNOWLEDGE_BASE") {
+                None => Arc::new(EmbeddedDocuments::new()?),
+                #[cfg(feature = "aws")]
+                Some(id) => Arc::new(crate::knowledge::BedrockKnowledgeBase::from_env(id).await),
+                #[cfg(not(feature = "aws"))]
+                Some(_) => return Err("TRAVEL_KNOWLEDGE_BASE needs the feature `aws`, which is not compiled in".into()),
+            },
+            #[cfg(feature = "weather")]
+            geo_ip: GeoIp::new(variable("TRAVEL_GEOIP_URL").as_deref())?,
+            #[cfg(not(feature = "weather"))]
+            geo_ip: GeoIp::default(),
+            #[cfg(feature = "weather")]
+            weather: crate::weather::Weather::new(variable("TRAVEL_WEATHER_URL").as_deref())?,
+        })
     }
 }

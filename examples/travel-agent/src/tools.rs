@@ -140,13 +140,13 @@ pub async fn weather(
     city: &str,
     /// Day, YYYY-MM-DD; today if left out.
     date: Option<Date>,
-    #[inject] store: Arc<Store>,
+    #[inject] store: std::sync::Arc<Store>,
     services: &Services,
     clock: &Clock,
-) -> Result<Forecast, ToolError> {
+) -> Result<crate::weather::Forecast, crate::weather::WeatherError> {
     let (place, today) = (city.to_owned(), clock.today());
-    let city = store.run(move |store| store.city(&place)).await.map_err(ToolError::from_source)?;
-    services.weather.forecast(&city, date.unwrap_or(today), today).await.map_err(ToolError::from_source)
+    let city = store.run(move |store| store.city(&place)).await?;
+    services.weather.forecast(&city, date.unwrap_or(today), today).await
 }
 
 /// Nonstop flights with free seats on a day. Search once for the way there and once for the way back.

@@ -5,6 +5,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    error::TravelError,
     trip::City,
     web::{WebError, WebService},
 };
@@ -44,6 +45,9 @@ pub enum WeatherError {
         /// The last day with a forecast.
         last: Date,
     },
+    /// The travel desk does not serve this city.
+    #[error(transparent)]
+    City(#[from] TravelError),
     /// The service has failed.
     #[error(transparent)]
     Web(#[from] WebError),

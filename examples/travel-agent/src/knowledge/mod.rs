@@ -17,6 +17,7 @@ pub use embedded::EmbeddedDocuments;
 pub const MOST_PASSAGES: u8 = 10;
 /// Maximum number of characters of a query, and of a passage's text. The rest is cut off.
 const MOST_QUERY_CHARS: usize = 1_000;
+#[cfg(any(feature = "aws", test))]
 const MOST_TEXT_CHARS: usize = 2_000;
 
 /// A passage of a policy document.

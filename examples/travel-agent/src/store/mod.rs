@@ -74,7 +74,7 @@ impl Store {
         #[cfg(feature = "s3")]
         {
             let (bucket, key) = object.split_once('/').unwrap_or((object, ""));
-            let mut builder = strands::session::S3ObjectStoreBuilder::new(bucket).idle_timeout(Duration::from_secs(5));
+            let mut builder = strands::session::S3ObjectStoreBuilder::new(bucket).idle_timeout(Duration::from_secs(3));
             if let Some(endpoint) = s3_endpoint {
                 builder = builder.endpoint(endpoint);
             }

@@ -27,9 +27,11 @@ use super::{prepared, transact};
 use crate::error::TravelError;
 
 /// Limit of one read or write of the database, with all its requests and repetitions.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(20);
 /// Limit of one request.
-const REQUEST: Duration = Duration::from_secs(10);
+const REQUEST: Duration = Duration::from_secs(5);
+/// Number of writes without a response after which the outcome is unknown.
+const MOST_FAILURES: u32 = 3;
 /// Pauses before a transaction is repeated: random, up to this time, doubled each time up to the second.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
 /// Maximum size of the object.
@@ -113,7 +115,7 @@ impl ObjectDatabase {
         let (writer, busy) = (Arc::clone(&self.writer), self.objects.contended(0));
         let turn = self.wait(async move { timeout(DEADLINE, writer.acquire_owned()).await })?;
         let _turn = turn.map_err(|_| busy)?;
-        let mut attempts = 0;
+        let (mut attempts, mut failures) = (0, 0);
         loop {
             let objects = Arc::clone(&self.objects);
             let image = self.wait(async move { objects.load().await })??;
@@ -130,9 +132,12 @@ impl ObjectDatabase {
             attempts += 1;
             match self.wait(async move { objects.store(bytes, image.as_deref()).await })?? {
                 Written::Done => return Ok(done),
+                Written::Repeat(Some(error)) if failures + 1 >= MOST_FAILURES => {
+                    return Err(self.objects.unknown(error));
+                }
+                Written::Repeat(Some(_)) => failures += 1,
                 Written::Repeat(None) if Instant::now() >= end => return Err(self.objects.contended(attempts)),
-                Written::Repeat(Some(error)) if Instant::now() >= end => return Err(self.objects.unknown(error)),
-                Written::Repeat(_) => {}
+                Written::Repeat(None) => {}
             }
             let [first, longest] = PAUSES;
             let longest = first.saturating_mul(1 << attempts.min(10)).min(longest);
