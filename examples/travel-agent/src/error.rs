@@ -102,9 +102,28 @@ pub enum TravelError {
         /// The reason, and the action to take.
         reason: String,
     },
+    /// The MCP server of the travel desk can't be used.
+    #[cfg(feature = "mcp")]
+    #[error("the travel desk can't be used")]
+    Desk(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A query ended without a result.
+    #[error("a query of the travel database was aborted; nothing was changed")]
+    Aborted,
     /// SQLite failed in the middle of something.
     #[error("the travel database failed; nothing was changed")]
     Database(#[from] rusqlite::Error),
+}
+
+impl TravelError {
+    #[cfg(feature = "mcp")]
+    pub(crate) fn desk(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Desk(source.into())
+    }
+
+    /// Returns true for a failure of the database, and false for a request that it refuses.
+    pub(crate) fn is_of_the_database(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Aborted | Self::Open { .. })
+    }
 }
 
 fn reasons(violations: &[Violation]) -> String {

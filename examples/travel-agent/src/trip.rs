@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::TravelError;
 
 /// The employee for whom the agent acts. The program injects it; no tool takes it as an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traveller {
     /// Personnel number.
     pub id: String,
@@ -23,8 +23,18 @@ pub struct Traveller {
     pub home: City,
 }
 
+impl Traveller {
+    /// Returns a traveller of whom the names alone are known, while the travel desk does not respond.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn without_profile(username: &str, name: &str) -> Self {
+        let unknown = || "(unknown now)".to_owned();
+        let home = City { code: unknown(), name: unknown(), state: String::new(), tier: 0 };
+        Self { id: unknown(), username: username.to_owned(), name: name.to_owned(), department: unknown(), home }
+    }
+}
+
 /// A city that the travel desk serves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct City {
     /// Metropolitan code, e.g. `NYC`.
     pub code: String,

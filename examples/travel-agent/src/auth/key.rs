@@ -13,7 +13,7 @@ use ring::{
 use serde_json::{Map, Value, json};
 
 use super::AuthError;
-use crate::private_file::load_or_create;
+use super::private_file::load_or_create;
 
 /// Longest token that is verified, in bytes.
 const MAX_TOKEN: usize = 16 * 1024;

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::SystemError;
-use crate::private_file::{create_private_dir, load_or_create};
+use crate::auth::private_file::{create_private_dir, load_or_create};
 
 /// The folder. It is locked as long as the value lives.
 #[derive(Debug)]

@@ -12,6 +12,10 @@ use std::{
 use super::{SystemError, args::Shared, args::UpArgs, folder::DataFolder, ports::Ports, process::Program, s3};
 use crate::auth::{AUDIENCE, CLIENT_ID};
 
+/// Time that requests have to finish, in seconds; and that of a process to end, which is longer.
+const DRAIN: u64 = 5;
+const GRACE: Duration = Duration::from_secs(DRAIN + 3);
+
 /// The part of a process in the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -72,9 +76,8 @@ impl Programs {
         let ours = |role: Role, address: SocketAddr, command: &str, ready, arguments: Vec<OsString>, variables| {
             let mut all: Vec<OsString> = vec![command.into(), "--listen".into(), address.to_string().into()];
             all.extend(arguments);
-            let grace = Duration::from_secs(if matches!(role, Role::Agent(_)) { 8 } else { 3 });
             let (name, executable) = (role.name(), executable.clone());
-            (role, Program { name, executable, arguments: all, variables, address, ready, grace })
+            (role, Program { name, executable, arguments: all, variables, address, ready, grace: GRACE })
         };
 
         let auth = ports.address(&Role::Auth.name()).await?;
@@ -95,6 +98,7 @@ impl Programs {
         let of_desk = |role: Role| {
             let mut variables: Variables = vec![
                 ("TRAVEL_DESK_SECRET", secret.clone().into()),
+                ("TRAVEL_DRAIN_TIMEOUT", DRAIN.to_string().into()),
                 ("TRAVEL_AUDIT", audits.join(format!("{}.jsonl", role.name())).into()),
             ];
             if let Some(s3) = &s3_variables {
