@@ -1,6 +1,6 @@
 //! Command-line arguments.
 
-use std::{error::Error, path::PathBuf, sync::Arc};
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use jiff::civil::Date;
@@ -9,7 +9,7 @@ use strands::{
     models::{ModelIdError, from_id},
 };
 use travel_agent::{
-    agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, services::Services, store::Store,
+    agent::TravelAgent, clock::Clock, error::TravelError, offline::paced_model, services::Services, store::Store,
 };
 
 #[cfg(feature = "serve")]
@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// The database, created on first use: a file, or `s3://bucket/key`. By default a file in the user's data folder.
     #[arg(long, global = true, value_name = "FILE|URL", env = "TRAVEL_DB")]
     db: Option<String>,
+
+    /// The delay before each word of the offline model, in milliseconds, so that streaming is visible.
+    #[arg(long, global = true, value_name = "MS", env = "TRAVEL_PACE_MS", default_value_t = 0)]
+    pace: u16,
 
     /// Use this date as today, for reproducible demonstrations.
     #[arg(long, global = true, value_name = "YYYY-MM-DD")]
@@ -132,7 +136,10 @@ impl Args {
             Some(id) if !self.is_offline() => {
                 TravelAgent::new(from_id(id).await.map_err(explained)?, store, clock, audit)?
             }
-            _ => TravelAgent::new(offline_model(), store, clock, audit)?,
+            _ => {
+                let pace = Duration::from_millis(self.pace.into());
+                TravelAgent::new(paced_model(pace), store, clock, audit)?
+            }
         };
         let agent = agent.services(Services::from_env().await.map_err(|error| -> Box<dyn Error> { error })?);
         #[cfg(feature = "mcp")]

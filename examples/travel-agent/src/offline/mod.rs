@@ -2,11 +2,14 @@
 //!
 //! They call the agent's tools and plan with the tool results, so that prices and policy violations come from the store.
 
+mod answers;
 mod dates;
 mod planner;
 mod replies;
 mod request;
 mod words;
+
+use std::time::Duration;
 
 use strands::{
     message::Role,
@@ -21,7 +24,12 @@ use planner::{Situation, Step, ToolResult};
 
 /// Returns the offline model with the rules of this travel agent.
 pub fn offline_model() -> OfflineModel {
-    OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).build()
+    paced_model(Duration::ZERO)
+}
+
+/// Returns the offline model with a delay before each word, so that a person sees the streaming.
+pub fn paced_model(pace: Duration) -> OfflineModel {
+    OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).pace(pace).build()
 }
 
 /// Returns the next step, or `None` for the generic rules if the user names another tool, such as one of an MCP server.
