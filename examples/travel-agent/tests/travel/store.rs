@@ -398,7 +398,7 @@ fn updates_files_of_earlier_versions() {
     .unwrap();
     old.pragma_update(None, "user_version", 2).unwrap();
     let store = Store::open(&file.0).unwrap();
-    assert_eq!(store.traveller("bob").unwrap().name, "Bob Okafor");
+    assert_eq!(store.traveller("bob").unwrap().name, "Bob Martin");
     assert!(store.traveller("olivia").is_err(), "an update does not repeat the seed");
     assert!((store.city("Boston").unwrap().latitude - 42.36).abs() < f64::EPSILON);
     let actions: Vec<_> = audit(&file).into_iter().map(|(action, ..)| action).collect();

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
-use strands_testkit::{Cut, RefusedPort, Response, Server};
+use strands_testkit::{Cut, Response, Server, ports::RefusedPort};
 use travel_agent::{
     location::{Basis, ClientAddress, GeoIp, LocationError},
     store::Store,
