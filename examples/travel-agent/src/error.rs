@@ -102,6 +102,10 @@ pub enum TravelError {
         /// The reason, and the action to take.
         reason: String,
     },
+    /// The MCP server of the travel desk can't be used.
+    #[cfg(feature = "mcp")]
+    #[error("the travel desk can't be used")]
+    Desk(#[source] Box<dyn Error + Send + Sync>),
     /// The database in S3 can't be read, or refuses the change.
     #[error("the travel database {location} is unavailable; nothing was changed: try again later")]
     Unavailable {
@@ -129,6 +133,25 @@ pub enum TravelError {
     /// SQLite failed in the middle of something.
     #[error("the travel database failed; nothing was changed")]
     Database(#[from] rusqlite::Error),
+}
+
+impl TravelError {
+    #[cfg(feature = "mcp")]
+    pub(crate) fn desk(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Desk(source.into())
+    }
+
+    /// Returns true for a failure of the database, and false for a request that it refuses.
+    pub(crate) fn is_of_the_database(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(_)
+                | Self::Open { .. }
+                | Self::Unavailable { .. }
+                | Self::Contended { .. }
+                | Self::OutcomeUnknown { .. }
+        )
+    }
 }
 
 fn reasons(violations: &[Violation]) -> String {

@@ -3,12 +3,23 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use strands::identity::Identity;
 
 use crate::trip::Traveller;
 
 /// The network address of the user's client. The host injects it; `None` if it is unknown, as on the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
+
+impl ClientAddress {
+    /// Claim of an identity with the address of the request. Hosts set it: a token's own claim of this name does not count.
+    pub const CLAIM: &str = "client_address";
+
+    /// Returns the address of the request of an identity.
+    pub fn of(user: &Identity) -> Self {
+        Self(user.claim(Self::CLAIM).and_then(|address| address.as_str()?.parse().ok()))
+    }
+}
 
 /// The place of a traveller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

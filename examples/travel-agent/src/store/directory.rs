@@ -1,15 +1,38 @@
 //! Directory: cities, policies and employees.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use strands::identity::Identity;
 
 use super::Store;
 use crate::{
+    access,
     error::TravelError,
     policy::{HotelCap, Limits, PolicyRule, TravelPolicies},
     trip::{City, Traveller},
 };
 
 impl Store {
+    /// Returns the employee of an identity. A user whom an identity provider has verified, with a full name, becomes one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TravelError::UnknownUser`] if there is none, and none is made.
+    pub fn employee(&self, identity: &Identity) -> Result<Traveller, TravelError> {
+        let username = access::username(identity).to_lowercase();
+        match (self.traveller(&username), access::full_name(identity)) {
+            (Err(TravelError::UnknownUser { .. }), Some(name)) => {
+                self.write(|transaction| {
+                    let insert = "INSERT INTO employees (id, username, name, email, department, home_city)
+                         VALUES ('U-' || ?1, ?1, ?2, ?1 || '@acmecorp.example', 'New employees', 'DEN')
+                         ON CONFLICT DO NOTHING";
+                    Ok(transaction.execute(insert, [&*username, name])?)
+                })?;
+                self.traveller(&username)
+            }
+            (found, _) => found,
+        }
+    }
+
     /// Returns the employee with a user name.
     ///
     /// # Errors

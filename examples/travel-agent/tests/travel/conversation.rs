@@ -6,11 +6,12 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 use strands::{
     Agent,
-    identity::Audit,
+    identity::{Audit, Identity},
+    models::Model,
     testing::{ScriptedModel, ScriptedTurn},
 };
 use travel_agent::{
-    access::{Role, User},
+    access::{Role, trusted},
     agent::TravelAgent,
     clock::Clock,
     offline::offline_model,
@@ -34,10 +35,8 @@ impl Desk {
     }
 
     async fn in_role(user: &'static str, role: Role, store: Arc<Store>) -> Self {
-        let employee = User::employee(&store, user, role).unwrap();
-        let agent = TravelAgent::new(offline_model(), Arc::clone(&store), SUNDAY, Audit::default()).unwrap();
-        let builder = agent.services(Services::local().unwrap()).for_user(employee);
-        Self { agent: builder.build().await.unwrap(), store, user }
+        let agent = agent(offline_model(), &store, Services::local().unwrap(), &trusted(user, role)).await;
+        Self { agent, store, user }
     }
 
     async fn new() -> Self {
@@ -56,6 +55,13 @@ impl Desk {
     fn bookings(&self) -> Vec<Booking> {
         self.store.bookings(&self.store.traveller(self.user).unwrap(), false).unwrap()
     }
+}
+
+/// Returns the agent of a user, with the desk in this process.
+async fn agent(model: impl Model + 'static, store: &Arc<Store>, services: Services, user: &Identity) -> Agent {
+    let desk = travel_agent::desk::Desk::Local(Arc::clone(store), SUNDAY);
+    let agent = TravelAgent::new(model, desk, (SUNDAY, services), Audit::default()).unwrap();
+    agent.call_agent(user).await.unwrap().build().await.unwrap()
 }
 
 #[track_caller]
@@ -228,9 +234,7 @@ async fn reports_the_weather() {
     let mut services = Services::local().unwrap();
     services.weather = travel_agent::weather::Weather::new(Some(&server.url())).unwrap();
     let store = Arc::new(Store::in_memory().unwrap());
-    let alice = User::employee(&store, "alice", Role::Traveler).unwrap();
-    let agent = TravelAgent::new(offline_model(), store, SUNDAY, Audit::default()).unwrap().services(services);
-    let mut agent = agent.for_user(alice).build().await.unwrap();
+    let mut agent = agent(offline_model(), &store, services, &trusted("alice", Role::Traveler)).await;
     let mut ask = async |prompt: &str| agent.prompt(prompt).await.unwrap().text();
     assert_says(
         &ask("What is the weather in Boston tomorrow?").await,
@@ -275,10 +279,8 @@ async fn call_results(
     calls: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Vec<Result<(), String>> {
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
-    let ana = User::employee(store, "ana", Role::Traveler).unwrap();
-    let agent = TravelAgent::new(model, Arc::clone(store), SUNDAY, Audit::default()).unwrap();
-    let builder = agent.for_user(ana);
-    let mut agent = builder.build().await.unwrap();
+    let services = Services::local().unwrap();
+    let mut agent = agent(model, store, services, &trusted("ana", Role::Traveler)).await;
     agent.prompt("Do as you like.").await.unwrap();
     let results = agent.messages().iter().flat_map(|message| message.tool_results());
     results.map(|result| if result.is_error() { Err(format!("{:?}", result.content)) } else { Ok(()) }).collect()
