@@ -39,13 +39,15 @@ pub(super) fn weather(situation: &Situation<'_>, request: &Request<'_>) -> Resul
     let Some(city) = &request.destination else {
         return Ok(Step::Say(format!("The weather of which city, {}?", situation.name)));
     };
-    let mut call = json!({ "city": city });
-    if dates::mentions_departure(&request.parts) {
+    let call = if dates::mentions_departure(&request.parts) {
         let Some(calendar) = situation.last_result("todays_date") else {
             return Ok(Step::Call("", vec![("todays_date", json!({}))]));
         };
-        call["date"] = json!(dates::trip_dates(&request.parts, today(calendar?)?, 0).departure);
-    }
+        let date = dates::trip_dates(&request.parts, today(calendar?)?, 0).departure;
+        json!({ "city": city, "date": date })
+    } else {
+        json!({ "city": city })
+    };
     reply_from_tool(situation, ("weather", call), |found| {
         let date =
             text(&found["date"]).parse().map_or_else(|_| text(&found["date"]).to_owned(), |date: Date| day(date));

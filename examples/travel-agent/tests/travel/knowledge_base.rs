@@ -10,6 +10,10 @@ use travel_agent::knowledge::{BedrockKnowledgeBase, KnowledgeError, Passage, Pol
 const SECRET: &str = "s3cret";
 
 fn knowledge_base(server: &Server) -> BedrockKnowledgeBase {
+    limited(server, [Duration::from_secs(10), Duration::from_secs(20)])
+}
+
+fn limited(server: &Server, timeouts: [Duration; 2]) -> BedrockKnowledgeBase {
     let credentials = Credentials::new("AKEXAMPLE", SECRET, None, None, "test");
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -18,7 +22,7 @@ fn knowledge_base(server: &Server) -> BedrockKnowledgeBase {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    BedrockKnowledgeBase::new("KB12345678", &config, [Duration::from_millis(300), Duration::from_secs(2)])
+    BedrockKnowledgeBase::new("KB12345678", &config, timeouts)
 }
 
 fn error(status: u16, kind: &str) -> Response {
@@ -99,7 +103,8 @@ async fn failures_have_types_and_hide_secrets() {
 async fn waits_for_a_slow_response_no_longer_than_its_limit() {
     let server = Server::repeat(Response::new(200).stall_head()).await;
     let began = Instant::now();
-    let error = knowledge_base(&server).search("cars", 3).await.unwrap_err();
+    let limits = [Duration::from_millis(300), Duration::from_secs(2)];
+    let error = limited(&server, limits).search("cars", 3).await.unwrap_err();
     assert!(matches!(error, KnowledgeError::TimedOut(_)), "{error:?}");
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
