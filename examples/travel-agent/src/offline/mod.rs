@@ -2,9 +2,9 @@
 //!
 //! They call the agent's tools and plan with the tool results, so that prices and policy violations come from the store.
 
-mod answers;
 mod dates;
 mod planner;
+mod questions;
 mod replies;
 mod request;
 mod words;

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{
-    answers, dates,
+    dates, questions,
     replies::{self, day},
     request::{CarWish, Intent, Request},
     words::{Word, any, phrase},
@@ -91,10 +91,10 @@ pub(super) fn next(situation: &Situation<'_>) -> Step {
         Intent::Today => reply_from_tool(situation, ("todays_date", json!({})), |found| {
             Ok(format!("Today is {}, {}.", day(today(found)?), situation.name))
         }),
-        Intent::Search => answers::search(situation, &request),
-        Intent::Weather => answers::weather(situation, &request),
-        Intent::Location => answers::location(situation),
-        Intent::Story => Ok(Step::Say(answers::story(situation.name))),
+        Intent::Search => questions::search(situation, &request),
+        Intent::Weather => questions::weather(situation, &request),
+        Intent::Location => questions::location(situation),
+        Intent::Story => Ok(Step::Say(questions::story(situation.name))),
         Intent::Other => Ok(Step::Say(replies::introduction(situation.name))),
     };
     step.unwrap_or_else(|reason| {

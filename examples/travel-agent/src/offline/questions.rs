@@ -1,4 +1,4 @@
-//! Answers to questions beside trips: passages of the policy documents, the weather, the location, and a long story.
+//! Replies to questions beside trips: passages of the policy documents, the weather, the location, and a long story.
 
 use std::fmt::Write as _;
 
