@@ -30,7 +30,7 @@ async fn conversations_are_the_same_with_both_desks() {
                 "Book me a trip to Boston next Monday",
                 "your role does not allow you to book trips",
             ),
-            ("marcus", Role::Manager, "Book me a trip to Paris next Monday", "Nothing was booked"),
+            ("marcus", Role::Manager, "Book me a trip to Paris next Monday", "I cannot book this trip"),
         ] {
             let reply = ask(&agent, &user(name, role), prompt).await;
             assert!(reply.contains(part), "remote {is_remote}, {name}: {prompt}: {reply}");
