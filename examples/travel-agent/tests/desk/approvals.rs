@@ -203,7 +203,8 @@ fn a_kill_after_the_reply_makes_neither_two_bookings_nor_none() {
         // The record that the kill interrupted is no JSON.
         let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let approved: Vec<_> = records.filter(|record| record["decision"] == "approved").collect();
-        let is_bob = |record: &Value| record["approver"]["subject"] == "bob" && record["identity"]["subject"] == "alice";
+        let is_bob =
+            |record: &Value| record["approver"]["subject"] == "bob" && record["identity"]["subject"] == "alice";
         assert!(!approved.is_empty() && approved.iter().all(is_bob), "killed after {pause} ms: {approved:?}");
         let audited = booked_records(&db);
         assert_eq!(audited, [("alice".to_owned(), bookings[0].confirmation_code.clone())], "killed after {pause} ms");

@@ -108,7 +108,7 @@ async fn a_server_cannot_add_or_change_tools() {
     let other = McpServer::new(tools![LaunchRockets]).unwrap().into_router();
     let server = DeskServer::at("127.0.0.1:0", other).await;
     let result = policies(server.desk()).await;
-    assert!(result.contains("has no tool `get_travel_policies` now"), "{result}");
+    assert!(result.contains("has no tool `get_travel_policies` for this user"), "{result}");
     let agent = travel_agent(server.desk()).call_agent(&ana()).await.unwrap().build().await.unwrap();
     assert!(agent.tools().iter().all(|tool| tool.spec().name != "launch_rockets"));
 }
