@@ -60,7 +60,7 @@ async fn the_tools_have_the_same_specs() {
 }
 
 #[tokio::test]
-async fn nothing_crosses_between_users_of_one_process() {
+async fn users_of_one_process_stay_apart() {
     let store = store();
     let server = DeskServer::start(&store).await;
     let agent = travel_agent(server.desk());

@@ -154,6 +154,6 @@ async fn a_call_is_cancelled_at_once() {
     let (response, cancelled) =
         tokio::join!(agent.prompt("What is the policy?").cancel_with(token.clone()).into_future(), cancel);
     assert_eq!(response.unwrap().stop_reason, StopReason::Cancelled);
-    // The bound has room for a machine that is busy with other tests.
+    // The bound allows for a machine that is busy with other tests.
     assert!(cancelled.elapsed() < Duration::from_millis(500), "{:?}", cancelled.elapsed());
 }

@@ -72,7 +72,7 @@ fn invalid() -> Vec<(&'static str, Option<String>)> {
 }
 
 #[tokio::test]
-async fn nothing_happens_without_a_valid_token() {
+async fn refuses_invalid_tokens_before_a_tool_runs() {
     let (store, audit) = (store(), MemoryAudit::new());
     let router = router_of(&store, Audit::new(audit.clone()));
     let alice = store.traveller("alice").unwrap();
