@@ -74,7 +74,8 @@ function chart(turns, measure) {
   const highest = Math.max(...totals);
   const row = element("div", "usage-measure");
   const caption = element("p", "usage-caption");
-  caption.append(element("span", "usage-name", measure.title), " ", element("span", "usage-total", measure.format.format(sum)));
+  const keys = measure.parts.length > 1 ? measure.parts.map(({ name }) => element("span", `usage-key usage-key-${name}`, name)) : [];
+  caption.append(element("span", "usage-name", measure.title), " ", ...keys, " ", element("span", "usage-total", measure.format.format(sum)));
 
   charts += 1;
   const svg = svgElement("svg", { class: "usage-bars", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });

@@ -48,8 +48,9 @@ export class MarkdownStream {
 
   reset() {
     this.element.replaceChildren();
+    // Length of the text of the finished blocks, and the elements of the others.
     this.finished = 0;
-    this.finishedNodes = 0;
+    this.tail = [];
   }
 
   /**
@@ -60,33 +61,36 @@ export class MarkdownStream {
   update(text) {
     if (!text.startsWith(this.text)) this.reset();
     this.text = text;
-    this.finishBlocks();
-    this.replaceTail(renderMarkdown(text.slice(this.finished)));
+    const rest = text.slice(this.finished);
+    const lines = linesOf(rest);
+    const blocks = parseBlocks(lines);
+    const fragment = document.createDocumentFragment();
+    new Renderer(lines).blocks(fragment, blocks);
+    this.replaceTail([...fragment.childNodes]);
+    if (this.tail.length === blocks.length) this.finishBlocks(rest.slice(0, rest.lastIndexOf("\n") + 1));
   }
 
-  /** Finds the blocks that end before the last complete line's block. No later text changes those. */
-  finishBlocks() {
-    const complete = this.text.slice(this.finished, this.text.lastIndexOf("\n") + 1);
-    if (!complete) return;
+  /** Finishes the blocks in front of the last one of the complete lines: no later text changes those. */
+  finishBlocks(complete) {
     const blocks = parseBlocks(linesOf(complete));
+    let count = blocks.length - 1;
     // A table may take the last line of a paragraph as its header.
-    let last = blocks.length - 1;
-    if (last > 0 && blocks[last].splitsParagraph) last -= 1;
-    if (last <= 0) return;
-    const length = offsetOfLine(complete, blocks[last].startLine);
-    this.replaceTail(renderMarkdown(complete.slice(0, length)));
-    this.finished += length;
-    this.finishedNodes = this.element.childNodes.length;
+    if (blocks[count]?.splitsParagraph) count -= 1;
+    if (count <= 0) return;
+    this.finished += offsetOfLine(complete, blocks[count].startLine);
+    this.tail.splice(0, count);
   }
 
-  replaceTail(fragment) {
-    const shown = [...this.element.childNodes].slice(this.finishedNodes);
-    for (const next of [...fragment.childNodes]) {
-      const old = shown.shift();
+  replaceTail(nodes) {
+    const shown = this.tail;
+    this.tail = nodes.map((next, index) => {
+      const old = shown[index];
       if (!old) this.element.append(next);
-      else if (!old.isEqualNode(next) && !continueCodeBlock(old, next)) old.replaceWith(next);
-    }
-    for (const old of shown) old.remove();
+      else if (old.isEqualNode(next) || continueCodeBlock(old, next)) return old;
+      else old.replaceWith(next);
+      return next;
+    });
+    for (const old of shown.slice(nodes.length)) old.remove();
   }
 }
 

@@ -136,7 +136,7 @@ mod service {
 
     impl GeoIp {
         /// Creates a client for a service that returns JSON with `city`, `region` and `country`. `{ip}` in the URL stands for the
-        /// address. Without a URL, public addresses have no location: nothing is sent to anybody.
+        /// address. Without a URL, public addresses have no location: nothing is sent.
         ///
         /// # Errors
         ///

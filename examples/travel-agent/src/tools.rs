@@ -122,7 +122,7 @@ pub async fn my_location(
 /// each passage that you use.
 #[tool(read_only)]
 pub async fn search_policies(
-    /// What to look for, in a few words.
+    /// The subject, in a few words.
     query: &str,
     /// Maximum number of passages.
     #[arg(default = 3, range = 1..=10)]

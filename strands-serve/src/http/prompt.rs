@@ -223,7 +223,7 @@ impl HostState {
         if let Some(turn) = run_id.as_deref().and_then(|id| self.service.attach(&identity, id, None).ok()) {
             return Ok(Started::Here(turn));
         }
-        let turn = options(self.turn(identity.clone(), headers, body)?).start().await;
+        let turn = options(self.turn(identity.clone(), headers, body)?).inline().start().await;
         match (turn, run_id) {
             (Err(TurnError::RepeatedRun), Some(run_id)) => {
                 let session_id = self.service.session_id(&identity, session.clone()).map_err(problem)?;

@@ -10,6 +10,7 @@
 
 mod approvals;
 mod development;
+mod inline;
 mod limits;
 mod openapi;
 mod prompts;

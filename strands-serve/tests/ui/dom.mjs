@@ -2,7 +2,7 @@
 
 import { JSDOM } from "jsdom";
 
-const { window } = new JSDOM("<!doctype html><html lang=en><body></body></html>", { url: "https://agent.example/", pretendToBeVisual: true });
+const { window } = new JSDOM("<!doctype html><html lang=en><body></body></html>", { url: "https://agent.example/" });
 
 for (const name of ["document", "Node", "Element", "HTMLElement", "Event", "KeyboardEvent", "MouseEvent", "getSelection"]) {
   globalThis[name] = window[name];

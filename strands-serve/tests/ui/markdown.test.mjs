@@ -46,6 +46,13 @@ test("renders deletions with two tildes, and keeps one tilde", () => {
   assert.equal(html("~~old~~ about ~5 to ~9"), "<p><del>old</del> about ~5 to ~9</p>");
 });
 
+test("a link leaves the emphasis around it", () => {
+  const link = '<a href="https://a.example/">l</a>';
+  assert.equal(html("**a** [l](https://a.example) *b*"), `<p><strong>a</strong> ${link} <em>b</em></p>`);
+  assert.equal(html("*a [l](https://a.example) b* ~~c~~"), `<p><em>a ${link} b</em> <del>c</del></p>`);
+  assert.equal(html("*a* *b [*l*](https://a.example) c*"), '<p><em>a</em> <em>b <a href="https://a.example/"><em>l</em></a> c</em></p>');
+});
+
 test("links addresses in the text without the punctuation behind them", () => {
   const links = (markdown) => [...attached(renderMarkdown(markdown)).querySelectorAll("a")].map((link) => link.textContent);
   assert.deepEqual(links("See https://a.example/b_c_d?e=f&g=(h), or (https://a.example/x)."), ["https://a.example/b_c_d?e=f&g=(h)", "https://a.example/x"]);
@@ -84,9 +91,13 @@ test("a code block has a language, and a region that the keyboard scrolls", () =
   assert.equal(region.textContent, "fn main() {}\n");
 });
 
-test("the copy button copies exactly the code, and says so", async (context) => {
+function setNavigator(value) {
+  Object.defineProperty(globalThis, "navigator", { value, configurable: true });
+}
+
+test("the copy button copies exactly the code, and says so", async () => {
   const copied = [];
-  context.mock.property(globalThis, "navigator", { clipboard: { writeText: async (text) => copied.push(text) } });
+  setNavigator({ clipboard: { writeText: async (text) => copied.push(text) } });
   const { button, status } = codeBlock("    a <b>\n    &amp;\n");
   assert.equal(status.textContent, "");
   button.click();
@@ -95,8 +106,8 @@ test("the copy button copies exactly the code, and says so", async (context) => 
   assert.equal(status.textContent, "Copied");
 });
 
-test("without a clipboard the copy button selects the code", async (context) => {
-  context.mock.property(globalThis, "navigator", {});
+test("without a clipboard the copy button selects the code", async () => {
+  setNavigator({});
   const { button, status } = codeBlock("```\ncode\n```");
   button.click();
   await new Promise(setImmediate);

@@ -52,14 +52,14 @@ async function copy(content, status) {
 export function continueCodeBlock(shown, next) {
   const isCode = shown.className === "code-block" && next.className === "code-block";
   if (!isCode || shown.dataset.language !== next.dataset.language) return false;
-  const [old, content] = [shown, next].map((block) => block.querySelector("code"));
-  const text = content.textContent;
-  const length = old.textContent.length;
-  if (!text.startsWith(old.textContent)) return false;
-  if (text.length > length) {
-    if (old.firstChild) old.firstChild.appendData(text.slice(length));
-    else old.textContent = text;
-    shown.querySelector(".code-status").textContent = "";
-  }
+  const [old, content] = [shown, next].map((block) => block.querySelector("code").textContent);
+  // The last line may go on.
+  const kept = old.replace(/\n$/, "").length;
+  if (!content.startsWith(old.slice(0, kept))) return false;
+  if (content === old) return true;
+  const code = shown.querySelector("code");
+  if (code.firstChild) code.firstChild.replaceData(kept, old.length - kept, content.slice(kept));
+  else code.textContent = content;
+  shown.querySelector(".code-status").textContent = "";
   return true;
 }

@@ -45,9 +45,9 @@ export class Delimiters {
     const floor = bottom?.order ?? 0;
     // For each kind of closing run: the order of the newest run below which there is no opening one.
     const searched = new Map();
+    if (this.top === bottom) return;
     let closing = this.top;
-    while (closing?.previous && closing.previous !== bottom) closing = closing.previous;
-    if (closing === bottom) return;
+    while (closing.previous && closing.previous !== bottom) closing = closing.previous;
     while (closing) {
       if (!closing.canClose) {
         closing = closing.next;

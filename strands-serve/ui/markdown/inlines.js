@@ -9,7 +9,7 @@ const TEXT = /[^\n`[\]\\!<&*_~]+/y;
 const TICKS = /`+/g;
 const ADDRESS = /<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^<>\u0000-\u0020]*)>/y;
 const MAIL = /<([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*)>/y;
-const LINE_BREAK_TAG = /<br[ \t]*\/?>/iy;
+const LINE_BREAK_TAG = /<br[ \t]*\/?>/yi;
 const BARE_START = /https?:\/\//g;
 
 /**
@@ -29,6 +29,7 @@ class InlineParser {
     // Links contain no links: brackets below this height open none.
     this.inactive = 0;
     this.tickRuns = null;
+    this.nextBare = -1;
   }
 
   parse() {
@@ -61,18 +62,26 @@ class InlineParser {
 
   plain() {
     const [text] = this.match(TEXT);
-    const start = this.position;
-    BARE_START.lastIndex = start;
-    for (let found = BARE_START.exec(this.text); found && found.index < start + text.length; found = BARE_START.exec(this.text)) {
-      const { index } = found;
+    const end = this.position + text.length;
+    for (let index = this.bareStart(this.position); index < end; index = this.bareStart(index + 1)) {
       const address = index === 0 || !/[\p{L}\p{N}]/u.test(this.text[index - 1]) ? bareAddress(this.text, index) : null;
       if (!address) continue;
       if (index > this.position) this.addText(this.text.slice(this.position, index));
       this.addLink(address, address);
       this.position = index + address.length;
-      return;
+      // The address may be longer than the run.
+      index = this.position - 1;
     }
-    this.addText(text);
+    if (this.position < end) this.addText(this.text.slice(this.position, end));
+  }
+
+  /** Returns the position of the next `http://` or `https://`. It is searched once, and not for each run of text. */
+  bareStart(from) {
+    if (this.nextBare < from) {
+      BARE_START.lastIndex = from;
+      this.nextBare = BARE_START.exec(this.text)?.index ?? Infinity;
+    }
+    return this.nextBare;
   }
 
   addLink(address, text) {

@@ -3,7 +3,8 @@
 import { ESCAPABLE, unescapeText } from "./entities.js";
 
 const PROTOCOLS = new Set(["http:", "https:", "mailto:"]);
-const MAX_PARENTHESES = 32;
+const MAX_PARENTHESES = 8;
+const [SPACE, OPENING, CLOSING, BACKSLASH, DELETE] = [0x20, 0x28, 0x29, 0x5c, 0x7f];
 const SPACES = /[ \t]*\n?[ \t]*/y;
 const ANGLED = /<((?:[^<>\n\\]|\\.)*)>/y;
 const TITLES = { '"': /"(?:[^"\\]|\\[\s\S])*"/y, "'": /'(?:[^'\\]|\\[\s\S])*'/y, "(": /\((?:[^()\\]|\\[\s\S])*\)/y };
@@ -59,16 +60,16 @@ function bareDestinationEnd(text, start) {
   let depth = 0;
   let position = start;
   for (; position < text.length; position += 1) {
-    const char = text[position];
-    if (char === "\\" && ESCAPABLE.test(text[position + 1] ?? "")) {
+    const code = text.charCodeAt(position);
+    if (code === BACKSLASH && ESCAPABLE.test(text[position + 1] ?? "")) {
       position += 1;
-    } else if (char === "(") {
+    } else if (code === OPENING) {
       depth += 1;
       if (depth > MAX_PARENTHESES) return null;
-    } else if (char === ")") {
+    } else if (code === CLOSING) {
       if (depth === 0) break;
       depth -= 1;
-    } else if (char <= " " || char === "\u007f") {
+    } else if (code <= SPACE || code === DELETE) {
       break;
     }
   }

@@ -23,13 +23,6 @@ export class Renderer {
     return element(name, className);
   }
 
-  /** Creates an element for text of any direction. */
-  createText(name, className) {
-    const created = this.create(name, className);
-    created.dir = "auto";
-    return created;
-  }
-
   /**
    * Appends blocks to a node.
    *
@@ -58,7 +51,7 @@ export class Renderer {
     switch (block.type) {
       case "heading": {
         const level = Math.min(6, block.level + HEADING_OFFSET);
-        return this.inlines(this.createText(`h${level}`, `md-h${block.level}`), block.lines.join("\n"));
+        return this.inlines(this.create(`h${level}`, `md-h${block.level}`), block.lines.join("\n"));
       }
       case "code": {
         this.left -= 7;
@@ -76,7 +69,7 @@ export class Renderer {
       case "table":
         return this.table(block);
       default:
-        return this.inlines(this.createText("p"), block.lines.join("\n"));
+        return this.inlines(this.create("p"), block.lines.join("\n"));
     }
   }
 
@@ -88,7 +81,7 @@ export class Renderer {
         this.plain(list.appendChild(this.create("li")), item.startLine, block.endLine);
         break;
       }
-      const entry = this.createText("li");
+      const entry = this.create("li");
       const checked = takeCheckbox(item);
       if (checked !== null) {
         entry.className = "md-task";
@@ -98,7 +91,7 @@ export class Renderer {
         entry.append(box, " ");
       }
       this.blocks(entry, item.children, block.isTight);
-      list.append(entry);
+      list.append(withDirection(entry));
     }
     return list;
   }
@@ -124,7 +117,7 @@ export class Renderer {
   row(cells, alignments, name) {
     const row = this.create("tr");
     for (const [column, alignment] of alignments.entries()) {
-      const cell = this.createText(name, alignment && `md-${alignment}`);
+      const cell = this.create(name, alignment && `md-${alignment}`);
       if (name === "th") cell.scope = "col";
       row.append(this.inlines(cell, cells[column] ?? ""));
     }
@@ -136,8 +129,14 @@ export class Renderer {
     const output = new InlineOutput(this, parent);
     for (const token of parseInlines(text.trimEnd())) output.add(token);
     output.flush();
-    return parent;
+    return withDirection(parent);
   }
+}
+
+/** Lets the text of an element choose its direction. Earlier, a browser would search the text after each added node. */
+function withDirection(parent) {
+  parent.dir = "auto";
+  return parent;
 }
 
 /** Elements that are open while tokens are appended. */

@@ -39,6 +39,10 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "FILE|URL", env = "TRAVEL_DB")]
     db: Option<String>,
 
+    /// The delay before each word of the offline model, in milliseconds, so that streaming is visible.
+    #[arg(long, global = true, value_name = "MS", env = "TRAVEL_PACE_MS", default_value_t = 0)]
+    pub(super) pace: u16,
+
     /// Use this date as today, for reproducible demonstrations.
     #[arg(long, global = true, value_name = "YYYY-MM-DD")]
     today: Option<Date>,

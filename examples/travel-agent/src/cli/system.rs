@@ -1,6 +1,6 @@
 //! System: the parts of the program that its hosts share, as the options choose them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use strands::{
     identity::{Audit, Identity},
@@ -10,7 +10,7 @@ use strands::{
 };
 
 use super::{Args, BoxError, Telemetry};
-use crate::{agent::TravelAgent, desk::Desk, offline::offline_model, services::Services};
+use crate::{agent::TravelAgent, desk::Desk, offline::paced_model, services::Services};
 
 /// The agent, with the user of the command line.
 pub(crate) struct System {
@@ -28,7 +28,7 @@ impl System {
         let user = args.identity.user(&audit).await?;
         let model: Arc<dyn Model> = match args.model.as_deref() {
             Some(id) if !args.is_offline() => Arc::new(from_id(id).await.map_err(explained)?),
-            _ => Arc::new(offline_model()),
+            _ => Arc::new(paced_model(Duration::from_millis(args.pace.into()))),
         };
         let agent = TravelAgent::new(model, desk, (args.clock(), Services::from_env().await?), audit.clone())?;
         Ok(Self { args, agent, user, audit, telemetry })

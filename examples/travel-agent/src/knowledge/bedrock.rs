@@ -20,6 +20,7 @@ use super::{KnowledgeError, MOST_PASSAGES, MOST_QUERY_CHARS, MOST_TEXT_CHARS, Pa
 /// Default limits of one attempt, and of a search with its repetitions.
 const TIMEOUTS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(12)];
 const ATTEMPTS: u32 = 3;
+const BACKOFF: Duration = Duration::from_millis(200);
 
 /// A knowledge base, searched with its `Retrieve` operation. Credentials need `bedrock:Retrieve`.
 pub struct BedrockKnowledgeBase {
@@ -37,7 +38,7 @@ impl BedrockKnowledgeBase {
     pub fn new(id: impl Into<String>, config: &SdkConfig, [attempt, search]: [Duration; 2]) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(search).build();
         let config = aws_sdk_bedrockagentruntime::config::Builder::from(config)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
             .timeout_config(timeouts)
             .build();
         Self { client: Client::from_conf(config), id: id.into() }

@@ -4,9 +4,12 @@
 
 mod dates;
 mod planner;
+mod questions;
 mod replies;
 mod request;
 mod words;
+
+use std::time::Duration;
 
 use strands::{
     message::Role,
@@ -21,7 +24,12 @@ use planner::{Situation, Step, ToolResult};
 
 /// Returns the offline model with the rules of this travel agent.
 pub fn offline_model() -> OfflineModel {
-    OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).build()
+    paced_model(Duration::ZERO)
+}
+
+/// Returns the offline model with a delay before each word, so that a person sees the streaming.
+pub fn paced_model(pace: Duration) -> OfflineModel {
+    OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).pace(pace).build()
 }
 
 /// Returns the next step, or `None` for the generic rules if the user names another tool, such as one of an MCP server.
@@ -88,7 +96,7 @@ mod tests {
     use strands::identity::Audit;
 
     use crate::{
-        access::{Role, trusted},
+        access::{self, trusted},
         agent::TravelAgent,
         clock::Clock,
         desk::Desk,
@@ -101,11 +109,10 @@ mod tests {
     #[tokio::test]
     async fn knows_all_tools_of_the_agent() {
         let store = Arc::new(Store::in_memory().unwrap());
-        let desk = Desk::Local(store, Clock::System);
-        let services = (Clock::System, Services::local().unwrap());
-        let agent = TravelAgent::new(offline_model(), desk, services, Audit::default()).unwrap();
-        let builder = agent.call_agent(&trusted("ana", Role::Traveler)).await.unwrap();
-        let agent = builder.build().await.unwrap();
+        let (desk, local) = (Desk::Local(store, Clock::System), (Clock::System, Services::local().unwrap()));
+        let agent = TravelAgent::new(offline_model(), desk, local, Audit::default()).unwrap();
+        let ana = trusted("ana", access::Role::Traveler);
+        let agent = agent.call_agent(&ana).await.unwrap().build().await.unwrap();
         let names: Vec<_> = agent.tools().iter().map(|tool| tool.spec().name.clone()).collect();
         assert_eq!(names, OWN_TOOLS);
     }

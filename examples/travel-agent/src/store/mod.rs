@@ -140,7 +140,7 @@ impl Store {
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, TravelError>) -> Result<T, TravelError> {
         match &self.backend {
             // After a panic the connection is still usable: rusqlite rolls a dropped transaction back.
-            Backend::Connection(connection) => read(&*connection.lock().unwrap_or_else(PoisonError::into_inner)),
+            Backend::Connection(connection) => read(&connection.lock().unwrap_or_else(PoisonError::into_inner)),
             #[cfg(feature = "s3")]
             Backend::Object(database) => database.read(read),
         }

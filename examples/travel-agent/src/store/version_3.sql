@@ -9,8 +9,8 @@ WITH places (city, latitude, longitude) AS (VALUES
 UPDATE cities SET latitude = places.latitude, longitude = places.longitude FROM places WHERE city = code;
 
 INSERT INTO employees (id, username, name, email, department, home_city) VALUES
-    ('E1008', 'bob', 'Bob Okafor', 'bob.okafor@acmecorp.example', 'Marketing', 'DEN'),
-    ('E1009', 'carol', 'Carol Reyes', 'carol.reyes@acmecorp.example', 'Audit', 'CHI');
+    ('E1008', 'bob', 'Bob Martin', 'bob.martin@acmecorp.example', 'Marketing', 'DEN'),
+    ('E1009', 'carol', 'Carol Diaz', 'carol.diaz@acmecorp.example', 'Audit', 'CHI');
 
 ALTER TABLE bookings ADD COLUMN above_cost_limit INTEGER NOT NULL DEFAULT 0;   -- 1: it needed a manager's approval
 

@@ -34,7 +34,7 @@ fn finds_a_booking_of_another_process() {
     }
     assert!(!err.contains('\x1b') && !out.contains('\x1b'), "no terminal, no escapes");
 
-    let code = out.lines().find_map(|line| line.strip_prefix("  Code    ")).unwrap();
+    let code = out.lines().find_map(|line| line.strip_prefix("- **Code:** ")).unwrap();
     let (out, _) = home.run(&["what did you book for me?"]);
     assert!(out.contains(code), "{out}");
 }
