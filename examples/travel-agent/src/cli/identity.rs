@@ -218,3 +218,44 @@ impl TokenArgs {
         Ok(verifier.name_claim("username").roles_claim(self.roles_claim.as_str()).build()?)
     }
 }
+
+#[cfg(all(test, feature = "serve"))]
+mod tests {
+    use strands::serve::axum::http::Request;
+
+    use super::*;
+
+    /// An authentication whose token has an address of its own.
+    struct Forged;
+
+    #[async_trait]
+    impl Authenticate for Forged {
+        async fn authenticate(&self, _: &Parts) -> Result<Identity, AuthenticationError> {
+            Ok(Identity::new("alice").with_claim(ClientAddress::CLAIM, "198.51.100.1"))
+        }
+    }
+
+    async fn address(forwarded: &[&str], has_proxy: bool) -> Option<String> {
+        let login = Login { authenticate: Box::new(Forged), is_open: false, has_proxy };
+        let mut request = Request::builder();
+        for value in forwarded {
+            request = request.header("x-forwarded-for", *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        parts.extensions.insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 7], 4711))));
+        let user = login.authenticate(&parts).await.unwrap();
+        ClientAddress::of(&user).0.map(|address| address.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_client_cannot_choose_its_address() {
+        let forged = ["192.0.2.1, 192.0.2.2", "192.0.2.3"];
+        assert_eq!(address(&forged, false).await.as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(&[], false).await.as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(&forged, true).await.as_deref(), Some("192.0.2.3"));
+        assert_eq!(address(&["192.0.2.1, 2001:db8::1"], true).await.as_deref(), Some("2001:db8::1"));
+        for unusable in [&[][..], &["unknown"], &["192.0.2.1, "]] {
+            assert_eq!(address(unusable, true).await, None, "{unusable:?}");
+        }
+    }
+}

@@ -23,7 +23,7 @@ use strands::{
     },
     session::{SessionStore, object_store::memory::InMemory},
 };
-use travel_agent::{access::Role, agent::TravelAgent, offline::offline_model, services::Services, store::Store};
+use travel_agent::{agent::TravelAgent, offline::offline_model, services::Services, store::Store};
 
 use crate::support::*;
 
@@ -109,13 +109,14 @@ struct Host {
 }
 
 impl Host {
-    fn start(home: &Path, args: &[&str]) -> Self {
+    /// Starts a host with an audit file of its own, which it does not share with another process.
+    fn start(home: &Path, audit: &str, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_travel-agent"))
             .env_clear()
             .env("HOME", home)
             .env("XDG_DATA_HOME", home)
             .env("TRAVEL_DESK_SECRET", SECRET)
-            .env("TRAVEL_AUDIT", home.join("audit.jsonl"))
+            .env("TRAVEL_AUDIT", home.join(audit).with_extension("jsonl"))
             .args(["--today", "2026-11-22"])
             .args(args)
             .args(["--listen", "127.0.0.1:0"])
@@ -159,6 +160,13 @@ impl Drop for Host {
     }
 }
 
+/// Returns the records of bookings in the database's own audit.
+fn booked_records(db: &Path) -> Vec<(String, String)> {
+    let connection = rusqlite::Connection::open(db).unwrap();
+    let mut records = connection.prepare("SELECT username, booking FROM audit WHERE action = 'booked'").unwrap();
+    records.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+}
+
 #[test]
 fn a_kill_after_the_reply_makes_neither_two_bookings_nor_none() {
     // Time between the reply and the kill, from before its arrival until after the booking.
@@ -166,19 +174,20 @@ fn a_kill_after_the_reply_makes_neither_two_bookings_nor_none() {
         let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("approval-{round}-{}", std::process::id()));
         std::fs::create_dir_all(&home).unwrap();
         let db = home.join("desk.sqlite3");
-        let mcp = Host::start(&home, &["--db", db.to_str().unwrap(), "mcp"]);
+        let mcp = Host::start(&home, "desk", &["--db", db.to_str().unwrap(), "mcp"]);
         let url = format!("http://{}/mcp", mcp.address);
-        let serve = |user, role| Host::start(&home, &["--desk", &url, "--user", user, "--role", role, "serve"]);
-        let alice = serve("alice", "traveler");
+        let serve =
+            |user, role, audit| Host::start(&home, audit, &["--desk", &url, "--user", user, "--role", role, "serve"]);
+        let alice = serve("alice", "traveler", "alice");
         alice.send("POST", "/prompt", &json!({"prompt": ABOVE_LIMIT}));
-        let bob = serve("bob", "manager");
+        let bob = serve("bob", "manager", "killed");
         let (path, yes) = approval(&bob.send("GET", "/approvals", &Value::Null));
         let reply = bob.request("POST", &path, &yes);
         std::thread::sleep(Duration::from_millis(pause));
         drop((bob, reply));
 
         // Another process: Bob sends the reply again, and Alice prompts again until her conversation goes on.
-        let bob = serve("bob", "manager");
+        let bob = serve("bob", "manager", "again");
         bob.send("POST", &path, &yes);
         let store = Store::open(&db).unwrap();
         let traveller = store.traveller("alice").unwrap();
@@ -189,13 +198,16 @@ fn a_kill_after_the_reply_makes_neither_two_bookings_nor_none() {
         }
         let bookings = store.bookings(&traveller, true).unwrap();
         assert_eq!(bookings.len(), 1, "killed after {pause} ms");
-        let audit = std::fs::read_to_string(home.join("audit.jsonl")).unwrap();
-        let records = audit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let audits = ["alice", "killed", "again"].map(|name| home.join(name).with_extension("jsonl"));
+        let text: String = audits.iter().map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect();
+        // The record that the kill interrupted is no JSON.
+        let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let approved: Vec<_> = records.filter(|record| record["decision"] == "approved").collect();
-        assert!(
-            !approved.is_empty() && approved.iter().all(|record| record["approver"]["subject"] == "bob"),
-            "{approved:?}"
-        );
+        let is_bob =
+            |record: &Value| record["approver"]["subject"] == "bob" && record["identity"]["subject"] == "alice";
+        assert!(!approved.is_empty() && approved.iter().all(is_bob), "killed after {pause} ms: {approved:?}");
+        let audited = booked_records(&db);
+        assert_eq!(audited, [("alice".to_owned(), bookings[0].confirmation_code.clone())], "killed after {pause} ms");
         drop((alice, bob, mcp, store));
         std::fs::remove_dir_all(home).unwrap();
     }

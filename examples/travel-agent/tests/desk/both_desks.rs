@@ -30,7 +30,7 @@ async fn conversations_are_the_same_with_both_desks() {
                 "Book me a trip to Boston next Monday",
                 "your role does not allow you to book trips",
             ),
-            ("marcus", Role::Manager, "Book me a trip to Paris next Monday", "Nothing was booked"),
+            ("marcus", Role::Manager, "Book me a trip to Paris next Monday", "I cannot book this trip"),
         ] {
             let reply = ask(&agent, &user(name, role), prompt).await;
             assert!(reply.contains(part), "remote {is_remote}, {name}: {prompt}: {reply}");
@@ -60,7 +60,7 @@ async fn the_tools_have_the_same_specs() {
 }
 
 #[tokio::test]
-async fn nothing_crosses_between_users_of_one_process() {
+async fn users_of_one_process_stay_apart() {
     let store = store();
     let server = DeskServer::start(&store).await;
     let agent = travel_agent(server.desk());

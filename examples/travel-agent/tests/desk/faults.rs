@@ -108,7 +108,7 @@ async fn a_server_cannot_add_or_change_tools() {
     let other = McpServer::new(tools![LaunchRockets]).unwrap().into_router();
     let server = DeskServer::at("127.0.0.1:0", other).await;
     let result = policies(server.desk()).await;
-    assert!(result.contains("has no tool `get_travel_policies` now"), "{result}");
+    assert!(result.contains("has no tool `get_travel_policies` for this user"), "{result}");
     let agent = travel_agent(server.desk()).call_agent(&ana()).await.unwrap().build().await.unwrap();
     assert!(agent.tools().iter().all(|tool| tool.spec().name != "launch_rockets"));
 }
@@ -154,6 +154,6 @@ async fn a_call_is_cancelled_at_once() {
     let (response, cancelled) =
         tokio::join!(agent.prompt("What is the policy?").cancel_with(token.clone()).into_future(), cancel);
     assert_eq!(response.unwrap().stop_reason, StopReason::Cancelled);
-    // The bound has room for a machine that is busy with other tests.
+    // The bound allows for a machine that is busy with other tests.
     assert!(cancelled.elapsed() < Duration::from_millis(500), "{:?}", cancelled.elapsed());
 }

@@ -61,7 +61,12 @@ impl DeskServer {
         let server = Server::bind(address.to_owned()).await.unwrap();
         let address = server.local_addr();
         let served = server.serve_with(router, async |_| {}, std::future::pending());
-        Self { address, task: tokio::spawn(async move { drop(served.await) }) }
+        Self {
+            address,
+            task: tokio::spawn(async move {
+                let _ = served.await;
+            }),
+        }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -88,7 +88,9 @@ impl TravelDesk {
         let server = Server::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", server.local_addr());
         let served = server.serve_with(router, async |_| {}, std::future::pending());
-        let server = Some(tokio::spawn(async move { drop(served.await) }));
+        let server = Some(tokio::spawn(async move {
+            let _ = served.await;
+        }));
         Self { desk: Desk::Remote(Arc::new(RemoteDesk::new(&url, secret).unwrap())), url: Some(url), server }
     }
 
