@@ -2,14 +2,14 @@
 
 locals {
   agent_environment = {
-    STRANDS_MODEL          = "bedrock/${var.inference_profile_id}"
-    TRAVEL_ISSUER          = local.issuer
-    TRAVEL_JWKS            = "${local.issuer}/.well-known/jwks.json"
-    TRAVEL_CLIENT_ID       = aws_cognito_user_pool_client.page.id
-    TRAVEL_ROLES_CLAIM     = "cognito:groups"
-    TRAVEL_SIGN_IN_ORIGIN  = "https://${aws_cognito_user_pool_domain.sign_in.domain}.auth.${local.region}.amazoncognito.com"
-    TRAVEL_S3_BUCKET       = aws_s3_bucket.sessions.id
-    TRAVEL_DESK_URL        = "${aws_apigatewayv2_api.mcp.api_endpoint}/mcp"
+    STRANDS_MODEL         = "bedrock/${var.inference_profile_id}"
+    TRAVEL_ISSUER         = local.issuer
+    TRAVEL_JWKS           = "${local.issuer}/.well-known/jwks.json"
+    TRAVEL_CLIENT_ID      = aws_cognito_user_pool_client.page.id
+    TRAVEL_ROLES_CLAIM    = "cognito:groups"
+    TRAVEL_SIGN_IN_ORIGIN = "https://${aws_cognito_user_pool_domain.sign_in.domain}.auth.${local.region}.amazoncognito.com"
+    TRAVEL_S3_BUCKET      = aws_s3_bucket.sessions.id
+    TRAVEL_DESK_URL       = "${aws_apigatewayv2_api.mcp.api_endpoint}/mcp"
   }
   functions = {
     agent_api = {
