@@ -1,7 +1,7 @@
 # The travel agent on AWS Lambda: the stack of ../sam/template.yaml in Terraform.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.11"
   required_providers {
     aws    = { source = "hashicorp/aws", version = "~> 6.0" }
     random = { source = "hashicorp/random", version = "~> 3.7" }
