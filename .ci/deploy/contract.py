@@ -9,7 +9,7 @@ import hcl2
 import yaml
 from policies import Loader
 from terraform_policies import plain
-from tools import ROOT
+from tools import HERE, ROOT
 
 VARIABLE = re.compile(r"\b(?:TRAVEL|STRANDS)_[A-Z0-9_]+\b")
 FEATURES = re.compile(r"(?:FEATURES\s*[:=]+\s*)([a-z0-9,-]+)")
@@ -23,6 +23,7 @@ def check(deploy: Path, templates: list[Path]) -> str:
     problems += missing
     features, unknown = of_features(deploy)
     problems += unknown
+    problems += builders(deploy / "Dockerfile")
     if problems:
         sys.exit("\n".join(["FAILED: deployments and programs", *problems]))
     return f"contract: {len(names)} variables and {len(features)} features exist in the programs; parameters and outputs are described"
@@ -74,3 +75,10 @@ def of_features(deploy: Path) -> tuple[set, list]:
         for features in FEATURES.findall(path.read_text()):
             named |= {feature: path for feature in features.split(",")}
     return named.keys(), [f"{path}: the sample has no feature {feature}" for feature, path in named.items() if feature not in declared]
+
+
+def builders(dockerfile: Path) -> list[str]:
+    """The Dockerfile compiles with the versions that `image` compiles with."""
+    tested = set((HERE / "requirements.txt").read_text().splitlines())
+    pinned = re.findall(r"\b(?:cargo-zigbuild|ziglang)==\S+", dockerfile.read_text())
+    return [f"{dockerfile}: {version} is not that of requirements.txt" for version in pinned if version not in tested]
