@@ -72,7 +72,7 @@ def mcp_api(inputs: Inputs) -> float:
 def storage(inputs: Inputs) -> float:
     talk, store, prices = inputs.conversation, inputs.storage, inputs.prices
     puts = talk.turns * (store.session_puts + store.session_lists) + store.desk_puts_per_conversation
-    gets = talk.turns * (store.session_gets + talk.tool_calls_per_turn * store.desk_gets)
+    gets = talk.turns * (store.session_gets + store.desk_gets)
     gigabytes = THOUSAND * talk.turns * store.kilobytes_per_turn / MILLION
     return puts * prices.s3_puts + gets * prices.s3_gets + gigabytes * store.months_stored * prices.s3_gigabyte_month
 

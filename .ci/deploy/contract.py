@@ -1,6 +1,7 @@
 """Checks that the deployments fit the programs: names of variables and features, descriptions, and use of parameters."""
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -24,6 +25,7 @@ def check(deploy: Path, templates: list[Path]) -> str:
     features, unknown = of_features(deploy)
     problems += unknown
     problems += builders(deploy / "Dockerfile")
+    problems += costs(deploy / "costs.py")
     if problems:
         sys.exit("\n".join(["FAILED: deployments and programs", *problems]))
     return f"contract: {len(names)} variables and {len(features)} features exist in the programs; parameters and outputs are described"
@@ -82,3 +84,11 @@ def builders(dockerfile: Path) -> list[str]:
     tested = set((HERE / "requirements.txt").read_text().splitlines())
     pinned = re.findall(r"\b(?:cargo-zigbuild|ziglang)==\S+", dockerfile.read_text())
     return [f"{dockerfile}: {version} is not that of requirements.txt" for version in pinned if version not in tested]
+
+
+def costs(script: Path) -> list[str]:
+    """The page about costs has the table of the script."""
+    printed = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True).stdout
+    table = "\n".join(line for line in printed.splitlines() if line.startswith("|"))
+    page = ROOT / "docs/src/costs.md"
+    return [] if table in page.read_text() else [f"{page}: its table is not that of {script.name}"]
