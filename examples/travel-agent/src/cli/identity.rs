@@ -80,6 +80,11 @@ struct TokenArgs {
     #[arg(long, global = true, value_name = "ID", env = "TRAVEL_CLIENT_ID")]
     client_id: Option<String>,
 
+    /// The origin of the issuer's token endpoint, if it is another one: with Amazon Cognito, that of the sign-in domain.
+    #[cfg(feature = "serve")]
+    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_SIGN_IN_ORIGIN")]
+    sign_in_origin: Option<String>,
+
     /// The claim with the roles.
     #[arg(long, global = true, value_name = "NAME", env = "TRAVEL_ROLES_CLAIM", default_value = "roles")]
     roles_claim: String,
@@ -173,7 +178,11 @@ impl System {
         #[cfg(feature = "jwt")]
         if let Some(issuer) = &self.args.identity.token.issuer {
             let client = self.args.identity.token.client_id.as_deref().unwrap_or(PAGE_CLIENT);
-            return Ok(page.sign_in(OidcSignIn::new(issuer, client)?));
+            let sign_in = OidcSignIn::new(issuer, client)?;
+            return Ok(page.sign_in(match &self.args.identity.token.sign_in_origin {
+                Some(origin) => sign_in.endpoint_origin(origin)?,
+                None => sign_in,
+            }));
         }
         Ok(page.sign_in(SignIn::None))
     }
