@@ -12,7 +12,15 @@ use strands::{
     tools,
 };
 
-use crate::{access::access, clock::Clock, desk::Desk, error::TravelError, tools::TodaysDate};
+use crate::{
+    access::access,
+    clock::Clock,
+    desk::Desk,
+    error::TravelError,
+    location::ClientAddress,
+    services::Services,
+    tools::{MyLocation, TodaysDate},
+};
 
 /// Start of the system prompt's line with the traveller.
 pub(crate) const TRAVELLER: &str = "Traveller: ";
@@ -23,6 +31,7 @@ pub struct TravelAgent {
     model: Arc<dyn Model>,
     desk: Desk,
     clock: Clock,
+    services: Services,
     access: Plugin,
     privacy: GuardrailHook,
 }
@@ -33,9 +42,15 @@ impl TravelAgent {
     /// # Errors
     ///
     /// Returns [`CedarError`] if the policies are invalid.
-    pub fn new(model: impl Model + 'static, desk: Desk, clock: Clock, audit: Audit) -> Result<Self, CedarError> {
+    pub fn new(
+        model: impl Model + 'static,
+        desk: Desk,
+        (clock, services): (Clock, Services),
+        audit: Audit,
+    ) -> Result<Self, CedarError> {
         let access = access(desk.clone(), audit)?;
-        Ok(Self { model: Arc::new(model), desk, clock, access, privacy: GuardrailHook::new(PiiRedactor::new()) })
+        let privacy = GuardrailHook::new(PiiRedactor::new());
+        Ok(Self { model: Arc::new(model), desk, clock, services, access, privacy })
     }
 
     /// Returns the agent of one user. The hosts call it for each turn, and add the user's session.
@@ -46,17 +61,18 @@ impl TravelAgent {
     pub async fn call_agent(&self, user: &Identity) -> Result<AgentBuilder, TravelError> {
         let traveller = self.desk.traveller(user).await?;
         let rules = include_str!("prompt.md").trim_end();
-        let prompt =
-            format!("{rules}\n\n{TRAVELLER}{}, {}, based in {}.", traveller.name, traveller.department, traveller.home);
+        let prompt = format!("{rules}\n\n{TRAVELLER}{traveller}.");
         let agent = Agent::builder()
             .agent_id("travel_agent")
             .model(Arc::clone(&self.model))
             .system_prompt(prompt)
             // Tools in this process, and those of the travel desk.
-            .tools(tools![TodaysDate])
+            .tools(tools![TodaysDate, MyLocation])
             .plugin(self.access.clone())
             .hook(self.privacy.clone())
             .inject(self.clock)
+            .inject(self.services.clone())
+            .inject(ClientAddress::of(user))
             .inject(traveller)
             .inject(user.clone());
         self.desk.equip(agent, user)

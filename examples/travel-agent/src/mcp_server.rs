@@ -20,6 +20,7 @@ use crate::{
     access::{AGENT, Role},
     clock::Clock,
     desk::{self, AUDIENCE, DeskSecret, desk_tools},
+    services::Services,
     store::Store,
     trip::{Traveller, TripOrder},
 };
@@ -88,7 +89,7 @@ impl IdentifyCaller for Employees {
             Err(error) => return Err(unavailable(&*error)),
         };
         let employee = user.clone();
-        let traveller = desk::blocking(Arc::clone(&self.store), move |store| store.employee(&employee)).await;
+        let traveller = Arc::clone(&self.store).run(move |store| store.employee(&employee)).await;
         match traveller {
             Ok(traveller) => Ok(Caller::new(user.subject.as_str()).inject(traveller).inject(user)),
             Err(error) if error.is_of_the_database() => Err(unavailable(&error)),
@@ -124,7 +125,7 @@ fn roles(audit: Audit) -> AuthorizationHook {
 ///
 /// Returns an error if the tools conflict.
 pub fn router(
-    (store, clock): (Arc<Store>, Clock),
+    (store, clock, services): (Arc<Store>, Clock, Services),
     (secret, audit): (DeskSecret, Audit),
     hosts: Option<&[String]>,
     shutdown: CancellationToken,
@@ -136,6 +137,7 @@ pub fn router(
         .hook(roles(audit))
         .inject(store)
         .inject(clock)
+        .inject(services)
         .without_sessions()
         .max_message_bytes(MAX_BODY)
         .shutdown_with(shutdown);

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use jiff::civil::Date;
 use strands::identity::{Audit, JsonLinesAudit};
 
@@ -35,8 +35,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
-    #[command(flatten)]
-    pub(crate) desk: DeskArgs,
+    /// The database, created on first use: a file, or `s3://bucket/key`. By default a file in the user's data folder.
+    #[arg(long, global = true, value_name = "FILE|URL", env = "TRAVEL_DB")]
+    db: Option<String>,
+
+    /// Use this date as today, for reproducible demonstrations.
+    #[arg(long, global = true, value_name = "YYYY-MM-DD")]
+    today: Option<Date>,
+
+    /// Append a record of each decision to this file, as JSON lines.
+    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_AUDIT")]
+    audit: Option<PathBuf>,
 
     /// The URL of the MCP server of the travel desk, such as http://127.0.0.1:8081/mcp. By default the database in this process.
     #[cfg(feature = "mcp")]
@@ -94,35 +103,21 @@ impl Command {
     }
 }
 
-/// Options of the travel desk, and of the programs that have it.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct DeskArgs {
-    /// The database file, created on first use. By default a file in the user's data folder.
-    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_DB")]
-    db: Option<PathBuf>,
-
-    /// Use this date as today, for reproducible demonstrations.
-    #[arg(long, global = true, value_name = "YYYY-MM-DD")]
-    today: Option<Date>,
-
-    /// Append a record of each decision to this file, as JSON lines.
-    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_AUDIT")]
-    audit: Option<PathBuf>,
-}
-
-impl DeskArgs {
+impl Args {
     pub(crate) fn clock(&self) -> Clock {
         self.today.map_or(Clock::System, Clock::Fixed)
     }
 
     /// Opens the database.
-    pub(crate) fn store(&self) -> Result<Store, TravelError> {
-        let path = self.db.clone().or_else(|| data_file("travel.sqlite3"));
-        let path = path.ok_or_else(|| TravelError::Open {
-            path: PathBuf::from("travel.sqlite3"),
-            reason: "this system has no folder for user data; choose a file with --db".to_owned(),
-        })?;
-        Store::open(&path)
+    pub(crate) async fn store(&self) -> Result<Store, TravelError> {
+        match (self.db.as_deref().filter(|db| !db.is_empty()), data_file("travel.sqlite3")) {
+            (Some(db), _) => Store::at(db, self.session.s3_endpoint()).await,
+            (None, Some(file)) => Store::open(&file),
+            (None, None) => Err(TravelError::Open {
+                location: "travel.sqlite3".to_owned(),
+                reason: "this system has no folder for user data; choose a file with --db".to_owned(),
+            }),
+        }
     }
 
     /// Returns the audit: the file, or `tracing`.
@@ -132,9 +127,7 @@ impl DeskArgs {
             None => Audit::default(),
         })
     }
-}
 
-impl Args {
     /// Returns an error if the prompt is the name of a command that is not compiled in.
     pub(crate) fn compiled_in(&self) -> Result<(), String> {
         let hosts = [
@@ -166,8 +159,7 @@ impl Args {
     ) -> io::Result<()> {
         if self.identity.is_default() || self.prompt.is_none() {
             let hint = if self.identity.is_default() { " (choose another employee with --user)" } else { "" };
-            let Traveller { name, department, home, .. } = traveller;
-            terminal.note(&format!("Travelling as {name}, {department}, from {home}{hint}"))?;
+            terminal.note(&format!("Travelling as {traveller}{hint}"))?;
         }
         if self.prompt.is_none() && self.is_offline() {
             terminal.note("Using rules instead of a language model; choose a model with --model")?;
@@ -178,7 +170,7 @@ impl Args {
     /// Returns the options that the processes of the whole system share.
     #[cfg(feature = "system")]
     pub(super) fn shared(&self) -> crate::system::Shared {
-        crate::system::Shared { model: self.model.clone(), today: self.desk.today }
+        crate::system::Shared { model: self.model.clone(), today: self.today }
     }
 
     /// Returns the form of the output.

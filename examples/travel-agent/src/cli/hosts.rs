@@ -9,9 +9,9 @@ use strands::serve::lambda::LambdaHost;
 
 #[cfg(feature = "serve")]
 use super::listen::{ListenArgs, ServeArgs};
-use super::{BoxError, Conversation, Outcome, System, Terminal, chat};
 #[cfg(feature = "mcp")]
-use super::{args::DeskArgs, listen::McpArgs};
+use super::{Args, listen::McpArgs};
+use super::{BoxError, Conversation, Outcome, System, Terminal, chat};
 
 /// In the terminal: one reply to a prompt, or a chat.
 pub(crate) async fn chat(system: &System) -> Result<Outcome, BoxError> {
@@ -65,10 +65,11 @@ pub(crate) async fn lambda(system: &System) -> Result<(), BoxError> {
 
 /// The MCP server of the travel desk.
 #[cfg(feature = "mcp")]
-pub(crate) async fn mcp(desk: &DeskArgs, options: &McpArgs) -> Result<(), BoxError> {
+pub(crate) async fn mcp(args: &Args, options: &McpArgs) -> Result<(), BoxError> {
     let shutdown = strands::CancellationToken::new();
-    let (secret, audit) = (crate::desk::DeskSecret::from_env()?, desk.audit()?);
-    let database = (std::sync::Arc::new(desk.store()?), desk.clock());
+    let (secret, audit) = (crate::desk::DeskSecret::from_env()?, args.audit()?);
+    let database =
+        (std::sync::Arc::new(args.store().await?), args.clock(), crate::services::Services::from_env().await?);
     let router = crate::mcp_server::router(database, (secret, audit), Some(&options.hosts), shutdown.clone())?;
     let server = options.listen.server("127.0.0.1:8081", false).await?;
     Terminal::standard().note(&format!("Serving MCP on http://{}/mcp", server.local_addr()))?;

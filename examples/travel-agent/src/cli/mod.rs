@@ -75,7 +75,7 @@ async fn dispatch(mut args: Args, telemetry: Telemetry) -> Result<Outcome, BoxEr
         #[cfg(feature = "lambda")]
         Some(Command::Lambda) => done(hosts::lambda(&System::new(args, telemetry).await?).await),
         #[cfg(feature = "mcp")]
-        Some(Command::Mcp(options)) => done(hosts::mcp(&args.desk, &options).await),
+        Some(Command::Mcp(options)) => done(hosts::mcp(&args, &options).await),
         #[cfg(feature = "auth")]
         Some(Command::Auth(options)) => done(options.run().await),
         #[cfg(feature = "system")]

@@ -30,13 +30,21 @@ pub(crate) struct SessionArgs {
     #[arg(long, global = true, value_name = "PREFIX", env = "TRAVEL_S3_PREFIX", default_value = "agent_sessions")]
     s3_prefix: String,
 
-    /// The endpoint of a server that is compatible with S3.
+    /// The endpoint of a server that is compatible with S3, for sessions and the database.
     #[cfg(feature = "s3")]
     #[arg(long, global = true, value_name = "URL", env = "TRAVEL_S3_ENDPOINT")]
     s3_endpoint: Option<String>,
 }
 
 impl SessionArgs {
+    /// Returns the endpoint of S3.
+    pub(crate) fn s3_endpoint(&self) -> Option<&str> {
+        #[cfg(feature = "s3")]
+        return self.s3_endpoint.as_deref();
+        #[cfg(not(feature = "s3"))]
+        None
+    }
+
     /// Returns true if the conversation is stored.
     pub(crate) fn is_chosen(&self) -> bool {
         self.session.is_some()

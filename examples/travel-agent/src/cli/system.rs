@@ -10,7 +10,7 @@ use strands::{
 };
 
 use super::{Args, BoxError, Telemetry};
-use crate::{agent::TravelAgent, desk::Desk, offline::offline_model};
+use crate::{agent::TravelAgent, desk::Desk, offline::offline_model, services::Services};
 
 /// The agent, with the user of the command line.
 pub(crate) struct System {
@@ -23,14 +23,14 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) async fn new(args: Args, telemetry: Telemetry) -> Result<Self, BoxError> {
-        let audit = args.desk.audit()?;
-        let desk = args.desk()?;
+        let audit = args.audit()?;
+        let desk = args.desk().await?;
         let user = args.identity.user(&audit).await?;
         let model: Arc<dyn Model> = match args.model.as_deref() {
             Some(id) if !args.is_offline() => Arc::new(from_id(id).await.map_err(explained)?),
             _ => Arc::new(offline_model()),
         };
-        let agent = TravelAgent::new(model, desk, args.desk.clock(), audit.clone())?;
+        let agent = TravelAgent::new(model, desk, (args.clock(), Services::from_env().await?), audit.clone())?;
         Ok(Self { args, agent, user, audit, telemetry })
     }
 
@@ -42,13 +42,13 @@ impl System {
 
 impl Args {
     /// Returns the travel desk: the MCP server, or the database in this process.
-    fn desk(&self) -> Result<Desk, BoxError> {
+    async fn desk(&self) -> Result<Desk, BoxError> {
         #[cfg(feature = "mcp")]
         if let Some(url) = self.desk_url.as_deref().filter(|url| !url.is_empty()) {
             use crate::desk::{DeskSecret, RemoteDesk};
             return Ok(Desk::Remote(Arc::new(RemoteDesk::new(url, DeskSecret::from_env()?)?)));
         }
-        Ok(Desk::Local(Arc::new(self.desk.store()?), self.desk.clock()))
+        Ok(Desk::Local(Arc::new(self.store().await?), self.clock()))
     }
 }
 

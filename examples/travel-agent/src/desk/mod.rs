@@ -21,7 +21,7 @@ use crate::{
     store::Store,
     tools::{
         AllBookings, BookTrip, CancelBooking, CheckPolicy, GetCars, GetHotels, GetTravelPolicies, MyBookings,
-        SearchFlights,
+        SearchFlights, SearchPolicies,
     },
     trip::{Traveller, TripOrder},
 };
@@ -38,8 +38,9 @@ pub enum Desk {
 
 /// Returns the tools of the desk.
 pub fn desk_tools() -> Vec<Arc<dyn Tool>> {
-    tools![
+    let tools: Vec<Arc<dyn Tool>> = tools![
         GetTravelPolicies,
+        SearchPolicies,
         SearchFlights,
         GetHotels,
         GetCars,
@@ -48,7 +49,10 @@ pub fn desk_tools() -> Vec<Arc<dyn Tool>> {
         MyBookings,
         AllBookings,
         CancelBooking,
-    ]
+    ];
+    #[cfg(feature = "weather")]
+    let tools = tools.into_iter().chain(tools![crate::tools::Weather]).collect();
+    tools
 }
 
 impl Desk {
@@ -77,7 +81,7 @@ impl Desk {
         match self {
             Self::Local(store, _) => {
                 let user = user.clone();
-                blocking(Arc::clone(store), move |store| store.employee(&user)).await
+                Arc::clone(store).run(move |store| store.employee(&user)).await
             }
             #[cfg(feature = "mcp")]
             Self::Remote(desk) => desk.traveller(user).await,
@@ -93,7 +97,7 @@ impl Desk {
                 // The tool refuses what is no order.
                 let Ok(order) = TripOrder::deserialize(order) else { return false };
                 let today = clock.today();
-                blocking(Arc::clone(store), move |store| Ok(needs_approval(store, &order, today))).await.unwrap_or(true)
+                Arc::clone(store).run(move |store| Ok(needs_approval(store, &order, today))).await.unwrap_or(true)
             }
             #[cfg(feature = "mcp")]
             Self::Remote(desk) => desk.above_cost_limit(user, order).await,
@@ -108,13 +112,4 @@ pub(crate) fn needs_approval(store: &Store, order: &TripOrder, today: jiff::civi
         Ok(verdict) => verdict.needs_approval,
         Err(error) => error.is_of_the_database(),
     }
-}
-
-/// Runs a query on a thread where it may block.
-pub(crate) async fn blocking<T: Send + 'static>(
-    store: Arc<Store>,
-    query: impl FnOnce(&Store) -> Result<T, TravelError> + Send + 'static,
-) -> Result<T, TravelError> {
-    let done = tokio::task::spawn_blocking(move || query(&store)).await;
-    done.map_err(|_| TravelError::Aborted)?
 }

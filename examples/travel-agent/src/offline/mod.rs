@@ -78,7 +78,7 @@ fn open_texts(turn: &OfflineTurn<'_>) -> Vec<String> {
 /// Returns the traveller's first name from the system prompt.
 fn first_name(system_prompt: &str) -> &str {
     let line = system_prompt.lines().find_map(|line| line.strip_prefix(crate::agent::TRAVELLER));
-    line.and_then(|line| line.split_whitespace().next()).unwrap_or("traveller")
+    line.and_then(|line| line.split([' ', ',', '.']).next()).unwrap_or("traveller")
 }
 
 #[cfg(test)]

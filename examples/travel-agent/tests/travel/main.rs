@@ -5,6 +5,8 @@ mod access;
 mod cli;
 mod conversation;
 mod home;
+#[cfg(feature = "s3")]
+mod object_database;
 mod store;
 #[cfg(feature = "jwt")]
 mod token;

@@ -1,0 +1,14 @@
+//! The whole system on this machine: its start, its stop, and processes that are killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+#![cfg(unix)]
+
+mod failures;
+mod kills;
+mod page;
+mod system;
