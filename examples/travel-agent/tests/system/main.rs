@@ -6,7 +6,8 @@
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]
-#![cfg(unix)]
+// Processes are looked at in `/proc`.
+#![cfg(target_os = "linux")]
 
 mod failures;
 mod kills;
