@@ -1,6 +1,6 @@
 //! Command line of the system.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, pin::pin};
 
 use clap::Args;
 use jiff::civil::Date;
@@ -77,9 +77,10 @@ impl UpArgs {
     /// then.
     pub async fn run(self, shared: &Shared) -> Result<(), SystemError> {
         let output = Output::start();
+        let mut stop = pin!(stop_signal());
         let result = tokio::select! {
             result = self.prepared(shared, &output) => result,
-            () = stop_signal() => return Ok(()),
+            () = &mut stop => return Ok(()),
         };
         let (folder, programs, s3_skipped) = result?;
         let mut summary = Summary::new(&folder, &programs, shared, self.json);
@@ -90,7 +91,7 @@ impl UpArgs {
         let mut children = Children::start(&programs, &output);
         let ended = tokio::select! {
             ended = children.watch(&output, &summary) => ended,
-            () = stop_signal() => Ok(()),
+            () = &mut stop => Ok(()),
         };
         output.note("stopping; press Ctrl-C again to kill");
         tokio::select! {

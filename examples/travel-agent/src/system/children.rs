@@ -10,8 +10,8 @@ use tokio::{
 use super::{
     SystemError,
     output::Output,
-    programs::{Programs, Role},
     process::Program,
+    programs::{Programs, Role},
     summary::Summary,
     supervisor::{Event, Stop, supervise},
 };

@@ -1,9 +1,7 @@
 //! End of the processes of a system that was killed.
 
 use std::{
-    env,
-    io,
-    process,
+    env, io, process,
     thread::{self, sleep},
     time::Duration,
 };

@@ -29,8 +29,8 @@ const LAST_OUTPUT: Duration = Duration::from_millis(500);
 /// Variables of the programs that this system does not set itself, and passes on. Others would change its set-up.
 const PASSED_ON: [&str; 4] = ["TRAVEL_GEOIP_URL", "TRAVEL_KNOWLEDGE_BASE", "TRAVEL_PACE_MS", "TRAVEL_WEATHER_URL"];
 
-/// How a process is started.
-#[derive(Clone, Debug)]
+/// Start of a process. It has secrets, so it can't be printed.
+#[derive(Clone)]
 pub(super) struct Program {
     pub(super) name: String,
     pub(super) executable: PathBuf,
@@ -73,8 +73,7 @@ impl Process {
         // Ctrl-C of the terminal is for this process, which stops the others in their order.
         #[cfg(unix)]
         command.process_group(0);
-        let mut child =
-            command.spawn().map_err(|source| SystemError::Start { name: program.name.clone(), source })?;
+        let mut child = command.spawn().map_err(|source| SystemError::Start { name: program.name.clone(), source })?;
         let last = LastLines::default();
         let mut readers = JoinSet::new();
         let streams: [Option<Box<dyn AsyncRead + Send + Unpin>>; 2] = [

@@ -60,11 +60,13 @@ pub(super) enum Storage {
     /// An S3 server of this system, in this Python.
     Moto(PathBuf),
     /// An S3 server that runs already, by its URLs for the agent and for the travel desk.
-    Server { agent: String, desk: String },
+    Server {
+        agent: String,
+        desk: String,
+    },
 }
 
 /// The programs with their roles.
-#[derive(Debug)]
 pub(super) struct Programs(Vec<(Role, Program)>);
 
 type Variables = Vec<(&'static str, OsString)>;
@@ -77,8 +79,7 @@ impl Programs {
         ports: &mut Ports,
         storage: Storage,
     ) -> Result<Self, SystemError> {
-        let executable =
-            env::current_exe().map_err(|source| SystemError::Start { name: "up".to_owned(), source })?;
+        let executable = env::current_exe().map_err(|source| SystemError::Start { name: "up".to_owned(), source })?;
         let mut programs = Vec::new();
         let s3_urls = match storage {
             Storage::Files => None,

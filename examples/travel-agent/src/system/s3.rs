@@ -8,11 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::BufReader,
-    process::Command,
-    time::timeout,
-};
+use tokio::{io::BufReader, process::Command, time::timeout};
 
 use super::{
     args::Shared,
@@ -109,7 +105,8 @@ pub(super) fn variables(url: &str, shared: &Shared) -> Vec<(&'static str, OsStri
         variables.push(("AWS_REGION", "us-east-1".into()));
     }
     // The server accepts all credentials. Those of the user are needed only if services of AWS are.
-    let uses_aws = shared.model.as_deref().is_some_and(|model| model.starts_with("bedrock/")) || has("TRAVEL_KNOWLEDGE_BASE");
+    let uses_aws =
+        shared.model.as_deref().is_some_and(|model| model.starts_with("bedrock/")) || has("TRAVEL_KNOWLEDGE_BASE");
     if !uses_aws {
         variables.extend([
             ("AWS_ACCESS_KEY_ID", "travel".into()),

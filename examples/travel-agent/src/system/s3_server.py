@@ -3,7 +3,6 @@
 Arguments: port, folder, bucket. It ends when its standard input ends.
 """
 
-import base64
 import io
 import json
 import os
@@ -35,10 +34,13 @@ def end_with_parent() -> None:
 
 
 def file_of(path: str) -> Path:
-    # A name of a file has at most 255 bytes: that of a long key is split into folders.
-    name = base64.urlsafe_b64encode(path.encode()).decode()
-    parts = [name[at : at + 200] for at in range(0, len(name), 200)]
-    return FOLDER.joinpath(*(f"{part}-" for part in parts[:-1]), f"{parts[-1]}.object")
+    *folders, name = path.lstrip("/").split("/")
+    # A folder has no dot, so that it is neither `..` nor the file of an object.
+    parts = [quote(folder, safe="").replace(".", "%2E") or "%" for folder in folders]
+    parts.append(f"{quote(name, safe='')}.object")
+    # A name in a file system has at most 255 bytes: longer ones are split.
+    split = [[part[at : at + 200] for at in range(0, len(part), 200)] for part in parts]
+    return FOLDER.joinpath(*(name for head in split for name in [*(f"{start}%+" for start in head[:-1]), head[-1]]))
 
 
 def store(path: str) -> None:

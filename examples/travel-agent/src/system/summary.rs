@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{access::Role as UserRole, auth::Users};
 
-/// What is printed when all is ready.
+/// Text or JSON that is printed when all is ready.
 pub(super) struct Summary {
     as_json: bool,
     data: String,
@@ -23,7 +23,7 @@ pub(super) struct Summary {
     desk: Option<SocketAddr>,
     s3: Option<SocketAddr>,
     addresses: BTreeMap<String, SocketAddr>,
-    /// Why there is no S3 server although one was wanted.
+    /// Reason for files instead of an S3 server.
     pub(super) s3_skipped: Option<String>,
 }
 
@@ -57,10 +57,12 @@ impl Summary {
     fn json(&self, ids: &BTreeMap<String, u32>) -> String {
         let url = |address: &SocketAddr| format!("http://{address}");
         let users = Users::with_load_test(0);
-        let sign_ins = users.shown().iter().map(|user| {
-            json!({"username": user.username, "password": user.password(), "role": user.role.as_str()})
-        });
-        let processes = ids.iter().map(|(name, id)| json!({"name": name, "url": self.addresses.get(name).map(url), "pid": id}));
+        let sign_ins = users
+            .shown()
+            .iter()
+            .map(|user| json!({"username": user.username, "password": user.password(), "role": user.role.as_str()}));
+        let processes =
+            ids.iter().map(|(name, id)| json!({"name": name, "url": self.addresses.get(name).map(url), "pid": id}));
         json!({
             "page": self.pages.first().map(|page| format!("http://{page}/")),
             "pages": Vec::from_iter(self.pages.iter().map(|page| format!("http://{page}/"))),
@@ -92,7 +94,8 @@ impl Summary {
             let (name, password) = (&user.username, user.password());
             let _ = writeln!(text, "  {label:<9} {name:<6} password {password:<10} {}: {may}", user.role);
         }
-        let model = if self.is_offline { "rules, without a language model; choose one with --model" } else { &self.model };
+        let model =
+            if self.is_offline { "rules, without a language model; choose one with --model" } else { &self.model };
         let _ = write!(
             text,
             "\n  Try       as alice: Book me a trip to New York next Monday\n\

@@ -128,11 +128,7 @@ async fn stopping(stop: &mut watch::Receiver<Stop>) {
 }
 
 /// Ends a process: after the time of grace, or a second order, by force.
-async fn stopped(
-    mut process: Process,
-    program: &Program,
-    stop: &mut watch::Receiver<Stop>,
-) -> Result<(), SystemError> {
+async fn stopped(mut process: Process, program: &Program, stop: &mut watch::Receiver<Stop>) -> Result<(), SystemError> {
     process.terminate();
     let is_late = tokio::select! {
         _ = process.ended() => false,

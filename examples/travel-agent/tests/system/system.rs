@@ -82,7 +82,8 @@ impl System {
     /// Returns the process ids by names.
     pub(crate) fn ids(&self) -> Vec<(String, u32)> {
         let processes = self.state["processes"].as_array().unwrap();
-        let id = |process: &Value| (process["name"].as_str().unwrap().to_owned(), process["pid"].as_u64().unwrap() as u32);
+        let id =
+            |process: &Value| (process["name"].as_str().unwrap().to_owned(), process["pid"].as_u64().unwrap() as u32);
         processes.iter().map(id).collect()
     }
 
