@@ -55,6 +55,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 
+    /// The model's prices of a million input and output tokens in US dollars, such as 1,5, from which the page computes costs.
+    #[cfg(feature = "serve")]
+    #[arg(long, global = true, value_name = "INPUT,OUTPUT", env = "TRAVEL_PRICE", value_delimiter = ',')]
+    pub(super) price: Vec<f64>,
+
     /// Print the metrics summary as JSON after each turn.
     #[arg(long)]
     metrics: bool,
@@ -80,7 +85,15 @@ pub(crate) enum Command {
     /// Run the agent as a function on AWS Lambda. It is the default there.
     #[cfg(feature = "lambda")]
     Lambda,
-    /// Serve the travel desk as an MCP server. Its tokens are those of the agent, with the secret in TRAVEL_DESK_SECRET.
+    /// Check that a host of this machine lives, for containers.
+    #[cfg(feature = "mcp")]
+    Health {
+        /// The address of the host.
+        #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+        address: String,
+    },
+    /// Serve the travel desk as an MCP server; on Lambda as a function, and as the authorizer of its API with the handler
+    /// `authorizer`. Its tokens are those of the agent, with the secret in TRAVEL_DESK_SECRET.
     #[cfg(feature = "mcp")]
     Mcp(super::listen::McpArgs),
     /// Serve an OpenID Connect issuer for development. Its passwords are public.
@@ -95,7 +108,7 @@ impl Command {
     /// Returns the command of a process without a prompt and a command: on Lambda, that of a function.
     pub(super) fn of_platform(has_prompt: bool) -> Option<Self> {
         #[cfg(feature = "lambda")]
-        if !has_prompt && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        if !has_prompt && super::hosts::is_on_lambda() {
             return Some(Self::Lambda);
         }
         let _ = has_prompt;

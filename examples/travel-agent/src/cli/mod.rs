@@ -76,6 +76,8 @@ async fn dispatch(mut args: Args, telemetry: Telemetry) -> Result<Outcome, BoxEr
         Some(Command::Lambda) => done(hosts::lambda(&System::new(args, telemetry).await?).await),
         #[cfg(feature = "mcp")]
         Some(Command::Mcp(options)) => done(hosts::mcp(&args, &options).await),
+        #[cfg(feature = "mcp")]
+        Some(Command::Health { address }) => done(hosts::health(&address)),
         #[cfg(feature = "auth")]
         Some(Command::Auth(options)) => done(options.run().await),
         #[cfg(feature = "system")]

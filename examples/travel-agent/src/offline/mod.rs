@@ -88,9 +88,11 @@ mod tests {
     use strands::identity::Audit;
 
     use crate::{
-        access::{Role, User},
+        access::{Role, trusted},
         agent::TravelAgent,
         clock::Clock,
+        desk::Desk,
+        services::Services,
         store::Store,
     };
 
@@ -99,9 +101,10 @@ mod tests {
     #[tokio::test]
     async fn knows_all_tools_of_the_agent() {
         let store = Arc::new(Store::in_memory().unwrap());
-        let ana = User::employee(&store, "ana", Role::Traveler).unwrap();
-        let agent = TravelAgent::new(offline_model(), store, Clock::System, Audit::default()).unwrap();
-        let builder = agent.for_user(ana);
+        let desk = Desk::Local(store, Clock::System);
+        let services = (Clock::System, Services::local().unwrap());
+        let agent = TravelAgent::new(offline_model(), desk, services, Audit::default()).unwrap();
+        let builder = agent.call_agent(&trusted("ana", Role::Traveler)).await.unwrap();
         let agent = builder.build().await.unwrap();
         let names: Vec<_> = agent.tools().iter().map(|tool| tool.spec().name.clone()).collect();
         assert_eq!(names, OWN_TOOLS);

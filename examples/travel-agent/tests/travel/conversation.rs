@@ -7,18 +7,26 @@ use serde_json::{Value, json};
 use strands::{
     Agent,
     identity::Audit,
+    models::Model,
     testing::{ScriptedModel, ScriptedTurn},
 };
 use travel_agent::{
-    access::{Role, User},
+    access::{Role, trusted},
     agent::TravelAgent,
     clock::Clock,
+    desk::Desk as TravelDesk,
     offline::offline_model,
+    services::Services,
     store::Store,
     trip::Booking,
 };
 
 const SUNDAY: Clock = Clock::Fixed(date(2026, 11, 22));
+
+fn travel_agent(model: impl Model + 'static, store: &Arc<Store>) -> TravelAgent {
+    let desk = TravelDesk::Local(Arc::clone(store), SUNDAY);
+    TravelAgent::new(model, desk, (SUNDAY, Services::local().unwrap()), Audit::default()).unwrap()
+}
 
 /// An agent and its store.
 struct Desk {
@@ -33,9 +41,8 @@ impl Desk {
     }
 
     async fn in_role(user: &'static str, role: Role, store: Arc<Store>) -> Self {
-        let employee = User::employee(&store, user, role).unwrap();
-        let agent = TravelAgent::new(offline_model(), Arc::clone(&store), SUNDAY, Audit::default()).unwrap();
-        let builder = agent.for_user(employee);
+        let agent = travel_agent(offline_model(), &store);
+        let builder = agent.call_agent(&trusted(user, role)).await.unwrap();
         Self { agent: builder.build().await.unwrap(), store, user }
     }
 
@@ -220,9 +227,7 @@ async fn call_results(
     calls: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Vec<Result<(), String>> {
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
-    let ana = User::employee(store, "ana", Role::Traveler).unwrap();
-    let agent = TravelAgent::new(model, Arc::clone(store), SUNDAY, Audit::default()).unwrap();
-    let builder = agent.for_user(ana);
+    let builder = travel_agent(model, store).call_agent(&trusted("ana", Role::Traveler)).await.unwrap();
     let mut agent = builder.build().await.unwrap();
     agent.prompt("Do as you like.").await.unwrap();
     let results = agent.messages().iter().flat_map(|message| message.tool_results());
