@@ -1,6 +1,6 @@
 //! Command line of the system.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, pin::pin};
 
 use clap::Args;
 use jiff::civil::Date;
@@ -12,7 +12,7 @@ use super::{
     folder::DataFolder,
     output::Output,
     ports::Ports,
-    programs::{Programs, Role},
+    programs::{Programs, Role, Storage},
     s3,
     summary::Summary,
 };
@@ -30,8 +30,13 @@ pub struct UpArgs {
     s3: bool,
 
     /// The Python of the S3 server. If it has moto, nothing is installed.
-    #[arg(long, value_name = "PATH", env = "TRAVEL_PYTHON", default_value = "python3", requires = "s3")]
+    #[arg(long, value_name = "PATH", env = "TRAVEL_PYTHON", default_value = "python3")]
     python: PathBuf,
+
+    /// An S3 server that runs already, with a bucket `travel`, instead of moto. With two URLs separated by a comma, the second is for
+    /// the travel desk.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    s3_server: Vec<String>,
 
     /// The folder of all data. By default a folder in the user's data folder.
     #[arg(long, value_name = "DIR", env = "TRAVEL_DATA")]
@@ -72,9 +77,10 @@ impl UpArgs {
     /// then.
     pub async fn run(self, shared: &Shared) -> Result<(), SystemError> {
         let output = Output::start();
+        let mut stop = pin!(stop_signal());
         let result = tokio::select! {
             result = self.prepared(shared, &output) => result,
-            () = stop_signal() => return Ok(()),
+            () = &mut stop => return Ok(()),
         };
         let (folder, programs, s3_skipped) = result?;
         let mut summary = Summary::new(&folder, &programs, shared, self.json);
@@ -85,7 +91,7 @@ impl UpArgs {
         let mut children = Children::start(&programs, &output);
         let ended = tokio::select! {
             ended = children.watch(&output, &summary) => ended,
-            () = stop_signal() => Ok(()),
+            () = &mut stop => Ok(()),
         };
         output.note("stopping; press Ctrl-C again to kill");
         tokio::select! {
@@ -103,19 +109,25 @@ impl UpArgs {
         output: &Output,
     ) -> Result<(DataFolder, Programs, Option<String>), SystemError> {
         let folder = DataFolder::open(self.data.clone())?;
-        let python = if self.s3 { Some(s3::python(&self.python, &folder, output).await) } else { None };
-        let (python, skipped) = match python {
-            Some(Ok(python)) => (Some(python), None),
-            Some(Err(reason)) => {
-                (None, Some(format!("there is no S3 server: {reason}; sessions and bookings are in files")))
+        let (storage, skipped) = match self.s3_server.as_slice() {
+            [agent, rest @ ..] => {
+                let desk = rest.first().unwrap_or(agent).clone();
+                (Storage::Server { agent: agent.clone(), desk }, None)
             }
-            None => (None, None),
+            [] if self.s3 => match s3::python(&self.python, &folder, output).await {
+                Ok(python) => (Storage::Moto(python), None),
+                Err(reason) => {
+                    let skipped = format!("no S3 server: {reason}; sessions and bookings are in files");
+                    (Storage::Files, Some(skipped))
+                }
+            },
+            [] => (Storage::Files, None),
         };
         let mut ports = Ports::load(&folder)?;
         if let Some(port) = self.port {
             ports.require(&Role::Agent(1).name(), port).await?;
         }
-        let programs = Programs::new(self, shared, &folder, &mut ports, python).await?;
+        let programs = Programs::new(self, shared, &folder, &mut ports, storage).await?;
         ports.store(&folder)?;
         Ok((folder, programs, skipped))
     }

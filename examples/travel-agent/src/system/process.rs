@@ -27,10 +27,10 @@ use super::{
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 /// Variables of the programs that this system does not set itself, and passes on. Others would change its set-up.
-const PASSED_ON: [&str; 3] = ["TRAVEL_GEOIP_URL", "TRAVEL_KNOWLEDGE_BASE", "TRAVEL_WEATHER_URL"];
+const PASSED_ON: [&str; 4] = ["TRAVEL_GEOIP_URL", "TRAVEL_KNOWLEDGE_BASE", "TRAVEL_PACE_MS", "TRAVEL_WEATHER_URL"];
 
-/// How a process is started.
-#[derive(Clone, Debug)]
+/// Start of a process. It has secrets, so it can't be printed.
+#[derive(Clone)]
 pub(super) struct Program {
     pub(super) name: String,
     pub(super) executable: PathBuf,

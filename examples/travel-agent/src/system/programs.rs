@@ -16,6 +16,9 @@ use crate::auth::{AUDIENCE, CLIENT_ID};
 const DRAIN: u64 = 5;
 const GRACE: Duration = Duration::from_secs(DRAIN + 3);
 
+/// Variable with the time between two words of the offline model, in milliseconds.
+const PACE: &str = "TRAVEL_PACE_MS";
+
 /// The part of a process in the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -50,8 +53,20 @@ impl Role {
     }
 }
 
-/// The programs with their roles.
+/// The storage of sessions and bookings.
 #[derive(Debug)]
+pub(super) enum Storage {
+    Files,
+    /// An S3 server of this system, in this Python.
+    Moto(PathBuf),
+    /// An S3 server that runs already, by its URLs for the agent and for the travel desk.
+    Server {
+        agent: String,
+        desk: String,
+    },
+}
+
+/// The programs with their roles.
 pub(super) struct Programs(Vec<(Role, Program)>);
 
 type Variables = Vec<(&'static str, OsString)>;
@@ -62,16 +77,20 @@ impl Programs {
         shared: &Shared,
         folder: &DataFolder,
         ports: &mut Ports,
-        python: Option<PathBuf>,
+        storage: Storage,
     ) -> Result<Self, SystemError> {
         let executable = env::current_exe().map_err(|source| SystemError::Start { name: "up".to_owned(), source })?;
         let mut programs = Vec::new();
-        let mut s3_variables = None;
-        if let Some(python) = python {
-            let address = ports.address(&Role::S3.name()).await?;
-            programs.push((Role::S3, s3::program(python, address, &folder.inner("s3")?)));
-            s3_variables = Some(s3::variables(address, shared));
-        }
+        let s3_urls = match storage {
+            Storage::Files => None,
+            Storage::Moto(python) => {
+                let address = ports.address(&Role::S3.name()).await?;
+                programs.push((Role::S3, s3::program(python, address, &folder.inner("s3")?)));
+                let url = format!("http://{address}");
+                Some((url.clone(), url))
+            }
+            Storage::Server { agent, desk } => Some((agent, desk)),
+        };
         let ours = |role: Role, address: SocketAddr, command: &str, ready, arguments: Vec<OsString>, variables| {
             let mut all: Vec<OsString> = vec![command.into(), "--listen".into(), address.to_string().into()];
             all.extend(arguments);
@@ -100,14 +119,14 @@ impl Programs {
                 ("TRAVEL_DRAIN_TIMEOUT", DRAIN.to_string().into()),
                 ("TRAVEL_AUDIT", audits.join(format!("{}.jsonl", role.name())).into()),
             ];
-            if let Some(s3) = &s3_variables {
-                variables.extend(s3.iter().cloned());
+            if let Some((agent, desk)) = &s3_urls {
+                variables.extend(s3::variables(if role == Role::Mcp { desk } else { agent }, shared));
             }
             variables
         };
         let mcp = ports.address(&Role::Mcp.name()).await?;
         let mut variables = of_desk(Role::Mcp);
-        variables.push(("TRAVEL_DB", database(folder.path(), s3_variables.is_some())));
+        variables.push(("TRAVEL_DB", database(folder.path(), s3_urls.is_some())));
         service_name(&mut variables, "travel-mcp");
         programs.push(ours(Role::Mcp, mcp, "mcp", "/healthz", today.clone(), variables));
 
@@ -124,9 +143,13 @@ impl Programs {
                 ("TRAVEL_DESK_URL", format!("http://{mcp}/mcp").into()),
                 ("STRANDS_MODEL", shared.model.clone().unwrap_or_default().into()),
             ]);
-            match s3_variables {
+            match s3_urls {
                 Some(_) => variables.push(("TRAVEL_S3_BUCKET", s3::BUCKET.into())),
                 None => variables.push(("TRAVEL_SESSION_DIR", sessions.clone().into())),
+            }
+            // The offline model replies at once; the page shows how it streams.
+            if env::var_os(PACE).is_none() {
+                variables.push((PACE, "20".into()));
             }
             service_name(&mut variables, "travel-agent");
             programs.push(ours(role, address, "serve", "/readyz", today.clone(), variables));

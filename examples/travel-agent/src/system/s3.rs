@@ -97,9 +97,9 @@ pub(super) fn program(python: PathBuf, address: SocketAddr, folder: &Path) -> Pr
     }
 }
 
-/// Returns the variables of the server's clients.
-pub(super) fn variables(address: SocketAddr, shared: &Shared) -> Vec<(&'static str, OsString)> {
-    let mut variables: Vec<(&str, OsString)> = vec![("TRAVEL_S3_ENDPOINT", format!("http://{address}").into())];
+/// Returns the variables of the clients of a server.
+pub(super) fn variables(url: &str, shared: &Shared) -> Vec<(&'static str, OsString)> {
+    let mut variables: Vec<(&str, OsString)> = vec![("TRAVEL_S3_ENDPOINT", url.into())];
     let has = |name| std::env::var_os(name).is_some();
     if !has("AWS_REGION") && !has("AWS_DEFAULT_REGION") {
         variables.push(("AWS_REGION", "us-east-1".into()));

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{access::Role as UserRole, auth::Users};
 
-/// What is printed when all is ready.
+/// Text or JSON that is printed when all is ready.
 pub(super) struct Summary {
     as_json: bool,
     data: String,
@@ -23,7 +23,7 @@ pub(super) struct Summary {
     desk: Option<SocketAddr>,
     s3: Option<SocketAddr>,
     addresses: BTreeMap<String, SocketAddr>,
-    /// Why there is no S3 server although one was wanted.
+    /// Reason for files instead of an S3 server.
     pub(super) s3_skipped: Option<String>,
 }
 
