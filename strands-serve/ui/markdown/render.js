@@ -8,8 +8,6 @@ import { parseInlines } from "./inlines.js";
 const MAX_INLINE_DEPTH = 24;
 /** Elements of one text; the rest of a longer one is shown as it is written. */
 const MAX_ELEMENTS = 20_000;
-/** Headings of a message are below those of the page. */
-const HEADING_OFFSET = 2;
 
 export class Renderer {
   /** @param {string[]} lines Lines of the text, for the part beyond the limit. */
@@ -49,10 +47,9 @@ export class Renderer {
 
   block(block) {
     switch (block.type) {
-      case "heading": {
-        const level = Math.min(6, block.level + HEADING_OFFSET);
-        return this.inlines(this.create(`h${level}`, `md-h${block.level}`), block.lines.join("\n"));
-      }
+      case "heading":
+        // Models skip levels as they like; the outline of the page must not.
+        return this.inlines(this.create("h3", `md-h${block.level}`), block.lines.join("\n"));
       case "code": {
         this.left -= 7;
         return codeBlock(block.lines.map((line) => `${line}\n`).join(""), block.language);
