@@ -110,7 +110,7 @@ fn unavailable(error: &(dyn Error + 'static)) -> Refusal {
 fn roles(audit: Audit) -> AuthorizationHook {
     const OF_TRAVELERS: [&str; 8] =
         ["my_*", "get_*", "search_*", "check_policy", "needs_approval", "weather", "book_trip", "cancel_booking"];
-    const OF_AUDITORS: [&str; 4] = ["my_profile", "get_travel_policies", "search_policies", ALL_BOOKINGS];
+    const OF_AUDITORS: [&str; 5] = ["my_profile", "get_travel_policies", "search_policies", "weather", ALL_BOOKINGS];
     const ALL_BOOKINGS: &str = "all_bookings";
     let allow = |tools: &'static [&str]| move |role| tools.iter().fold(role, |role: Rules, tool| role.allow(*tool));
     let roles = RoleAuthorizer::new()
