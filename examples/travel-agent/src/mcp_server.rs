@@ -110,7 +110,7 @@ fn unavailable(error: &(dyn Error + 'static)) -> Refusal {
 fn roles(audit: Audit) -> AuthorizationHook {
     const OF_TRAVELERS: [&str; 8] =
         ["my_*", "get_*", "search_*", "check_policy", "needs_approval", "weather", "book_trip", "cancel_booking"];
-    const OF_AUDITORS: [&str; 4] = ["my_profile", "get_travel_policies", "search_policies", ALL_BOOKINGS];
+    const OF_AUDITORS: [&str; 5] = ["my_profile", "get_travel_policies", "search_policies", "weather", ALL_BOOKINGS];
     const ALL_BOOKINGS: &str = "all_bookings";
     let allow = |tools: &'static [&str]| move |role| tools.iter().fold(role, |role: Rules, tool| role.allow(*tool));
     let roles = RoleAuthorizer::new()
@@ -166,8 +166,8 @@ pub async fn authorizer(tokens: ServiceTokens) -> Result<(), BoxError> {
 /// Returns an error if tokens can't be verified now.
 pub async fn authorize(tokens: &ServiceTokens, event: &Value) -> Result<Value, BoxError> {
     // The identity source of the API is the header; without one, the header is where it always is.
-    let source = event["identitySource"].get(0).unwrap_or(&event["headers"]["authorization"]);
-    Ok(match tokens.user(source.as_str()).await? {
+    let source = event.pointer("/identitySource/0").or_else(|| event.pointer("/headers/authorization"));
+    Ok(match tokens.user(source.and_then(Value::as_str)).await? {
         Some(user) => json!({"isAuthorized": true, "context": {"user_id": user.subject}}),
         None => json!({"isAuthorized": false}),
     })

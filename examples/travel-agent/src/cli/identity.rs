@@ -228,7 +228,8 @@ impl TokenArgs {
     }
 }
 
-#[cfg(all(test, feature = "serve"))]
+#[cfg(feature = "serve")]
+#[cfg(test)]
 mod tests {
     use strands::serve::axum::http::Request;
 

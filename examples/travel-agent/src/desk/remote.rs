@@ -218,3 +218,28 @@ impl fmt::Debug for RemoteDesk {
         f.debug_struct("RemoteDesk").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Role;
+
+    #[tokio::test]
+    async fn keeps_a_bounded_number_of_clients_each_of_one_identity() {
+        let desk = RemoteDesk::new("http://127.0.0.1:9/mcp", DeskSecret::Value("x".repeat(32).into())).unwrap();
+        let traveler = |name: &str| access::trusted(name, Role::Traveler);
+        let profile = |user: &Identity| desk.client(user).unwrap().profile;
+        let (alice, bob) = (profile(&traveler("alice")), profile(&traveler("bob")));
+        assert!(Arc::ptr_eq(&alice, &profile(&traveler("alice").with_claim("exp", 4711))), "another login");
+        for other in [access::trusted("alice", Role::Manager), traveler("alice").with_issuer("https://id.example")] {
+            assert!(!Arc::ptr_eq(&alice, &profile(&other)), "{other:?}");
+        }
+        for number in 0..MAX_USERS {
+            profile(&traveler(&number.to_string()));
+            profile(&traveler("alice"));
+        }
+        assert_eq!(desk.users.lock().unwrap().len(), MAX_USERS);
+        assert!(Arc::ptr_eq(&alice, &profile(&traveler("alice"))), "the most recent ones stay");
+        assert!(!Arc::ptr_eq(&bob, &profile(&traveler("bob"))), "the least recent one is dropped");
+    }
+}

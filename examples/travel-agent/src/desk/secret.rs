@@ -41,6 +41,7 @@ impl DeskSecret {
     }
 
     /// Reads the secret.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "only the AWS SDK waits"))]
     pub(crate) async fn read(&self) -> Result<SecretString, Box<dyn Error + Send + Sync>> {
         match self {
             Self::Value(secret) => Ok(secret.clone()),
