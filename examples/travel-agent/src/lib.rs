@@ -11,6 +11,8 @@
 
 pub mod access;
 pub mod agent;
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod desk;
@@ -23,6 +25,8 @@ pub mod offline;
 pub mod policy;
 pub mod services;
 pub mod store;
+#[cfg(feature = "system")]
+pub mod system;
 pub mod tools;
 pub mod trip;
 #[cfg(feature = "weather")]

@@ -3,6 +3,7 @@
 
 use std::{error::Error, sync::Arc};
 
+use serde_json::{Value, json};
 use strands::{
     CancellationToken, async_trait,
     identity::{Audit, AuthorizationHook, Identity, JwtVerifier, Role as Rules, RoleAuthorizer},
@@ -119,7 +120,7 @@ fn roles(audit: Audit) -> AuthorizationHook {
     AuthorizationHook::new(roles).audit(audit)
 }
 
-/// Returns the server's router: `/mcp` and `/healthz`. It serves these hosts, or any.
+/// Returns the server's router: `/mcp` and `/healthz`. It serves these hosts; `*` stands for any.
 ///
 /// # Errors
 ///
@@ -127,7 +128,7 @@ fn roles(audit: Audit) -> AuthorizationHook {
 pub fn router(
     (store, clock, services): (Arc<Store>, Clock, Services),
     (secret, audit): (DeskSecret, Audit),
-    hosts: Option<&[String]>,
+    hosts: &[String],
     shutdown: CancellationToken,
 ) -> Result<Router, BoxError> {
     let tokens = ServiceTokens::new(secret, audit.clone());
@@ -141,9 +142,33 @@ pub fn router(
         .without_sessions()
         .max_message_bytes(MAX_BODY)
         .shutdown_with(shutdown);
-    let server = match hosts {
-        Some(hosts) => server.allowed_hosts(hosts),
-        None => server.allow_any_host(),
-    };
+    // Each request needs a token that no browser adds by itself, so that any host is safe as well.
+    let is_any = hosts.iter().any(|host| host == "*");
+    let server = if is_any { server.allow_any_host() } else { server.allowed_hosts(hosts) };
     Ok(server.into_router().route("/healthz", get(async || "ok")))
+}
+
+/// Runs the authorizer of the server's API on AWS Lambda: an HTTP API with payload 2.0 and simple responses.
+///
+/// # Errors
+///
+/// Returns an error if the runtime API fails.
+#[cfg(feature = "lambda")]
+pub async fn authorizer(tokens: ServiceTokens) -> Result<(), BoxError> {
+    use lambda_http::lambda_runtime::{LambdaEvent, run, service_fn};
+    run(service_fn(async |event: LambdaEvent<Value>| authorize(&tokens, &event.payload).await)).await
+}
+
+/// Returns the response of the authorizer to an event.
+///
+/// # Errors
+///
+/// Returns an error if tokens can't be verified now.
+pub async fn authorize(tokens: &ServiceTokens, event: &Value) -> Result<Value, BoxError> {
+    // The identity source of the API is the header; without one, the header is where it always is.
+    let source = event["identitySource"].get(0).unwrap_or(&event["headers"]["authorization"]);
+    Ok(match tokens.user(source.as_str()).await? {
+        Some(user) => json!({"isAuthorized": true, "context": {"user_id": user.subject}}),
+        None => json!({"isAuthorized": false}),
+    })
 }

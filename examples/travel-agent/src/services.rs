@@ -60,3 +60,14 @@ impl Services {
         })
     }
 }
+
+/// Returns the configuration of the AWS SDK: the credentials and the region of the environment or the profile.
+#[cfg(feature = "aws")]
+pub(crate) async fn aws_config() -> aws_config::SdkConfig {
+    use aws_smithy_http_client::{
+        Builder,
+        tls::{Provider, rustls_provider::CryptoMode},
+    };
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http).load().await
+}

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use strands_core::AgentEvent;
+#[cfg(feature = "http")]
+use strands_core::Interrupt;
 
 use super::{FIRST_STORED, Outcome, Position, Run, RunEvent, State};
 use crate::service::TurnError;
@@ -144,6 +146,13 @@ impl Turn {
         let state = self.run.state();
         let has_events = state.buffer.newest().is_some();
         matches!(state.outcome, Some(Ok(_))) && has_events && self.next == state.buffer.next() && self.taken.is_empty()
+    }
+
+    /// Returns the interrupts that the run has ended with: another process may have resumed it.
+    #[cfg(feature = "http")]
+    pub(crate) fn interrupts(&self) -> Vec<Interrupt> {
+        let state = self.run.state();
+        state.outcome.iter().flatten().flat_map(|response| response.interrupts.clone()).collect()
     }
 
     /// Returns the events as a stream.

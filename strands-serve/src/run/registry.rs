@@ -63,6 +63,13 @@ impl Runs {
         index.runs.get(id).filter(|run| run.user == user).map(Arc::clone).ok_or(TurnError::UnknownRun)
     }
 
+    /// Returns the id of the run that is running in a session.
+    pub(crate) fn running_in(&self, session_id: &str) -> Option<String> {
+        let index = self.index();
+        let mut runs = index.runs.values().filter(|run| run.session_id == session_id);
+        runs.find(|run| run.state().outcome.is_none()).map(|run| run.id.clone())
+    }
+
     /// Retains the events of a run that has ended for a while.
     pub(super) fn ended(&self, run: &Arc<Run>) {
         let bytes = run.state().buffer.bytes() + size_of::<Run>();

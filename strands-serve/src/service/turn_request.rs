@@ -77,6 +77,7 @@ pub struct TurnRequest {
     disconnect: Disconnect,
     run_id: Option<String>,
     after: Option<String>,
+    is_repeatable: bool,
     is_temporary: bool,
     recording: Recording,
 }
@@ -100,6 +101,7 @@ impl TurnRequest {
             disconnect,
             run_id: None,
             after: None,
+            is_repeatable: false,
             is_temporary: false,
             recording: Recording::Events,
         }
@@ -151,6 +153,13 @@ impl TurnRequest {
     pub fn run_id(mut self, id: impl Into<String>) -> Self {
         self.run_id = Some(id.into());
         self
+    }
+
+    /// Sets the id of a new run, a UUID that the client made. If the client repeats the request, since it has not seen the
+    /// response, the turn is refused with [`TurnError::RepeatedRun`]: the session has the prompt already.
+    pub fn new_run(mut self, id: impl Into<String>) -> Self {
+        self.is_repeatable = true;
+        self.run_id(id)
     }
 
     /// Refuses the turn with [`TurnError::NotTheLastRun`] unless the last prompt of the session is that of this run, so that a
@@ -205,6 +214,9 @@ impl TurnRequest {
         let agent = agent.await.map_err(TurnError::build)?;
         if self.after.is_some() && self.after.as_deref() != last_run(agent.messages()) {
             return Err(TurnError::NotTheLastRun);
+        }
+        if self.is_repeatable && agent.messages().iter().any(|message| message.tracking_id.as_ref() == Some(&run_id)) {
+            return Err(TurnError::RepeatedRun);
         }
 
         if let Some(trace) = self.trace.clone() {

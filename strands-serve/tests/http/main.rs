@@ -13,9 +13,12 @@ mod development;
 mod limits;
 mod openapi;
 mod prompts;
+mod repeated_prompts;
 mod requests;
 mod sessions;
 mod shutdown;
 mod stored_results;
 mod streams;
 mod support;
+#[cfg(feature = "ui")]
+mod ui;

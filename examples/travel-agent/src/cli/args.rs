@@ -59,6 +59,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 
+    /// The model's prices of a million input and output tokens in US dollars, such as 1,5, from which the page computes costs.
+    #[cfg(feature = "serve")]
+    #[arg(long, global = true, value_name = "INPUT,OUTPUT", env = "TRAVEL_PRICE", value_delimiter = ',')]
+    pub(super) price: Vec<f64>,
+
     /// Print the metrics summary as JSON after each turn.
     #[arg(long)]
     metrics: bool,
@@ -84,16 +89,30 @@ pub(crate) enum Command {
     /// Run the agent as a function on AWS Lambda. It is the default there.
     #[cfg(feature = "lambda")]
     Lambda,
-    /// Serve the travel desk as an MCP server. Its tokens are those of the agent, with the secret in TRAVEL_DESK_SECRET.
+    /// Check that a host of this machine lives, for containers.
+    #[cfg(feature = "mcp")]
+    Health {
+        /// The address of the host.
+        #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+        address: String,
+    },
+    /// Serve the travel desk as an MCP server; on Lambda as a function, and as the authorizer of its API with the handler
+    /// `authorizer`. Its tokens are those of the agent, with the secret in TRAVEL_DESK_SECRET.
     #[cfg(feature = "mcp")]
     Mcp(super::listen::McpArgs),
+    /// Serve an OpenID Connect issuer for development. Its passwords are public.
+    #[cfg(feature = "auth")]
+    Auth(crate::auth::AuthArgs),
+    /// Run the whole system on this machine: issuer, travel desk, agent and page.
+    #[cfg(feature = "system")]
+    Up(crate::system::UpArgs),
 }
 
 impl Command {
     /// Returns the command of a process without a prompt and a command: on Lambda, that of a function.
     pub(super) fn of_platform(has_prompt: bool) -> Option<Self> {
         #[cfg(feature = "lambda")]
-        if !has_prompt && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        if !has_prompt && super::hosts::is_on_lambda() {
             return Some(Self::Lambda);
         }
         let _ = has_prompt;
@@ -133,6 +152,8 @@ impl Args {
             ("agentcore", cfg!(feature = "agentcore")),
             ("lambda", cfg!(feature = "lambda")),
             ("mcp", cfg!(feature = "mcp")),
+            ("auth", cfg!(feature = "auth")),
+            ("up", cfg!(feature = "system")),
         ];
         match hosts.iter().find(|(host, is_on)| !is_on && self.prompt.as_deref() == Some(*host)) {
             Some((host, _)) => Err(format!(
@@ -161,6 +182,12 @@ impl Args {
             terminal.note("Using rules instead of a language model; choose a model with --model")?;
         }
         Ok(())
+    }
+
+    /// Returns the options that the processes of the whole system share.
+    #[cfg(feature = "system")]
+    pub(super) fn shared(&self) -> crate::system::Shared {
+        crate::system::Shared { model: self.model.clone(), today: self.today }
     }
 
     /// Returns the form of the output.

@@ -65,7 +65,15 @@ pub(crate) struct McpArgs {
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
 
-    /// A host of the server's URL; may be repeated. Requests for others are refused. By default the names of this machine.
-    #[arg(long = "host", value_name = "NAME", env = "TRAVEL_MCP_HOSTS", value_delimiter = ',', default_values = ["localhost", "127.0.0.1", "[::1]"])]
+    /// A host of the server's URL; may be repeated. Requests for others are refused; `*` allows any. By default the names of this machine, and
+    /// on Lambda any.
+    #[arg(long = "host", value_name = "NAME", env = "TRAVEL_MCP_HOSTS", value_delimiter = ',', default_values_t = default_hosts())]
     pub(crate) hosts: Vec<String>,
+}
+
+#[cfg(feature = "mcp")]
+fn default_hosts() -> Vec<String> {
+    // API Gateway serves its own hosts only.
+    let hosts = if super::hosts::is_on_lambda() { &["*"][..] } else { &["localhost", "127.0.0.1", "::1"] };
+    hosts.iter().map(|&host| host.to_owned()).collect()
 }

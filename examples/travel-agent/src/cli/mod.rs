@@ -37,6 +37,8 @@ pub async fn run_command(command: &str) -> ExitCode {
 
 /// Runs the program with these arguments, of which the first is its name.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    #[cfg(feature = "system")]
+    crate::system::end_with_parent();
     match observed(Args::parse_from(args)).await {
         Ok(Outcome::Completed) => ExitCode::SUCCESS,
         Ok(Outcome::Waiting) => ExitCode::FAILURE,
@@ -61,21 +63,29 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 async fn dispatch(mut args: Args, telemetry: Telemetry) -> Result<Outcome, BoxError> {
     args.compiled_in()?;
     let command = args.command.take().or_else(|| Command::of_platform(args.prompt.is_some()));
-    #[cfg(feature = "mcp")]
-    if let Some(Command::Mcp(options)) = &command {
-        return hosts::mcp(&args, options).await.map(|()| Outcome::Completed);
-    }
-    let system = System::new(args, telemetry).await?;
     match command {
-        None | Some(Command::Chat) => hosts::chat(&system).await,
-        Some(Command::Approval(command)) => command.run(&system).await,
+        None | Some(Command::Chat) => hosts::chat(&System::new(args, telemetry).await?).await,
+        Some(Command::Approval(command)) => command.run(&System::new(args, telemetry).await?).await,
         #[cfg(feature = "serve")]
-        Some(Command::Serve(options)) => hosts::serve(&system, &options).await.map(|()| Outcome::Completed),
+        Some(Command::Serve(options)) => done(hosts::serve(&System::new(args, telemetry).await?, &options).await),
         #[cfg(feature = "agentcore")]
-        Some(Command::Agentcore(options)) => hosts::agentcore(&system, &options).await.map(|()| Outcome::Completed),
+        Some(Command::Agentcore(options)) => {
+            done(hosts::agentcore(&System::new(args, telemetry).await?, &options).await)
+        }
         #[cfg(feature = "lambda")]
-        Some(Command::Lambda) => hosts::lambda(&system).await.map(|()| Outcome::Completed),
+        Some(Command::Lambda) => done(hosts::lambda(&System::new(args, telemetry).await?).await),
         #[cfg(feature = "mcp")]
-        Some(Command::Mcp(options)) => hosts::mcp(&system.args, &options).await.map(|()| Outcome::Completed),
+        Some(Command::Mcp(options)) => done(hosts::mcp(&args, &options).await),
+        #[cfg(feature = "mcp")]
+        Some(Command::Health { address }) => done(hosts::health(&address)),
+        #[cfg(feature = "auth")]
+        Some(Command::Auth(options)) => done(options.run().await),
+        #[cfg(feature = "system")]
+        Some(Command::Up(options)) => done(options.run(&args.shared()).await),
     }
+}
+
+#[cfg(feature = "serve")]
+fn done<E: Into<BoxError>>(result: Result<(), E>) -> Result<Outcome, BoxError> {
+    result.map(|()| Outcome::Completed).map_err(Into::into)
 }

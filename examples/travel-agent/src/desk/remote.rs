@@ -172,7 +172,7 @@ impl Tool for RemoteTool {
         let name = self.spec().name.as_str();
         let listed = self.client.tools().await.map_err(|error| explained(&error))?;
         let Some(tool) = listed.into_iter().find(|tool| tool.spec().name == name) else {
-            return Err(ToolError::new(format!("the travel desk has no tool `{name}` now: it has another version")));
+            return Err(ToolError::new(format!("the travel desk has no tool `{name}` for this user now")));
         };
         let called = tool.call(ctx, input).await;
         let output =

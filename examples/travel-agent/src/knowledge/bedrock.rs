@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_bedrockagentruntime::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
@@ -13,7 +13,6 @@ use aws_sdk_bedrockagentruntime::{
         KnowledgeBaseVectorSearchConfiguration,
     },
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use strands::async_trait;
 
 use super::{KnowledgeError, MOST_PASSAGES, MOST_QUERY_CHARS, MOST_TEXT_CHARS, Passage, PolicySearch, bounded};
@@ -32,10 +31,7 @@ pub struct BedrockKnowledgeBase {
 impl BedrockKnowledgeBase {
     /// Creates a client for the knowledge base with this id, with the credentials and the region of the environment or the profile.
     pub async fn from_env(id: impl Into<String>) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-        Self::new(id, &config, TIMEOUTS)
+        Self::new(id, &crate::services::aws_config().await, TIMEOUTS)
     }
 
     /// Creates a client with a configuration of the AWS SDK, and limits of one attempt and of a search with its repetitions.

@@ -93,7 +93,8 @@ pub struct CedarAuthorizer {
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
-type Facts = dyn Fn(&AuthorizationRequest<'_>) -> BoxFuture<'static, Result<Map<String, Value>, BoxError>> + Send + Sync;
+type Facts =
+    dyn Fn(&AuthorizationRequest<'_>) -> BoxFuture<'static, Result<Map<String, Value>, BoxError>> + Send + Sync;
 
 impl CedarAuthorizer {
     /// Creates an authorizer.
