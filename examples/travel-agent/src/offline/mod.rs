@@ -96,7 +96,7 @@ mod tests {
     use strands::identity::Audit;
 
     use crate::{
-        access::{self, trusted},
+        access::{Role, trusted},
         agent::TravelAgent,
         clock::Clock,
         desk::Desk,
@@ -109,10 +109,11 @@ mod tests {
     #[tokio::test]
     async fn knows_all_tools_of_the_agent() {
         let store = Arc::new(Store::in_memory().unwrap());
-        let (desk, local) = (Desk::Local(store, Clock::System), (Clock::System, Services::local().unwrap()));
-        let agent = TravelAgent::new(offline_model(), desk, local, Audit::default()).unwrap();
-        let ana = trusted("ana", access::Role::Traveler);
-        let agent = agent.call_agent(&ana).await.unwrap().build().await.unwrap();
+        let desk = Desk::Local(store, Clock::System);
+        let services = (Clock::System, Services::local().unwrap());
+        let agent = TravelAgent::new(offline_model(), desk, services, Audit::default()).unwrap();
+        let builder = agent.call_agent(&trusted("ana", Role::Traveler)).await.unwrap();
+        let agent = builder.build().await.unwrap();
         let names: Vec<_> = agent.tools().iter().map(|tool| tool.spec().name.clone()).collect();
         assert_eq!(names, OWN_TOOLS);
     }
