@@ -47,8 +47,9 @@ impl DeskSecret {
             Self::Value(secret) => Ok(secret.clone()),
             #[cfg(feature = "aws")]
             Self::Arn(arn) => {
-                let client = aws_sdk_secretsmanager::Client::new(&crate::services::aws_config().await);
-                let found = client.get_secret_value().secret_id(arn).send().await?;
+                let client = aws_sdk_secretsmanager::Client::new(&Box::pin(crate::services::aws_config()).await);
+                // The SDK's future is deep: within the futures of a host it exceeds the compiler's limit.
+                let found = Box::pin(client.get_secret_value().secret_id(arn).send()).await?;
                 Ok(found.secret_string().ok_or("the secret in AWS Secrets Manager is no text")?.into())
             }
             #[cfg(not(feature = "aws"))]
