@@ -149,7 +149,8 @@ impl Reply {
 
 /// Sends a request without a connection that stays open. The headers end with line breaks.
 pub(crate) fn request(method: &str, url: &str, headers: &str, body: &str) -> std::io::Result<Reply> {
-    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap_or((&url[7..], ""));
+    let address = url.strip_prefix("http://").unwrap();
+    let (host, path) = address.split_once('/').unwrap_or((address, ""));
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let length = body.len();
