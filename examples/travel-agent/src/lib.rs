@@ -11,10 +11,14 @@
 
 pub mod access;
 pub mod agent;
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod clock;
 pub mod error;
 pub mod offline;
 pub mod policy;
+#[cfg(feature = "auth")]
+mod private_file;
 pub mod store;
 pub mod tools;
 pub mod trip;
