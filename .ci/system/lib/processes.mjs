@@ -88,13 +88,15 @@ export class Child {
 
   // Waits until a URL responds with a status below 500.
   async responds(url, limit = 30_000) {
-    await until(`${this.name} responds at ${url}\n${this.lastLines(8)}`, async () => {
-      if (!this.isRunning) throw new Error(`${this.name} has ended with ${this.end}\n${this.lastLines()}`);
+    const responds = async () => {
+      if (!this.isRunning) return "ended";
       const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
       await response.arrayBuffer();
       return response.status < 500;
-    }, limit).catch((error) => {
-      throw new Error(`${error.message}\n${this.lastLines()}`, { cause: error.cause });
-    });
+    };
+    // A supervised process that has ended is started again.
+    const outcome = await until(`${this.name} responds at ${url}`, responds, limit).catch((error) => error);
+    if (outcome === true) return;
+    throw new Error(`${this.name}: ${outcome.message ?? `it has ended with ${this.end}`}\n${this.lastLines()}`);
   }
 }
