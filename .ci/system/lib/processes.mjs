@@ -86,15 +86,14 @@ export class Child {
     return readFileSync(this.log, "utf8").split("\n").slice(-count).join("\n");
   }
 
-  // Waits until a URL responds with a status below 500.
+  // Waits until a URL responds with a status below 500. A supervised process that has ended is started again.
   async responds(url, limit = 30_000) {
     const responds = async () => {
-      if (!this.isRunning) return "ended";
+      if (!this.isRunning) return this.isSupervised ? false : "ended";
       const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
       await response.arrayBuffer();
       return response.status < 500;
     };
-    // A supervised process that has ended is started again.
     const outcome = await until(`${this.name} responds at ${url}`, responds, limit).catch((error) => error);
     if (outcome === true) return;
     throw new Error(`${this.name}: ${outcome.message ?? `it has ended with ${this.end}`}\n${this.lastLines()}`);

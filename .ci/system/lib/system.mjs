@@ -52,6 +52,7 @@ export class System {
     const child = new Child(name, command, { args, env, log: join(this.folder, `${name}.log`) });
     this.children.set(name, child);
     await child.responds(ready);
+    child.isSupervised = true;
     const watch = async () => {
       for (;;) {
         await child.ended;
@@ -140,8 +141,12 @@ export class System {
     return { iss: AGENT, sub: AGENT, aud: "travel-mcp", user_id: subject, user_name: username, roles: [role] };
   }
 
+  get serverNames() {
+    return [...this.children.keys()].filter((it) => it.startsWith("serve-"));
+  }
+
   get audits() {
-    return [...this.children.keys()].filter((it) => it.startsWith("serve-")).map((it) => join(this.folder, `${it}.audit.jsonl`));
+    return this.serverNames.map((it) => join(this.folder, `${it}.audit.jsonl`));
   }
 
   // Kills a part and waits until it is there again.
