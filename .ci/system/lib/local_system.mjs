@@ -1,0 +1,2 @@
+import { System } from "./system.mjs";
+export const LocalSystem = { start: (name) => System.start(name, {}) };
