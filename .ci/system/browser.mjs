@@ -26,29 +26,31 @@ const browser = await launch();
 try {
   const shots = isMain ? undefined : new Screenshots(folder);
   const journeys = new Journeys({ system, browser, shots });
-  await step("Alice signs in and books a trip", () => journeys.books());
-  await step("Bob approves a trip above the limit in another browser", () => journeys.approves());
-  await step("a reload shows the history", () => journeys.reloads());
-  await step("Carol looks and doesn't book", () => journeys.audits());
-  await step("stop cancels", () => journeys.stops());
-  await step("a killed server loses nothing", () => journeys.survivesKills());
+  await journey("Alice signs in and books a trip", () => journeys.books());
+  if (!journeys.alice) throw new Error("without Alice's page there is nothing to check");
+  await journey("Bob approves a trip above the limit in another browser", () => journeys.approves());
+  await journey("a reload shows the history", () => journeys.reloads());
+  await journey("Carol looks and doesn't book", () => journeys.audits());
+  await journey("stop cancels", () => journeys.stops());
+  await journey("a killed server loses nothing", () => journeys.survivesKills());
   if (!isMain) {
-    await step("Bob denies a trip", () => journeys.denies());
-    await step("a killed MCP server and issuer come back", () => journeys.survivesPartsKilled());
-    await step("the network goes away in a stream", () => journeys.sleeps());
-    await step("a reload in the middle of a run", () => journeys.reloadsWhileRunning());
-    await step("conversations: titles, rename, search, delete", () => journeys.managesSessions());
-    await step("edit and send again", () => journeys.editsAndResends());
-    await step("attachments", async () => (await journeys.attaches()) || note("the page takes no attachments"));
-    await step("two tabs of one conversation", () => journeys.sharesTabs());
-    await step("a pasted token", () => journeys.pastesToken());
-    await step("keyboard alone", () => journeys.usesKeyboard());
-    await step("usage of the turns", () => journeys.showsUsage());
-    await step("policy documents", () => journeys.readsPolicies());
-    await step("the menu on a phone", () => journeys.phoneMenu());
+    await journey("Bob denies a trip", () => journeys.denies());
+    await journey("a killed MCP server and issuer come back", () => journeys.survivesPartsKilled());
+    if (system.restart) await journey("`up` is stopped and started again", () => journeys.survivesRestart());
+    await journey("the network goes away in a stream", () => journeys.sleeps());
+    await journey("a reload in the middle of a run", () => journeys.reloadsWhileRunning());
+    await journey("conversations: titles, rename, search, delete", () => journeys.managesSessions());
+    await journey("edit and send again", () => journeys.editsAndResends());
+    await journey("attachments", async () => (await journeys.attaches()) || note("the page takes no attachments"));
+    await journey("two tabs of one conversation", () => journeys.sharesTabs());
+    await journey("a pasted token", () => journeys.pastesToken());
+    await journey("keyboard alone", () => journeys.usesKeyboard());
+    await journey("usage of the turns", () => journeys.showsUsage());
+    await journey("policy documents", () => journeys.readsPolicies());
+    await journey("the menu on a phone", () => journeys.phoneMenu());
   }
   for (const [name, watch] of journeys.watches) checkWatch(name, watch);
-  if (options.has("--picture")) await step("image of the README", takePicture);
+  if (options.has("--picture")) await journey("image of the README", takePicture);
   note(`screenshots: ${folder}`);
 } finally {
   await browser.close();
@@ -58,6 +60,20 @@ if (system.calls) {
   await step("least privilege of the recorded AWS calls", async () => note(execFileSync(".ci/deploy/least_privilege", [system.calls], { encoding: "utf8" }).trim().split("\n").at(-1)));
 }
 finish();
+
+// A step, after a failure of which the pages are saved as they are.
+async function journey(name, run) {
+  await step(name, async () => {
+    try {
+      return await run();
+    } catch (error) {
+      for (const [index, page] of browser.contexts().flatMap((it) => it.pages()).entries()) {
+        await page.screenshot({ path: join(folder, `failure-${name.replace(/\W+/g, "-")}-${index}.png`) }).catch(() => {});
+      }
+      throw error;
+    }
+  });
+}
 
 // A conversation with a booking, small enough for the repository.
 async function takePicture() {

@@ -1,10 +1,9 @@
 // See `chaos`.
-import { randomUUID } from "node:crypto";
 import { launch, openContext, checkWatch } from "./lib/browser.mjs";
 import { ChatPage } from "./lib/chat_page.mjs";
 import { Faults } from "./lib/faults.mjs";
 import { ModelServer } from "./lib/model_server.mjs";
-import { Random, pause } from "./lib/random.mjs";
+import { Random, letters, pause } from "./lib/random.mjs";
 import { System } from "./lib/system.mjs";
 import { User } from "./lib/user.mjs";
 import { book, tripPrompt } from "./lib/trip_script.mjs";
@@ -124,7 +123,7 @@ async function openPage(name, number) {
 // A user of the page, who retries if the page offers it, and approves what the page shows.
 async function usePage({ page, user }, isOver) {
   while (!isOver()) {
-    const id = randomUUID();
+    const id = letters();
     const text = user.random.next() < 0.7 ? `say ${user.marker} ${id}` : `${tripPrompt(user.random, "allowed", user.marker)} ${id}`;
     const turn = { text, isAcknowledged: false, isRetried: false };
     user.turns.push(turn);
@@ -152,7 +151,7 @@ async function usePage({ page, user }, isOver) {
 
 async function recovered({ page, user }) {
   await page.idle(60_000);
-  const id = randomUUID();
+  const id = letters();
   await page.send(`say ${user.marker} ${id}`);
   await page.idle(60_000);
   const shown = await page.lastTurn();

@@ -23,6 +23,7 @@ export async function callTool(url, token, name, input = {}) {
   });
   const text = await response.text();
   if (!response.ok) return { status: response.status, text };
-  const { result, error } = JSON.parse(text);
+  // The response is JSON, or one event with it.
+  const { result, error } = JSON.parse(text.match(/^data: (\{.*)$/m)?.[1] ?? text);
   return { status: 200, isError: Boolean(error ?? result.isError), text: error ? error.message : result.content.map((it) => it.text).join("") };
 }

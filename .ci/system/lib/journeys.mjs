@@ -176,6 +176,18 @@ export class Journeys {
     }
   }
 
+  // `up` is ended and started again, while the page is open: the same address, sign-in and conversations, in less than 3 seconds.
+  async survivesRestart() {
+    const { end, isSame, time } = await this.system.restart();
+    check("Ctrl-C ends `up` without an error", end === 0 || end === 130, end);
+    check("the addresses are the same", isSame);
+    check("the second start takes less than 3 seconds", time < 3000, `${Math.round(time)} ms`);
+    await this.alice.newSession();
+    await this.alice.send("Which bookings do I have?");
+    await this.alice.idle();
+    check("the page goes on after a restart", /New York/.test((await this.alice.lastTurn()).text), await this.alice.lastTurn());
+  }
+
   // A killed MCP server and issuer come back, and the conversation goes on.
   async survivesPartsKilled() {
     await this.system.kill("mcp");

@@ -28,11 +28,10 @@ export class Random {
   }
 }
 
-// Letters alone: digits may look like a phone number to the redaction of personal data.
-export function marker() {
-  const letters = [...randomBytes(16)].map((byte) => String.fromCharCode(97 + (byte % 26))).join("");
-  return `marker-${letters}`;
-}
+// An id of letters alone: digits may look like the number of a card to the redaction of personal data.
+export const letters = () => [...randomBytes(16)].map((byte) => String.fromCharCode(97 + (byte % 26))).join("");
+
+export const marker = () => `marker-${letters()}`;
 
 export const MARKER = /marker-[a-z]{16}/g;
 

@@ -1,9 +1,8 @@
 // A user of the load tests: has a marker that no one else may get, and records what the service has acknowledged.
-import { randomUUID } from "node:crypto";
 import { callTool, serviceToken } from "./desk_client.mjs";
 import { Client, textOf } from "./client.mjs";
 import { CODE, tripPrompt } from "./trip_script.mjs";
-import { MARKER, marker, pause } from "./random.mjs";
+import { MARKER, letters, marker, pause } from "./random.mjs";
 import { SignIn } from "./sign_in.mjs";
 
 export class User {
@@ -28,7 +27,7 @@ export class User {
 
   // Prompts, by events or as JSON. Returns undefined if there is no response; the turn may be stored all the same.
   async prompt(text, { isStream = this.random.next() < 0.5, session = this.random.pick(this.sessions) } = {}) {
-    const turn = { text: `${text} ${randomUUID()}`, session, isAcknowledged: false };
+    const turn = { text: `${text} ${letters()}`, session, isAcknowledged: false };
     this.turns.push(turn);
     const body = { prompt: turn.text };
     if (session) body.session_id = session;
@@ -63,7 +62,7 @@ export class User {
   }
 
   async newSession() {
-    const { status, body } = await this.client.json("POST", "/prompt", { prompt: `say ${this.marker} ${randomUUID()}`, new_session: true });
+    const { status, body } = await this.client.json("POST", "/prompt", { prompt: `say ${this.marker} ${letters()}`, new_session: true });
     if (status === 200) this.sessions.push(body.session_id);
   }
 
