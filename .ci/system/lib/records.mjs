@@ -4,13 +4,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+// moto refuses requests without a signature, and checks none.
+const UNCHECKED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+
 // Runs a query on the travel desk's database, a file or an object in S3 (`http://endpoint/bucket/key`).
 export async function query(database, sql, ...values) {
   const folder = mkdtempSync(join(tmpdir(), "desk-"));
   try {
     let file = database;
     if (database.startsWith("http:")) {
-      const response = await fetch(database);
+      const response = await fetch(database, { headers: { authorization: UNCHECKED } });
       if (response.status === 404) return [];
       if (!response.ok) throw new Error(`${database}: ${response.status}`);
       file = join(folder, "desk.sqlite3");

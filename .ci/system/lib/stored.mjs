@@ -47,7 +47,7 @@ export async function auditProblems(system, users) {
   }
   const calls = new Map();
   for (const user of users) {
-    for (const messages of user.transcripts.values()) {
+    for (const messages of user.transcripts?.values() ?? []) {
       for (const { toolResult } of messages.flatMap((it) => it.content)) {
         const code = toolResult && JSON.stringify(toolResult.content).match(/confirmation_code\W+([A-Z0-9]{6,12})/)?.[1];
         if (code && decisions.has(toolResult.toolUseId)) calls.set(code, [...(calls.get(code) ?? []), toolResult.toolUseId]);
