@@ -61,11 +61,18 @@ async function run(page, name, each) {
   await page.newSession();
   await page.send(name);
   if (each.isStopped) {
-    await page.grows();
+    await page.grows(each.steps);
     const began = Date.now();
     await page.stop();
     check(`${name}: stops within 5 seconds`, Date.now() - began < 5000, `${Date.now() - began} ms`);
   } else {
+    if (each.isTyped) {
+      await page.grows();
+      const began = Date.now();
+      await page.message.pressSequentially("typed");
+      check(`${name}: the page takes keys while it streams`, Date.now() - began < 3000, `${Date.now() - began} ms`);
+      await page.message.fill("");
+    }
     await page.idle(each.limit);
   }
   const shown = await page.lastTurn();

@@ -43,7 +43,7 @@ export class ModelServer {
     const send = async (delta, finish = null, rest = {}) => {
       const chunk = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "scripted", ...rest };
       chunk.choices = [{ index: 0, delta, finish_reason: finish }];
-      if (!response.write(`data: ${JSON.stringify(chunk)}\n\n`)) await Promise.race([once(response, "drain"), once(response, "close")]);
+      if (!response.write(`data: ${JSON.stringify(chunk)}\n\n`)) await writable(response);
     };
     await send({ role: "assistant" });
     let sent = 0;
@@ -71,6 +71,17 @@ export class ModelServer {
     this.http.closeAllConnections();
     this.http.close();
   }
+}
+
+// Waits until a response takes more data, or is closed.
+function writable(response) {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }
 
 // The last prompt, the number of responses since then, and the tool results since then as JSON or text.
