@@ -44,6 +44,15 @@ export async function openContext(browser, { allowed = [], ...options } = {}) {
   return { context, watch };
 }
 
+// Lets the page take attachments, whatever the model of the system takes.
+export async function allowAttachments(context) {
+  await context.route("**/ui/settings.json", async (route) => {
+    const response = await route.fetch();
+    const settings = await response.json();
+    await route.fulfill({ response, json: { ...settings, attachments: ["images", "pdf"] } });
+  });
+}
+
 export function checkWatch(name, watch) {
   check(`${name}: no violation of the Content-Security-Policy`, watch.violations.length === 0, watch.violations);
   check(`${name}: no error in the console`, watch.errors.length === 0, watch.errors);

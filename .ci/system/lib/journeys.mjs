@@ -2,7 +2,7 @@
 import { PDF, PNG } from "./files.mjs";
 import { bookings } from "./records.mjs";
 import { check, equal, until } from "./report.mjs";
-import { openContext, accessible } from "./browser.mjs";
+import { accessible, allowAttachments, openContext } from "./browser.mjs";
 import { ChatPage } from "./chat_page.mjs";
 
 const LONG = "Tell me a long story about travel policy";
@@ -286,8 +286,10 @@ export class Journeys {
 
   async attaches() {
     const page = this.alice;
+    await allowAttachments(page.page.context());
+    await page.page.reload();
     await page.newSession();
-    if (!(await page.attach({ name: "receipt.png", mimeType: "image/png", buffer: PNG }))) return false;
+    check("the page takes an image", await page.attach({ name: "receipt.png", mimeType: "image/png", buffer: PNG }));
     await page.attach({ name: "ticket.pdf", mimeType: "application/pdf", buffer: PDF });
     await this.shots?.take(page.page, "alice-attachments");
     await page.send("What is today's date?");
@@ -296,7 +298,6 @@ export class Journeys {
     await page.reload();
     equal("and in the history", await page.turns.last().locator(".attachments li").count(), 2);
     await this.shots?.take(page.page, "alice-attached");
-    return true;
   }
 
   // Two tabs of one session: the second one follows the run of the first, and a prompt there is refused without a loss.
