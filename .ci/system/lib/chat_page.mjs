@@ -147,6 +147,17 @@ export class ChatPage {
     return this.page.locator(".inbox .approval").first();
   }
 
+  // Approves the first request of the list, if there is one, and comes back to the conversation.
+  async approveFirst() {
+    const address = this.page.url();
+    await this.openApprovals();
+    const button = this.page.locator(".inbox .approval").getByRole("button", { name: "Approve", exact: true }).first();
+    const isThere = await button.waitFor({ timeout: 1000 }).then(() => true, () => false);
+    if (isThere) await button.click();
+    await this.page.evaluate((to) => (location.href = to), address);
+    await this.turns.first().waitFor();
+  }
+
   async reload() {
     await this.page.reload();
     await this.message.waitFor();

@@ -312,7 +312,7 @@ export class Journeys {
     await until("the history in the second tab", async () => (await second.turns.count()) === 1);
     await first.send(LONG);
     await first.grows(2);
-    await until("the second tab follows", async () => (await second.lastTurn()).text.length > 50 && (await second.lastTurn()).prompt === LONG);
+    await until("the second tab follows", async () => (await second.turns.count()) === 2 && (await second.lastTurn()).text.length > 50);
     await Promise.all([first.idle(120_000), second.idle(120_000)]);
     await until("both tabs show the same", async () => (await first.lastTurn()).text === (await second.lastTurn()).text);
     await second.send("Which bookings do I have?");
