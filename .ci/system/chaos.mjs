@@ -9,13 +9,13 @@ import { User } from "./lib/user.mjs";
 import { book, tripPrompt } from "./lib/trip_script.mjs";
 import { bookings } from "./lib/records.mjs";
 import { check, equal, finish, note, step } from "./lib/report.mjs";
-import { auditProblems, bookingsWithOwners, storedTurns } from "./lib/stored.mjs";
+import { acceptedTwice, auditProblems, bookingsWithOwners, storedTurns } from "./lib/stored.mjs";
 
 const minutes = Number(process.env.STRANDS_MINUTES ?? 20);
 const seed = Number(process.env.STRANDS_SEED ?? Date.now() % 1_000_000);
 const travelers = Number(process.env.STRANDS_USERS ?? 8);
 const random = new Random(seed);
-const shared = { crossed: [], unexpected: [] };
+const shared = { crossed: [], unexpected: [], accepted: [] };
 
 const say = ({ prompt }) => {
   const [, marker, id] = prompt.trim().split(/\s+/);
@@ -57,6 +57,7 @@ try {
   note(`audit: ${JSON.stringify({ ...audit, problems: audit.problems.length })}`);
   equal("each booking has one audit record, and one approval if it is above the limit", audit.problems.slice(0, 10), []);
   note(`seed ${seed}: ${faults.total} faults, ${system.restarts} restarts, ${turns} acknowledged turns, ${found.length} bookings; ${JSON.stringify(faults.counts)}`);
+  equal("each request has one accepted reply", acceptedTwice(shared.accepted), []);
   equal("nothing crosses over", shared.crossed.slice(0, 20), []);
   equal("each acknowledged turn is stored once", shared.unexpected.slice(0, 20), []);
   check("there were acknowledged turns", turns > 0);
@@ -97,7 +98,8 @@ async function bob(user, isOver) {
       const { status, body } = await user.client.json("GET", "/approvals");
       for (const request of status === 200 ? body.approvals.filter((it) => it.may_approve).slice(0, 3) : []) {
         const reply = { approval_id: request.approval_id, approve: user.random.next() < 0.85 };
-        await user.client.json("POST", `/runs/${request.run_id}/answers`, { answers: [reply] });
+        const sent = await user.client.json("POST", `/runs/${request.run_id}/answers`, { answers: [reply] });
+        if (sent.status === 202) shared.accepted.push(request.approval_id);
       }
     } catch (error) {
       if (!isOfNetwork(error)) throw error;

@@ -6,14 +6,14 @@ import { ModelServer } from "./lib/model_server.mjs";
 import { book } from "./lib/trip_script.mjs";
 import { bookings } from "./lib/records.mjs";
 import { check, equal, finish, note, step } from "./lib/report.mjs";
-import { auditProblems, bookingsWithOwners, storedTurns } from "./lib/stored.mjs";
+import { acceptedTwice, auditProblems, bookingsWithOwners, storedTurns } from "./lib/stored.mjs";
 
 const count = Number(process.env.STRANDS_USERS ?? 50);
 const seconds = Number(process.env.STRANDS_SECONDS ?? 60);
 const seed = Number(process.env.STRANDS_SEED ?? Date.now() % 1_000_000);
 const random = new Random(seed);
 const totals = { turns: 0, bookings: 0, approvals: 0, denials: 0, transcripts: 0, desk: 0, probes: 0 };
-const shared = { crossed: [], unexpected: [] };
+const shared = { crossed: [], unexpected: [], accepted: [] };
 
 function say({ prompt }) {
   const [, marker, id] = prompt.trim().split(/\s+/);
@@ -95,8 +95,11 @@ async function bob(user, isOver) {
       const approve = user.random.next() < 0.8;
       const reply = { approval_id: request.approval_id, approve, ...(approve ? {} : { reason: "too expensive" }) };
       const { status, body } = await user.client.json("POST", `/runs/${request.run_id}/answers`, { answers: [reply] });
-      if (status === 202) totals[approve ? "approvals" : "denials"] += 1;
-      else if (![404, 409, 429, 503].includes(status)) refuse(user, "reply", { status, body });
+      if (status === 202) {
+        totals[approve ? "approvals" : "denials"] += 1;
+        shared.accepted.push(request.approval_id);
+      }
+      if (![202, 404, 409, 429, 503].includes(status)) refuse(user, "reply", { status, body });
     }
     if (user.random.next() < 0.3) {
       const turn = await user.say();
@@ -135,6 +138,7 @@ try {
   equal("nothing crosses over", shared.crossed.slice(0, 20), []);
   equal("no unexpected response", shared.unexpected.slice(0, 20), []);
   equal("the model got no unknown prompt", model.unknown.slice(0, 5), []);
+  equal("each request has one accepted reply", acceptedTwice(shared.accepted), []);
   for (const kind of ["turns", "bookings", "approvals", "transcripts", "desk", "probes"]) check(`there were ${kind}`, totals[kind] > 0);
   const audit = await auditProblems(system, users);
   note(`audit: ${JSON.stringify({ ...audit, problems: audit.problems.length })}`);

@@ -63,13 +63,18 @@ export async function auditProblems(system, users) {
     const approvals = all.map((each) => each.filter((it) => it.decision === "approved"));
     const subject = `employee-${username}`;
     if (all.flat().some((it) => it.identity?.subject !== subject)) problems.push(`${code} of ${username} has an audit record of another user`);
-    if (isAbove && !approvals.some((each) => each.length === 1)) problems.push(`${code} is above the limit and has ${approvals.map((it) => it.length)} approvals`);
+    // Managers who reply at the same time have a record each; `acceptedTwice` checks that one of them was accepted.
+    const approvers = approvals.flat().map((it) => it.approver?.subject);
+    if (isAbove && (approvers.length === 0 || new Set(approvers).size !== approvers.length)) problems.push(`${code} is above the limit and approved by [${approvers}]`);
     if (!isAbove && approvals.flat().length) problems.push(`${code} is not above the limit and was approved`);
     if (!isAbove && !all.some((each) => each.some((it) => it.decision === "allowed"))) problems.push(`${code} has no audit record in a file`);
     if (approvals.flat().some((it) => !it.approver || it.approver.subject === subject)) problems.push(`${code} was approved by ${username}`);
   }
   return { problems, checked: found.length, withCalls: found.filter((it) => calls.has(it.code)).length, above: found.filter((it) => it.above_cost_limit).length };
 }
+
+// Requests of which more than one approval was accepted. `accepted` has the id of the request of each accepted approval.
+export const acceptedTwice = (accepted) => accepted.filter((id, index) => accepted.indexOf(id) !== index);
 
 // Each booking belongs to the user whom the service told about it. With `isComplete`, users were told about all of them.
 export function bookingsWithOwners(found, users, shared, { isComplete }) {
