@@ -71,7 +71,10 @@ async fn play(case: &Case, skips_failing: bool) -> Result<Vec<bool>, Box<dyn Err
     let current = Arc::clone(&facts);
     let mut authorizer = CedarAuthorizer::new(CedarPolicies::parse(&case.policies)?)
         .resource(r#"Resource::"agent""#)?
-        .session_facts(move |_| current.lock().map(|facts| facts.clone()).unwrap_or_default());
+        .session_facts(move |_| {
+            let facts = current.lock().map(|facts| facts.clone()).map_err(|_| "the facts are poisoned");
+            std::future::ready(facts)
+        });
     if skips_failing {
         authorizer = authorizer.skip_failing_policies();
     }

@@ -132,6 +132,7 @@
 //! | `lambda` | `serve::lambda`: the service on AWS Lambda, with response streaming |
 //! | `serve-openai` | `serve::openai`: the HTTP interface of OpenAI for the service |
 //! | `serve-tls` | `serve::tls`: TLS for the service |
+//! | `serve-ui` | `serve::ui`: the chat page of the service |
 //! | `otel` | `telemetry`: traces, metrics and logs over OTLP |
 //! | `contract` | `testing::contract`: contract tests for your own models, tools, hooks, managers and others |
 //! | `tracing` (default) | `tracing` events for retries, fallbacks, failures, repairs and limits, without content |

@@ -3,7 +3,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `session` | `FileSessionManager`, `StoreSessionManager`, `SnapshotSessionManager`, `DocumentStore` |
-//! | `s3` | `S3SessionManager` |
+//! | `s3` | `S3SessionManager`, `S3ObjectStoreBuilder` |
 
 #[doc(inline)]
 pub use strands_core::session::*;
@@ -21,7 +21,7 @@ pub use strands_session::{
 };
 #[cfg(feature = "s3")]
 #[doc(inline)]
-pub use strands_session::{HttpsConnector, S3SessionManager, S3SessionManagerBuilder};
+pub use strands_session::{HttpsConnector, S3ObjectStoreBuilder, S3SessionManager, S3SessionManagerBuilder};
 #[cfg(feature = "session")]
 #[doc(no_inline)]
 pub use strands_session::{bytes, object_store};

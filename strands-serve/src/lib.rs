@@ -41,6 +41,9 @@ mod run;
 mod server;
 mod service;
 mod turn_metrics;
+#[cfg(feature = "ui")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ui")))]
+pub mod ui;
 
 pub use run::{RunEvent, Turn};
 #[cfg(feature = "tls")]

@@ -48,7 +48,7 @@ pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};
 pub use open_interrupts::OpenInterrupts;
 #[cfg(feature = "s3")]
-pub use s3::{S3SessionManager, S3SessionManagerBuilder};
+pub use s3::{S3ObjectStoreBuilder, S3SessionManager, S3SessionManagerBuilder};
 pub use snapshots::{SaveOn, SnapshotSessionManager};
 pub use store::SessionStore;
 pub use stored_agent::StoredAgent;

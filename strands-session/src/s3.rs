@@ -1,4 +1,4 @@
-//! Session manager of Amazon S3 and compatible services.
+//! Amazon S3 and compatible services: the object store of a bucket, and the session manager on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-use object_store::{BackoffConfig, RetryConfig};
+use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 use strands_core::session::{OpenedSession, SessionError, SessionManager};
 use strands_http::is_loopback;
 
@@ -47,8 +47,26 @@ pub struct S3SessionManager(StoreSessionManager);
 #[must_use = "a builder does nothing until `build()`"]
 pub struct S3SessionManagerBuilder {
     session_id: String,
-    bucket: String,
     prefix: String,
+    store: S3ObjectStoreBuilder,
+}
+
+/// Builder for the object store of an Amazon S3 bucket, or of a compatible service with conditional writes (`If-Match`,
+/// `If-None-Match`), for data of a program beside its sessions. Credentials, TLS and retries are those of [`S3SessionManager`].
+///
+/// ```no_run
+/// use strands::session::S3ObjectStoreBuilder;
+/// use strands::session::object_store::{ObjectStoreExt, path::Path};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = S3ObjectStoreBuilder::new("my-bucket").build().await?;
+/// let report = store.get(&Path::parse("reports/today.txt")?).await?.bytes().await?;
+/// # let _ = report; Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build()`"]
+pub struct S3ObjectStoreBuilder {
+    bucket: String,
     region: Option<String>,
     endpoint: Option<String>,
     sdk_config: Option<SdkConfig>,
@@ -61,13 +79,8 @@ impl S3SessionManager {
     pub fn builder(session_id: impl Into<String>, bucket: impl Into<String>) -> S3SessionManagerBuilder {
         S3SessionManagerBuilder {
             session_id: session_id.into(),
-            bucket: bucket.into(),
             prefix: String::new(),
-            region: None,
-            endpoint: None,
-            sdk_config: None,
-            connector: HttpsConnector::new(),
-            allow_http: false,
+            store: S3ObjectStoreBuilder::new(bucket),
         }
     }
 
@@ -92,6 +105,72 @@ impl S3SessionManagerBuilder {
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
+    }
+
+    /// Sets the bucket's region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-east-1`.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.store = self.store.region(region);
+        self
+    }
+
+    /// Sets an endpoint to use instead of the region's: another service, a VPC endpoint, or a test server. Default:
+    /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.store = self.store.endpoint(url);
+        self
+    }
+
+    /// Trusts additional certificate authorities, in PEM, for an endpoint with a certificate of its own.
+    pub fn trust_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.store = self.store.trust_pem(pem);
+        self
+    }
+
+    /// Allows an endpoint with `http://` and a host that is not loopback. Signed requests, tokens and messages then cross the
+    /// network in plain text. Default: false.
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.store = self.store.allow_http(allow);
+        self
+    }
+
+    /// Sets the AWS SDK configuration, for its credentials, region and endpoint. Default: loaded from the environment and
+    /// the profile.
+    pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
+        self.store = self.store.sdk_config(config);
+        self
+    }
+
+    /// Sets the idle timeout: the longest wait for the next byte of a response. Default: 30 seconds.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.store = self.store.idle_timeout(timeout);
+        self
+    }
+
+    /// Validates the settings, loads the AWS configuration and builds the manager. Credentials are loaded with the first
+    /// request.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SessionError::InvalidId`] if the session's id can't be stored, and [`SessionError::Storage`] if the
+    /// bucket, the prefix or the endpoint is invalid.
+    pub async fn build(self) -> Result<S3SessionManager, SessionError> {
+        id_validation::validate("session id", &self.session_id)?;
+        let store = SessionStore::objects(self.store.build().await?, &self.prefix)?;
+        StoreSessionManager::new(self.session_id, store).map(S3SessionManager)
+    }
+}
+
+impl S3ObjectStoreBuilder {
+    /// Creates a builder for the store of this bucket.
+    pub fn new(bucket: impl Into<String>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            region: None,
+            endpoint: None,
+            sdk_config: None,
+            connector: HttpsConnector::new(),
+            allow_http: false,
+        }
     }
 
     /// Sets the bucket's region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-east-1`.
@@ -133,15 +212,13 @@ impl S3SessionManagerBuilder {
         self
     }
 
-    /// Validates the settings, loads the AWS configuration and builds the manager. Credentials are loaded with the first
+    /// Validates the settings, loads the AWS configuration and builds the store. Credentials are loaded with the first
     /// request.
     ///
     /// # Errors
     ///
-    /// Returns [`SessionError::InvalidId`] if the session's id can't be stored, and [`SessionError::Storage`] if the
-    /// bucket, the prefix or the endpoint is invalid.
-    pub async fn build(self) -> Result<S3SessionManager, SessionError> {
-        id_validation::validate("session id", &self.session_id)?;
+    /// Returns [`SessionError::Storage`] if the bucket or the endpoint is invalid.
+    pub async fn build(self) -> Result<Arc<dyn ObjectStore>, SessionError> {
         validate_bucket(&self.bucket)?;
         let config = match self.sdk_config {
             Some(config) => config,
@@ -172,8 +249,7 @@ impl S3SessionManagerBuilder {
             builder = builder.with_credentials(Arc::new(SdkCredentials::new(provider)));
         }
         let store = builder.build().map_err(|error| unusable(format!("bucket `{}`", self.bucket), error))?;
-        let store = SessionStore::objects(Arc::new(store), &self.prefix)?;
-        StoreSessionManager::new(self.session_id, store).map(S3SessionManager)
+        Ok(Arc::new(store))
     }
 }
 

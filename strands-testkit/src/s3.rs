@@ -13,7 +13,7 @@ const PAGE: usize = 1_000;
 
 /// An S3 service with one bucket, on its own [`Server`].
 ///
-/// It supports GET, HEAD, PUT (with `If-Match` and `If-None-Match`), DELETE, ListObjectsV2 and DeleteObjects. It
+/// It supports GET and HEAD (with `If-None-Match`), PUT (with `If-Match` and `If-None-Match`), DELETE, ListObjectsV2 and DeleteObjects. It
 /// requires every request to be signed, but checks no signature.
 pub struct S3Server {
     server: Server,
@@ -127,6 +127,9 @@ impl State {
         let Some(content) = self.objects.get(key) else {
             return error(404, "NoSuchKey", "the key does not exist");
         };
+        if request.header("if-none-match").is_some_and(|known| known == etag(content)) {
+            return Response::new(304).header("etag", &etag(content));
+        }
         let response = Response::new(200)
             .header("etag", &etag(content))
             .header("last-modified", "Sun, 22 Nov 2026 12:00:00 GMT")

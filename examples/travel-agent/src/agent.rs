@@ -3,7 +3,8 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use strands::{
-    Agent, AgentBuilder, ToolProvider, async_trait,
+    Agent, AgentBuilder, Plugin, async_trait,
+    guardrails::{GuardrailHook, PiiRedactor},
     identity::{Audit, CedarError, Identity},
     models::Model,
     serve::{AgentService, AgentServiceBuilder, AgentTemplate},
@@ -12,28 +13,27 @@ use strands::{
 };
 
 use crate::{
-    access::{User, access},
+    access::access,
     clock::Clock,
-    store::Store,
-    tools::{
-        AllBookings, BookTrip, CancelBooking, CheckPolicy, GetCars, GetHotels, GetTravelPolicies, MyBookings,
-        SearchFlights, TodaysDate,
-    },
+    desk::Desk,
+    error::TravelError,
+    location::ClientAddress,
+    services::Services,
+    tools::{MyLocation, TodaysDate},
 };
 
 /// Start of the system prompt's line with the traveller.
 pub(crate) const TRAVELLER: &str = "Traveller: ";
 
-/// The agent's id in a session.
-const AGENT_ID: &str = "travel_agent";
-
-/// The travel agent of all employees.
-///
-/// The model, the tools, the policies and the database are shared; [`for_user`](Self::for_user) adds what depends on the user.
+/// The travel agent of all employees: what is shared by all turns.
 #[derive(Clone)]
 pub struct TravelAgent {
-    template: AgentBuilder,
-    store: Arc<Store>,
+    model: Arc<dyn Model>,
+    desk: Desk,
+    clock: Clock,
+    services: Services,
+    access: Plugin,
+    privacy: GuardrailHook,
 }
 
 impl TravelAgent {
@@ -42,50 +42,48 @@ impl TravelAgent {
     /// # Errors
     ///
     /// Returns [`CedarError`] if the policies are invalid.
-    pub fn new(model: impl Model + 'static, store: Arc<Store>, clock: Clock, audit: Audit) -> Result<Self, CedarError> {
-        let template = Agent::builder()
-            .agent_id(AGENT_ID)
-            .model(model)
-            .tools(tools![
-                TodaysDate,
-                GetTravelPolicies,
-                SearchFlights,
-                GetHotels,
-                GetCars,
-                CheckPolicy,
-                BookTrip,
-                MyBookings,
-                AllBookings,
-                CancelBooking,
-            ])
-            .plugin(access(Arc::clone(&store), clock, audit)?)
-            .inject(Arc::clone(&store))
-            .inject(clock);
-        Ok(Self { template, store })
+    pub fn new(
+        model: impl Model + 'static,
+        desk: Desk,
+        (clock, services): (Clock, Services),
+        audit: Audit,
+    ) -> Result<Self, CedarError> {
+        let access = access(desk.clone(), audit)?;
+        let privacy = GuardrailHook::new(PiiRedactor::new());
+        Ok(Self { model: Arc::new(model), desk, clock, services, access, privacy })
     }
 
-    /// Adds tools of MCP servers.
-    #[must_use]
-    pub fn tool_providers(mut self, providers: impl IntoIterator<Item = impl ToolProvider + 'static>) -> Self {
-        self.template = self.template.tool_providers(providers);
-        self
-    }
-
-    /// Returns a builder for the agent of one user. The caller can add settings, such as a session.
+    /// Returns the agent of one user. The hosts call it for each turn, and add the user's session.
     ///
-    /// The caller authenticates the user: by the login on the command line, by a verified token in a server. The model gets the
-    /// name from the system prompt; the tools borrow the injected [`Traveller`](crate::trip::Traveller), and the policies read
-    /// the injected [`Identity`], neither of which the conversation can change.
-    pub fn for_user(&self, user: User) -> AgentBuilder {
-        let User { traveller, identity } = user;
+    /// The host has authenticated the user: by a verified token, or by the login on the command line. The model gets the name from the
+    /// system prompt. Tools act for the injected traveller, or for the user of the token that travels to the MCP server; policies
+    /// read the injected identity. None of it comes from the conversation.
+    pub async fn call_agent(&self, user: &Identity) -> Result<AgentBuilder, TravelError> {
+        let traveller = self.desk.traveller(user).await?;
         let rules = include_str!("prompt.md").trim_end();
-        let prompt =
-            format!("{rules}\n\n{TRAVELLER}{}, {}, based in {}.", traveller.name, traveller.department, traveller.home);
-        self.template.clone().system_prompt(prompt).inject(traveller).inject(identity)
+        let prompt = format!("{rules}\n\n{TRAVELLER}{traveller}.");
+        let agent = Agent::builder()
+            .agent_id("travel_agent")
+            .model(Arc::clone(&self.model))
+            .system_prompt(prompt)
+            // Tools in this process, and those of the travel desk.
+            .tools(tools![TodaysDate, MyLocation])
+            .plugin(self.access.clone())
+            .hook(self.privacy.clone())
+            .inject(self.clock)
+            .inject(self.services.clone())
+            .inject(ClientAddress::of(user))
+            .inject(traveller)
+            .inject(user.clone());
+        self.desk.equip(agent, user)
     }
 
-    /// Returns a builder for the service of the agent, with the store of the conversations: the one function that all hosts
-    /// call is its [`turn`](AgentService::turn).
+    /// Returns the travel desk.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Returns a builder for the service of the agent, with the store of the conversations.
     pub fn service(self, sessions: SessionStore) -> AgentServiceBuilder {
         AgentService::builder(self, sessions)
     }
@@ -93,13 +91,13 @@ impl TravelAgent {
 
 #[async_trait]
 impl AgentTemplate for TravelAgent {
-    async fn agent(&self, identity: &Identity) -> Result<AgentBuilder, Box<dyn Error + Send + Sync>> {
-        Ok(self.for_user(User::identified(&self.store, identity.clone())?))
+    async fn agent(&self, user: &Identity) -> Result<AgentBuilder, Box<dyn Error + Send + Sync>> {
+        Ok(self.call_agent(user).await?)
     }
 }
 
 impl fmt::Debug for TravelAgent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TravelAgent").field("template", &self.template).finish_non_exhaustive()
+        f.debug_struct("TravelAgent").field("desk", &self.desk).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Error of the travel desk. Its message goes to the model as a tool error, and from there to the traveller.
 
-use std::path::PathBuf;
+use std::error::Error;
 
 use jiff::civil::Date;
 
@@ -94,17 +94,64 @@ pub enum TravelError {
         /// The user names there are.
         known: String,
     },
-    /// The database file cannot be used.
-    #[error("cannot open the travel database {path}: {reason}")]
+    /// The database cannot be used.
+    #[error("cannot open the travel database {location}: {reason}")]
     Open {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the URL of the object.
+        location: String,
         /// The reason, and the action to take.
         reason: String,
+    },
+    /// The MCP server of the travel desk can't be used.
+    #[cfg(feature = "mcp")]
+    #[error("the travel desk can't be used")]
+    Desk(#[source] Box<dyn Error + Send + Sync>),
+    /// The database in S3 can't be read, or refuses the change.
+    #[error("the travel database {location} is unavailable; nothing was changed: try again later")]
+    Unavailable {
+        /// The URL of the object.
+        location: String,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Other processes have changed the database in S3 each time.
+    #[error("the travel database {location} is busy; nothing was changed in {attempts} attempts: try again")]
+    Contended {
+        /// The URL of the object.
+        location: String,
+        /// Number of attempts.
+        attempts: u32,
+    },
+    /// The database in S3 has not confirmed a change, and can't be read to find out.
+    #[error("the travel database {location} has not confirmed the change: look up the bookings before repeating it")]
+    OutcomeUnknown {
+        /// The URL of the object.
+        location: String,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// SQLite failed in the middle of something.
     #[error("the travel database failed; nothing was changed")]
     Database(#[from] rusqlite::Error),
+}
+
+impl TravelError {
+    #[cfg(feature = "mcp")]
+    pub(crate) fn desk(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Desk(source.into())
+    }
+
+    /// Returns true for a failure of the database, and false for a request that it refuses.
+    pub(crate) fn is_of_the_database(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(_)
+                | Self::Open { .. }
+                | Self::Unavailable { .. }
+                | Self::Contended { .. }
+                | Self::OutcomeUnknown { .. }
+        )
+    }
 }
 
 fn reasons(violations: &[Violation]) -> String {

@@ -1,7 +1,7 @@
-//! Corporate travel agent: an agent with policies, offers and bookings in an embedded database.
+//! Corporate travel agent: an agent with policies, offers and bookings in an embedded database, or on an MCP server.
 //!
-//! [`agent::TravelAgent`] builds it from a model, the store and the audit, for each user. The command line, the HTTP server and the
-//! functions call the same service.
+//! [`agent::TravelAgent`] makes the agent of each user, and [`desk::Desk`] is where its tools run. [`cli`] has the programs: the chat in
+//! the terminal, the other hosts, and the MCP server.
 
 #![allow(
     clippy::exhaustive_enums,
@@ -13,12 +13,23 @@ pub mod access;
 pub mod agent;
 #[cfg(feature = "auth")]
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod desk;
 pub mod error;
+pub mod knowledge;
+pub mod location;
+#[cfg(feature = "mcp")]
+pub mod mcp_server;
 pub mod offline;
 pub mod policy;
-#[cfg(feature = "auth")]
-mod private_file;
+pub mod services;
 pub mod store;
+#[cfg(feature = "system")]
+pub mod system;
 pub mod tools;
 pub mod trip;
+#[cfg(feature = "weather")]
+pub mod weather;
+#[cfg(feature = "weather")]
+pub mod web;

@@ -1,4 +1,4 @@
-//! Tools of the agent: ten plain functions. Owned arguments come from the model. The traveller, the store and the clock
+//! Tools of the agent: plain functions. Owned arguments come from the model. The traveller, the store and the clock
 //! are borrowed from the program, so a prompt can't make the agent act for another person. The policies of
 //! [`access`](crate::access) decide who may call which tool.
 
@@ -9,7 +9,10 @@ use strands::tool;
 use crate::{
     clock::Clock,
     error::TravelError,
+    knowledge::{KnowledgeError, Passage},
+    location::{ClientAddress, Location, LocationError},
     policy::{TravelPolicies, Verdict},
+    services::Services,
     store::Store,
     trip::{
         Booking, Cancellation, CarCategory, CarOffer, Confirmation, Dates, FlightOffer, HotelOffer, Traveller,
@@ -18,9 +21,11 @@ use crate::{
 };
 
 /// Names of the agent's own tools.
-pub const OWN_TOOLS: [&str; 10] = [
+pub const OWN_TOOLS: &[&str] = &[
     "todays_date",
+    "my_location",
     "get_travel_policies",
+    "search_policies",
     "search_flights",
     "get_hotels",
     "get_cars",
@@ -29,6 +34,8 @@ pub const OWN_TOOLS: [&str; 10] = [
     "my_bookings",
     "all_bookings",
     "cancel_booking",
+    #[cfg(feature = "weather")]
+    "weather",
 ];
 
 /// A date with its weekday.
@@ -81,6 +88,13 @@ pub struct CarSearch {
     pub cars: Vec<CarOffer>,
 }
 
+/// The result of `search_policies`.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyPassages {
+    /// Passages of the policy documents, best first.
+    pub passages: Vec<Passage>,
+}
+
 /// Today's date and weekday. Call it before working out a date such as "next Monday".
 #[tool(read_only)]
 pub fn todays_date(clock: &Clock) -> Today {
@@ -92,6 +106,47 @@ pub fn todays_date(clock: &Clock) -> Today {
 #[tool(read_only)]
 pub fn get_travel_policies(store: &Store) -> Result<TravelPolicies, TravelError> {
     store.policies()
+}
+
+/// The city where the traveller is now, from the network address, or else the traveller's home city.
+#[tool(read_only)]
+pub async fn my_location(
+    address: &ClientAddress,
+    traveller: &Traveller,
+    services: &Services,
+) -> Result<Location, LocationError> {
+    services.geo_ip.locate(*address, traveller).await
+}
+
+/// Searches the company's travel policy documents, for example for meals, expenses, approvals or safety. Quote the source of
+/// each passage that you use.
+#[tool(read_only)]
+pub async fn search_policies(
+    /// The subject, in a few words.
+    query: &str,
+    /// Maximum number of passages.
+    #[arg(default = 3, range = 1..=10)]
+    limit: u8,
+    services: &Services,
+) -> Result<PolicyPassages, KnowledgeError> {
+    Ok(PolicyPassages { passages: services.knowledge.search(query, limit).await? })
+}
+
+/// The weather forecast for a city of the travel desk, up to 15 days ahead.
+#[cfg(feature = "weather")]
+#[tool(read_only)]
+pub async fn weather(
+    /// City, e.g. "New York".
+    city: &str,
+    /// Day, YYYY-MM-DD; today if left out.
+    date: Option<Date>,
+    #[inject] store: std::sync::Arc<Store>,
+    services: &Services,
+    clock: &Clock,
+) -> Result<crate::weather::Forecast, crate::weather::WeatherError> {
+    let (place, today) = (city.to_owned(), clock.today());
+    let city = store.run(move |store| store.city(&place)).await?;
+    services.weather.forecast(&city, date.unwrap_or(today), today).await
 }
 
 /// Nonstop flights with free seats on a day. Search once for the way there and once for the way back.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::TravelError;
 
 /// The employee for whom the agent acts. The program injects it; no tool takes it as an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traveller {
     /// Personnel number.
     pub id: String,
@@ -23,8 +23,25 @@ pub struct Traveller {
     pub home: City,
 }
 
+impl Traveller {
+    /// Returns a traveller of whom the names alone are known, while the travel desk does not respond.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn without_profile(username: &str, name: &str) -> Self {
+        let mut traveller = Self { username: username.to_owned(), name: name.to_owned(), ..Self::default() };
+        traveller.home.name = "an unknown city".to_owned();
+        traveller
+    }
+}
+
+impl fmt::Display for Traveller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, department, home, .. } = self;
+        if department.is_empty() { f.write_str(name) } else { write!(f, "{name}, {department}, based in {home}") }
+    }
+}
+
 /// A city that the travel desk serves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct City {
     /// Metropolitan code, e.g. `NYC`.
     pub code: String,
@@ -35,6 +52,12 @@ pub struct City {
     /// Price tier, 1 is the most expensive.
     #[serde(skip)]
     pub tier: u8,
+    /// Degrees to the north.
+    #[serde(skip)]
+    pub latitude: f64,
+    /// Degrees to the east.
+    #[serde(skip)]
+    pub longitude: f64,
 }
 
 impl fmt::Display for City {

@@ -1,8 +1,10 @@
 //! Decisions by Cedar policies.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentState, Prompt, ToolAnnotations, ToolCallOutcome, ToolRunner, tools};
 use strands_identity::{AuditDecision, CedarAuthorizer, CedarPolicies, Identity};
@@ -343,9 +345,40 @@ async fn session_facts_are_in_the_context() {
         when { context.session.tenant == "acme" && context.session.hour_utc < 24 && context.session.tool == "tool" };"#;
     let facts = |request: &strands_identity::AuthorizationRequest<'_>| {
         let facts = json!({"tenant": "acme", "hour_utc": 99, "tool": request.tool.name});
-        facts.as_object().unwrap().clone()
+        async move {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(facts.as_object().unwrap().clone())
+        }
     };
     assert!(runs_with(authorizer(policies).session_facts(facts), &none, json!({})).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_denied_if_its_facts_fail_or_are_late() {
+    let policies = r#"permit(principal, action, resource) when { context.session.call_count <= 1 };"#;
+    let attempts = AtomicUsize::new(0);
+    let authorizer = authorizer(policies).session_facts(move |_| {
+        let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match attempt {
+                0 => Err("the database is down"),
+                1 => std::future::pending().await,
+                _ => Ok(Map::new()),
+            }
+        }
+    });
+    let (hook, audit) = audited(authorizer);
+    let runner = ToolRunner::new(tools![Runs::default().tool("t")]).unwrap();
+    let runner = runner.hook(hook).inject(with(&[])).state(AgentState::new());
+    let mut outcomes = Vec::new();
+    for _ in 0..4 {
+        let ToolCallOutcome::Result(result) = runner.call("t", json!({})).await.unwrap() else { panic!() };
+        outcomes.push(result.is_error());
+    }
+    // A call without facts does not count.
+    assert_eq!(outcomes, [true, true, false, true]);
+    let reasons: Vec<_> = audit.records().into_iter().map(|record| record.reason.unwrap_or_default()).collect();
+    assert!(reasons[0].contains("the database is down") && reasons[1].contains("5s"), "{reasons:?}");
 }
 
 #[tokio::test]

@@ -16,10 +16,11 @@ mod vocabulary;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::stream;
-use strands_core::models::{Model, ModelError, ModelRequest, ModelStream};
+use futures_util::{StreamExt as _, stream};
+use strands_core::models::{Model, ModelError, ModelRequest, ModelStream, StreamEvent};
 
 pub use step::OfflineStep;
 pub use turn::{OfflineToolResult, OfflineTurn};
@@ -74,11 +75,12 @@ type Planner = dyn Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync;
 /// # Streaming and usage
 ///
 /// Token counts are deterministic estimates, and the latency is zero. Text is streamed word by word, and arguments in
-/// chunks. A tool choice that names a missing tool fails with [`ModelError::InvalidRequest`], as it does with a provider.
+/// chunks, without a delay unless a [pace](OfflineModelBuilder::pace) is set. A tool choice that names a missing tool fails with [`ModelError::InvalidRequest`], as it does with a provider.
 #[derive(Clone)]
 pub struct OfflineModel {
     model_id: Arc<str>,
     planner: Option<Arc<Planner>>,
+    pace: Duration,
 }
 
 impl OfflineModel {
@@ -109,6 +111,7 @@ impl fmt::Debug for OfflineModel {
         f.debug_struct("OfflineModel")
             .field("model_id", &self.model_id)
             .field("planner", &self.planner.is_some())
+            .field("pace", &self.pace)
             .finish()
     }
 }
@@ -119,6 +122,7 @@ impl fmt::Debug for OfflineModel {
 pub struct OfflineModelBuilder {
     model_id: Option<String>,
     planner: Option<Arc<Planner>>,
+    pace: Duration,
 }
 
 impl OfflineModelBuilder {
@@ -137,9 +141,27 @@ impl OfflineModelBuilder {
         self
     }
 
+    /// Delay before each word and each chunk of arguments, so that a person sees the response being streamed. Default: none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use strands::models::OfflineModel;
+    ///
+    /// // About as fast as a small language model.
+    /// let model = OfflineModel::builder().pace(Duration::from_millis(20)).build();
+    /// ```
+    pub fn pace(mut self, pace: Duration) -> Self {
+        self.pace = pace;
+        self
+    }
+
     /// Builds the model.
     pub fn build(self) -> OfflineModel {
-        OfflineModel { model_id: self.model_id.map_or_else(|| "offline".into(), Into::into), planner: self.planner }
+        OfflineModel {
+            model_id: self.model_id.map_or_else(|| "offline".into(), Into::into),
+            planner: self.planner,
+            pace: self.pace,
+        }
     }
 }
 
@@ -148,6 +170,7 @@ impl fmt::Debug for OfflineModelBuilder {
         f.debug_struct("OfflineModelBuilder")
             .field("model_id", &self.model_id)
             .field("planner", &self.planner.is_some())
+            .field("pace", &self.pace)
             .finish()
     }
 }
@@ -160,7 +183,17 @@ impl Model for OfflineModel {
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let step = self.step(&OfflineTurn::new(request))?;
-        Ok(Box::pin(stream::iter(response_events::events(&request, &step).into_iter().map(Ok))))
+        let events = stream::iter(response_events::events(&request, &step));
+        if self.pace.is_zero() {
+            return Ok(Box::pin(events.map(Ok)));
+        }
+        let pace = self.pace;
+        Ok(Box::pin(events.then(move |event| async move {
+            if matches!(event, StreamEvent::ContentBlockDelta { .. }) {
+                tokio::time::sleep(pace).await;
+            }
+            Ok(event)
+        })))
     }
 }
 
@@ -351,5 +384,27 @@ mod tests {
         assert!(turn.results().is_empty() && turn.new_results().is_empty());
         assert_eq!(turn.all_results().len(), 1);
         assert_eq!(turn.user_texts().collect::<Vec<_>>(), ["first", "second"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_before_each_word_at_a_pace() {
+        let model = OfflineModel::builder()
+            .planner(|_| Some(OfflineStep::respond("one two three")))
+            .pace(Duration::from_millis(20))
+            .build();
+        let history = prompted("Count.");
+        let began = tokio::time::Instant::now();
+        let mut stream = model.stream(ModelRequest::new(&history)).await.expect("a stream");
+        let mut times = Vec::new();
+        while let Some(event) = stream.try_next().await.expect("no error") {
+            if matches!(event, StreamEvent::ContentBlockDelta { .. }) {
+                times.push(began.elapsed().as_millis());
+            }
+        }
+        assert_eq!(times, [20, 40, 60]);
+        let respond =
+            |model: OfflineModel| async move { respond(&model, ModelRequest::new(&prompted("Count."))).await };
+        let planned = OfflineModel::builder().planner(|_| Some(OfflineStep::respond("one two three"))).build();
+        assert_eq!(respond(model).await.message, respond(planned).await.message);
     }
 }

@@ -96,7 +96,7 @@ async fn respond(shared: Shared, caller: Caller, request: Request) -> Result<Res
     let request = shared.turn(caller, payload)?;
     let request = if is_stream { request } else { request.without_events() };
     let problem = |error| InvocationError::from(shared.http.problem(&error));
-    let turn = request.start().await.map_err(problem)?;
+    let turn = request.inline().start().await.map_err(problem)?;
     if is_stream {
         return Ok(sse::streamed(turn, DataEvents { http: shared.http }));
     }

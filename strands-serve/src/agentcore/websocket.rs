@@ -86,7 +86,7 @@ async fn next_prompt(socket: &mut WebSocket) -> Result<Utf8Bytes, End> {
 async fn run_prompt(shared: &Shared, caller: &Caller, socket: &mut WebSocket, prompt: &str) -> Result<(), End> {
     let started = async {
         let request = shared.turn(caller.clone(), Payload::parse(prompt.as_bytes())?)?;
-        request.start().await.map_err(|error| InvocationError::from(shared.http.problem(&error)))
+        request.inline().start().await.map_err(|error| InvocationError::from(shared.http.problem(&error)))
     };
     let mut turn = match started.await {
         Ok(turn) => turn,

@@ -196,7 +196,7 @@ pub(super) async fn answer(
     let answers = body.answers.into_iter().map(Reply::from).collect();
     let answered = host.service.reply_with(&identity, &run_id, answers, |turn| {
         let turn = if let Some(trace) = trace_context(&headers) { turn.trace(trace) } else { turn };
-        if streams { turn } else { turn.without_events() }
+        if streams { turn.inline() } else { turn.inline().without_events() }
     });
     match answered.await.map_err(|error| host.problem(&error))? {
         Replied::Own(turn) if streams => Ok(sse::response(host, turn)),

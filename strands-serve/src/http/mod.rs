@@ -88,6 +88,8 @@ pub struct HttpHost {
     origins: Vec<HeaderValue>,
     #[cfg(feature = "openai")]
     openai: Option<crate::openai::OpenAiSettings>,
+    #[cfg(feature = "ui")]
+    ui: Option<crate::ui::UiSettings>,
 }
 
 /// Parts of the host that handlers share.
@@ -121,6 +123,8 @@ impl HttpHost {
             origins: Vec::new(),
             #[cfg(feature = "openai")]
             openai: None,
+            #[cfg(feature = "ui")]
+            ui: None,
         }
     }
 
@@ -129,6 +133,14 @@ impl HttpHost {
     #[cfg_attr(docsrs, doc(cfg(feature = "openai")))]
     pub fn openai(mut self, settings: crate::openai::OpenAiSettings) -> Self {
         self.openai = Some(settings);
+        self
+    }
+
+    /// Adds the chat page at `/`, with its files below `/ui/`, for people; see [`ui`](crate::ui).
+    #[cfg(feature = "ui")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "ui")))]
+    pub fn ui(mut self, settings: crate::ui::UiSettings) -> Self {
+        self.ui = Some(settings);
         self
     }
 
@@ -169,6 +181,11 @@ impl HttpHost {
         #[cfg(feature = "openai")]
         let router = match self.openai {
             Some(settings) => router.nest("/v1", crate::openai::router(settings, &state)),
+            None => router,
+        };
+        #[cfg(feature = "ui")]
+        let router = match self.ui {
+            Some(settings) => router.merge(crate::ui::router(&settings.fit_body(body_limit))),
             None => router,
         };
         let router = router

@@ -89,6 +89,7 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
         TurnError::Unfinished => (StatusCode::CONFLICT, "unfinished"),
         TurnError::UnknownRun => (StatusCode::NOT_FOUND, "unknown_run"),
         TurnError::NotTheLastRun => (StatusCode::CONFLICT, "not_the_last_run"),
+        TurnError::RepeatedRun => (StatusCode::CONFLICT, "repeated_run"),
         TurnError::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
         TurnError::UserBusy => (StatusCode::TOO_MANY_REQUESTS, "user_busy"),
         TurnError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),

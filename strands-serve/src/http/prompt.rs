@@ -11,13 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strands_core::message::{ContentBlock, Message};
 use strands_core::metrics::Usage;
+use strands_core::uuid::Uuid;
 use strands_core::{AgentResponse, Interrupt, Prompt, TraceContext};
 use strands_identity::Identity;
 
 use super::json_body::JsonBody;
 use super::sse::{self, EventId};
 use super::{HostState, Problem};
-use crate::{SessionChoice, TurnMetrics, TurnRequest};
+use crate::service::StoredRun;
+use crate::{RunEvent, SessionChoice, Turn, TurnError, TurnMetrics, TurnRequest};
 
 /// Body of a prompt.
 ///
@@ -42,6 +44,11 @@ pub struct PromptBody {
     // Without `skip_serializing_if`, generated clients take the field for a required one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub new_session: bool,
+    /// Id of the run: a UUID that the client makes, so that it can repeat the request if it has not seen the response. A repeated
+    /// prompt returns the run that the first one has started. With it, a new session is the same one each time. Default: a
+    /// random one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
 }
 
 impl PromptBody {
@@ -56,9 +63,20 @@ impl PromptBody {
                 Err(Problem::bad_request("either `session_id` or `new_session` can be set, not both"))
             }
             Some(id) => Ok(SessionChoice::Id(id.clone())),
-            None if self.new_session => Ok(SessionChoice::New),
+            None if self.new_session => Ok(self.run_id()?.map_or(SessionChoice::New, SessionChoice::Named)),
             None => Ok(SessionChoice::Default),
         }
+    }
+
+    /// Returns the id of the run that the client made.
+    ///
+    /// # Errors
+    ///
+    /// Returns a problem if it is not a UUID.
+    fn run_id(&self) -> Result<Option<String>, Problem> {
+        let id = self.run_id.as_deref().map(Uuid::try_parse).transpose();
+        let id = id.map_err(|_| Problem::bad_request("`run_id` is not a UUID"))?;
+        Ok(id.map(|id| id.hyphenated().to_string()))
     }
 }
 
@@ -155,8 +173,12 @@ impl PromptResponse {
 impl HostState {
     /// Makes the request of a turn from a body and the headers of its request.
     fn turn(&self, identity: Identity, headers: &HeaderMap, body: PromptBody) -> Result<TurnRequest, Problem> {
-        let session = body.session()?;
+        let (session, run_id) = (body.session()?, body.run_id()?);
         let request = self.service.turn(identity, session, body.prompt.into_prompt()?);
+        let request = match run_id {
+            Some(run_id) => request.new_run(run_id),
+            None => request,
+        };
         Ok(match trace_context(headers) {
             Some(trace) => request.trace(trace),
             None => request,
@@ -164,7 +186,7 @@ impl HostState {
     }
 
     /// Creates the problem of a turn.
-    pub(crate) fn problem(&self, error: &crate::TurnError) -> Problem {
+    pub(crate) fn problem(&self, error: &TurnError) -> Problem {
         Problem::of_turn(error, self.service.limits().retry_after)
     }
 }
@@ -179,17 +201,55 @@ pub(crate) fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
     }
 }
 
+/// Run of a prompt.
+enum Started {
+    /// The run, in this process.
+    Here(Turn),
+    /// The end of a run that the same request has started in another process, or longer ago.
+    Before { session_id: String, run_id: String, run: StoredRun },
+}
+
+impl HostState {
+    /// Starts the turn of a prompt, unless the same request has started it before.
+    async fn start(
+        &self,
+        identity: Identity,
+        headers: &HeaderMap,
+        body: PromptBody,
+        options: impl FnOnce(TurnRequest) -> TurnRequest,
+    ) -> Result<Started, Problem> {
+        let problem = |error| self.problem(&error);
+        let (session, run_id) = (body.session()?, body.run_id()?);
+        if let Some(turn) = run_id.as_deref().and_then(|id| self.service.attach(&identity, id, None).ok()) {
+            return Ok(Started::Here(turn));
+        }
+        let turn = options(self.turn(identity.clone(), headers, body)?).inline().start().await;
+        match (turn, run_id) {
+            (Err(TurnError::RepeatedRun), Some(run_id)) => {
+                let session_id = self.service.session_id(&identity, session.clone()).map_err(problem)?;
+                let run = self.service.stored_run(&identity, session, &run_id).await.map_err(problem)?;
+                Ok(Started::Before { session_id, run_id, run })
+            }
+            (turn, _) => turn.map(Started::Here).map_err(problem),
+        }
+    }
+}
+
 pub(super) async fn prompt(
     State(host): State<HostState>,
     Extension(identity): Extension<Identity>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<PromptBody>,
 ) -> Result<Response, Problem> {
-    let turn = host.turn(identity, &headers, body)?.without_events().start().await;
-    let turn = turn.map_err(|error| host.problem(&error))?;
-    let (session_id, run_id) = (turn.session_id().to_owned(), turn.run_id().to_owned());
-    let response = turn.response().await.map_err(|error| host.problem(&error))?;
-    Ok(Json(PromptResponse::new(&response, &session_id, &run_id)).into_response())
+    let response = match host.start(identity, &headers, body, TurnRequest::without_events).await? {
+        Started::Here(turn) => {
+            let (session_id, run_id) = (turn.session_id().to_owned(), turn.run_id().to_owned());
+            let response = turn.response().await.map_err(|error| host.problem(&error))?;
+            PromptResponse::new(&response, &session_id, &run_id)
+        }
+        Started::Before { session_id, run_id, run } => PromptResponse::new(&run.response, &session_id, &run_id),
+    };
+    Ok(Json(response).into_response())
 }
 
 pub(super) async fn prompt_stream(
@@ -202,9 +262,14 @@ pub(super) async fn prompt_stream(
     if let Some(last) = EventId::last_of(&headers)? {
         return host.events_after(&identity, &last.run_id, Some(last.seq), body.session()?).await;
     }
-    let turn = host.turn(identity, &headers, body)?.start().await.map_err(|error| host.problem(&error))?;
-    let location = format!("/runs/{}/events?session_id={}", turn.run_id(), turn.session_id());
-    let mut response = sse::response(host, turn);
+    let location = |run_id: &str, session_id: &str| format!("/runs/{run_id}/events?session_id={session_id}");
+    let (location, mut response) = match host.start(identity, &headers, body, |turn| turn).await? {
+        Started::Here(turn) => (location(turn.run_id(), turn.session_id()), sse::response(host, turn)),
+        Started::Before { session_id, run_id, run } => {
+            let event = RunEvent::stored(run.response, run.messages);
+            (location(&run_id, &session_id), sse::single(&run_id, &event))
+        }
+    };
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(http::header::LOCATION, location);
     }

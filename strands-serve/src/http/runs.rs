@@ -5,12 +5,13 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use strands_core::Interrupt;
 use strands_identity::Identity;
 
 use super::parameters::{Id, Parameters};
 use super::sse::{self, EventId};
 use super::{HostState, Problem};
-use crate::{RunEvent, SessionChoice, TurnError};
+use crate::{RunEvent, SessionChoice, Turn, TurnError};
 
 /// Parameters of `GET /runs/{id}/events`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -47,8 +48,15 @@ impl HostState {
         session: SessionChoice,
     ) -> Result<Response, Problem> {
         match self.service.attach(identity, run_id, after) {
-            Ok(turn) if turn.is_at_end() => Ok(StatusCode::NO_CONTENT.into_response()),
-            Ok(turn) => Ok(sse::response(self.clone(), turn)),
+            Ok(turn) => {
+                if let Some(event) = self.resumed_elsewhere(identity, &turn).await? {
+                    return Ok(sse::single(run_id, &event));
+                }
+                if turn.is_at_end() {
+                    return Ok(StatusCode::NO_CONTENT.into_response());
+                }
+                Ok(sse::response(self.clone(), turn))
+            }
             Err(TurnError::UnknownRun) => {
                 let stored = self.service.stored_run(identity, session, run_id).await;
                 let stored = stored.map_err(|error| self.problem(&error))?;
@@ -63,6 +71,20 @@ impl HostState {
     }
 }
 
+impl HostState {
+    /// Returns the stored end of a run that was suspended in this process, if another process has resumed it.
+    async fn resumed_elsewhere(&self, identity: &Identity, turn: &Turn) -> Result<Option<RunEvent>, Problem> {
+        let interrupts = turn.interrupts();
+        if interrupts.is_empty() {
+            return Ok(None);
+        }
+        let stored = self.service.stored_run(identity, turn.session_id().into(), turn.run_id()).await;
+        let stored = stored.map_err(|error| self.problem(&error))?;
+        let is_same = ids(&stored.response.interrupts) == ids(&interrupts);
+        Ok((!is_same).then(|| RunEvent::stored(stored.response, stored.messages)))
+    }
+}
+
 pub(super) async fn cancel(
     State(host): State<HostState>,
     Extension(identity): Extension<Identity>,
@@ -70,4 +92,8 @@ pub(super) async fn cancel(
 ) -> Result<StatusCode, Problem> {
     host.service.cancel(&identity, &run_id).map_err(|error| host.problem(&error))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn ids(interrupts: &[Interrupt]) -> Vec<&str> {
+    interrupts.iter().map(|interrupt| interrupt.id.as_str()).collect()
 }

@@ -36,7 +36,7 @@ pub(super) async fn start(
     if host.service.limits().disconnect != Disconnect::Finish {
         request = request.disconnect(Disconnect::CancelAfter(Duration::ZERO));
     }
-    request.start().await.map_err(|error| match error {
+    request.inline().start().await.map_err(|error| match error {
         TurnError::NotTheLastRun => session::unknown_response(),
         error => host.problem(&error).into(),
     })

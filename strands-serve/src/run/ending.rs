@@ -1,4 +1,4 @@
-//! End of a run, also if its task panics or is aborted.
+//! End of a run, also if its work panics or is dropped.
 
 use std::sync::Arc;
 
@@ -30,8 +30,9 @@ impl Drop for Ending<'_> {
         if let (Recording::Events, Ok(response)) = (self.recording, &self.outcome) {
             self.run.push(AgentEvent::Result { response: Box::new((**response).clone()) });
         }
-        self.run.state().outcome = Some(self.outcome.clone());
-        self.run.announce();
+        let mut state = self.run.state();
+        state.outcome = Some(self.outcome.clone());
+        Run::wake(state);
         match self.recording {
             Recording::Events => self.runs.ended(&self.run),
             // There are no events to come back for, and the response is in the session.

@@ -1,14 +1,17 @@
-//! Runs: the tasks of turns, with bounded buffers of events for their readers.
+//! Runs: the work of turns, with bounded buffers of events for their readers.
 
 mod buffer;
 mod ending;
+mod inline;
+mod overdue;
 mod reader;
 mod registry;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -18,6 +21,8 @@ use tokio::sync::{Notify, watch};
 
 use buffer::Buffer;
 pub(crate) use ending::Ending;
+use inline::InlineWork;
+pub(crate) use inline::Work;
 pub use reader::Turn;
 pub(crate) use registry::Runs;
 
@@ -95,8 +100,8 @@ pub(crate) struct Run {
     lag_bytes: usize,
     slow_reader_timeout: Duration,
     state: Mutex<State>,
-    /// Notified of changes: new events, the end, or a dropped reader.
-    changed: Notify,
+    /// Work that the first reader polls, if no task has it from the start.
+    inline: OnceLock<InlineWork>,
     /// Number of readers.
     reader_count: watch::Sender<usize>,
     /// Notified when a reader has read, or is gone.
@@ -116,9 +121,28 @@ struct Position {
     lag: usize,
     /// Number of the next event that it takes. `u64::MAX` if it takes none: it waits for the end.
     next: u64,
+    /// Woken by changes: new events, the end, or the drop of this reader. A reader that polls the run's work has none.
+    waker: Option<Waker>,
 }
 
 impl Position {
+    fn new(lag: usize, next: u64) -> Self {
+        Self { lag, next, waker: None }
+    }
+
+    /// Position of a reader that waits for the end alone.
+    fn at_end() -> Self {
+        Self::new(0, u64::MAX)
+    }
+
+    /// Wakes the reader at the next change.
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.waker = Some(cx.waker().clone()),
+        }
+    }
+
     /// Lets the reader wait for the end alone, so that the run does not wait for it.
     fn skip(&mut self) {
         (self.lag, self.next) = (0, u64::MAX);
@@ -150,7 +174,7 @@ impl Run {
                 next_reader: 0,
                 outcome: None,
             }),
-            changed: Notify::new(),
+            inline: OnceLock::new(),
             reader_count: watch::Sender::new(0),
             read: Notify::new(),
         }
@@ -166,6 +190,15 @@ impl Run {
 
     pub(crate) fn cancel(&self) {
         self.cancellation.cancel();
+        // The connection of the reader may be full.
+        self.release();
+    }
+
+    /// Moves the work to a task, if the reader has it.
+    fn release(&self) {
+        if let Some(inline) = self.inline.get() {
+            inline.release();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -228,8 +261,7 @@ impl Run {
         let size = buffer.push(event, json, unread);
         readers.values_mut().filter(|position| position.next < u64::MAX).for_each(|position| position.lag += size);
         let is_reader_slow = self.is_slow(readers);
-        drop(state);
-        self.announce();
+        Self::wake(state);
         is_reader_slow
     }
 
@@ -242,9 +274,13 @@ impl Run {
         changed
     }
 
-    /// Wakes the readers.
-    fn announce(&self) {
-        self.changed.notify_waiters();
+    /// Wakes the readers, after the state is unlocked.
+    fn wake(mut state: MutexGuard<'_, State>) {
+        let mut wakers = state.readers.values_mut().filter_map(|position| position.waker.take());
+        let first = wakers.next();
+        let others: Vec<Waker> = wakers.collect();
+        drop(state);
+        first.into_iter().chain(others).for_each(Waker::wake);
     }
 
     /// Waits while a reader lags too far behind. Readers that lag for too long are dropped.
@@ -259,8 +295,10 @@ impl Run {
             () = self.cancellation.cancelled() => {}
             () = tokio::time::sleep(self.slow_reader_timeout) => {
                 let is_fast = |position: &Position| position.lag <= self.lag_bytes;
-                self.change_readers(|state| state.readers.retain(|_, position| is_fast(position)));
-                self.announce();
+                let slow: Vec<Position> = self.change_readers(|state| {
+                    state.readers.extract_if(|_, position| !is_fast(position)).map(|(_, position)| position).collect()
+                });
+                slow.into_iter().filter_map(|position| position.waker).for_each(Waker::wake);
             }
         }
     }

@@ -2,18 +2,23 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use strands_core::AgentEvent;
+#[cfg(feature = "http")]
+use strands_core::Interrupt;
 
+use super::inline::Progress;
 use super::{FIRST_STORED, Outcome, Position, Run, RunEvent, State};
 use crate::service::TurnError;
 
 /// Size of the events that a reader takes at once.
 const BATCH_BYTES: usize = 16 * 1024;
 
-/// A reader of a run: its events, and its response. The run goes on in its own task.
+/// A reader of a run: its events, and its response. The run goes on without it.
 ///
 /// A reader that is slow makes the run wait, up to the service's limit; then it gets [`TurnError::SlowReader`]. Dropping the last
 /// reader is the disconnect of the client; see [`Disconnect`](crate::Disconnect).
@@ -23,6 +28,10 @@ pub struct Turn {
     next: u64,
     taken: VecDeque<Arc<RunEvent>>,
     has_ended: bool,
+    /// True while this reader polls the work of the run.
+    pub(super) is_polling: bool,
+    /// True if nothing is left to take before the next poll of the work.
+    is_drained: bool,
 }
 
 enum Step {
@@ -34,6 +43,8 @@ enum Step {
 impl Turn {
     /// Attaches a reader after the event with the number `after`, or at the first event.
     pub(crate) fn attached(run: Arc<Run>, after: Option<u64>) -> Self {
+        // Another reader must not depend on the connection of the first one.
+        run.release();
         let (id, next) = run.change_readers(|state| {
             let first = state.buffer.first();
             // A number from before the run was resumed, or from its session: nothing of this part has been read.
@@ -45,10 +56,10 @@ impl Turn {
             // It waits for the end if it comes too late for the next event.
             let is_late = next < state.buffer.oldest();
             let lag = if is_late { 0 } else { state.buffer.bytes_from(next) };
-            state.readers.insert(id, Position { lag, next: if is_late { u64::MAX } else { next } });
+            state.readers.insert(id, Position::new(lag, if is_late { u64::MAX } else { next }));
             (id, next)
         });
-        Self { run, id, next, taken: VecDeque::new(), has_ended: false }
+        Self { run, id, next, taken: VecDeque::new(), has_ended: false, is_polling: false, is_drained: false }
     }
 
     /// Returns the id of the run, a UUID.
@@ -70,38 +81,59 @@ impl Turn {
     ///
     /// If events that this reader has not read are no longer retained, the next event is the last one of the run: its result.
     pub async fn next(&mut self) -> Option<Result<Arc<RunEvent>, TurnError>> {
-        let run = Arc::clone(&self.run);
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Arc<RunEvent>, TurnError>>> {
+        let mut has_polled = false;
         loop {
             if let Some(event) = self.taken.pop_front() {
-                return Some(Ok(event));
+                return Poll::Ready(Some(Ok(event)));
             }
             if self.has_ended {
-                return None;
+                return Poll::Ready(None);
             }
-            // Before the look at the state, so that no later change is missed.
-            let changed = run.changed.notified();
-            match self.take() {
-                Step::Taken => {}
-                Step::Ended(last) => {
-                    self.has_ended = true;
-                    return last;
+            if !self.is_drained {
+                match self.take(Some(cx)) {
+                    Step::Taken => continue,
+                    Step::Ended(last) => {
+                        self.has_ended = true;
+                        return Poll::Ready(last);
+                    }
+                    Step::Wait => {}
                 }
-                Step::Wait => changed.await,
             }
+            // Polled once: work that is always ready must not hold the task.
+            if !self.is_polling || has_polled || !self.poll_work(cx) {
+                return Poll::Pending;
+            }
+            has_polled = true;
         }
+    }
+
+    /// Polls the work of the run. Returns false if it waits for something.
+    fn poll_work(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.run.inline.get().map_or(Progress::Released, |inline| inline.poll(cx)) {
+            Progress::Idle => return false,
+            Progress::Polled => {}
+            Progress::Released => self.is_polling = false,
+        }
+        self.is_drained = false;
+        true
     }
 
     /// Returns the next events as far as they are there, without waiting.
     #[cfg(feature = "http")]
     pub(crate) fn more(&mut self) -> Option<Arc<RunEvent>> {
-        if self.taken.is_empty() && !self.has_ended {
-            let _ = self.take();
+        if self.taken.is_empty() && !self.has_ended && !self.is_drained {
+            let _ = self.take(None);
         }
         self.taken.pop_front()
     }
 
-    /// Takes events from the run. Those that are taken count as read.
-    fn take(&mut self) -> Step {
+    /// Takes events from the run. Those that are taken count as read. If there are none, the context is woken when there are, unless
+    /// this reader polls the work.
+    fn take(&mut self, cx: Option<&Context<'_>>) -> Step {
         let mut state = self.run.state();
         let State { buffer, readers, outcome, .. } = &mut *state;
         let Some(position) = readers.get_mut(&self.id) else { return Step::Ended(Some(Err(TurnError::SlowReader))) };
@@ -110,6 +142,7 @@ impl Turn {
             (Some(bytes @ 1..), _) => {
                 self.next += self.taken.len() as u64;
                 position.next = self.next;
+                self.is_drained = self.is_polling && self.next == buffer.next();
                 let was_slow = position.lag > self.run.lag_bytes;
                 position.lag = position.lag.saturating_sub(bytes);
                 let is_slow = position.lag > self.run.lag_bytes;
@@ -129,10 +162,16 @@ impl Turn {
                 Step::Ended(Some(Ok(Arc::new(RunEvent::new(self.next, event)))))
             }
             (Some(_), Some(Ok(_))) => Step::Ended(None),
-            (Some(_), None) => Step::Wait,
-            (None, None) => {
-                position.skip();
-                self.run.read.notify_one();
+            (read, None) => {
+                if read.is_none() {
+                    position.skip();
+                    self.run.read.notify_one();
+                }
+                if self.is_polling {
+                    self.is_drained = true;
+                } else if let Some(cx) = cx {
+                    position.wait(cx);
+                }
                 Step::Wait
             }
         }
@@ -146,6 +185,13 @@ impl Turn {
         matches!(state.outcome, Some(Ok(_))) && has_events && self.next == state.buffer.next() && self.taken.is_empty()
     }
 
+    /// Returns the interrupts that the run has ended with: another process may have resumed it.
+    #[cfg(feature = "http")]
+    pub(crate) fn interrupts(&self) -> Vec<Interrupt> {
+        let state = self.run.state();
+        state.outcome.iter().flatten().flat_map(|response| response.interrupts.clone()).collect()
+    }
+
     /// Returns the events as a stream.
     pub fn into_events(self) -> impl Stream<Item = Result<Arc<RunEvent>, TurnError>> + Send + 'static {
         futures_util::stream::unfold(self, async |mut turn| turn.next().await.map(|event| (event, turn)))
@@ -156,17 +202,29 @@ impl Turn {
     /// # Errors
     ///
     /// Returns [`TurnError`] if the invocation failed.
-    pub async fn response(self) -> Outcome {
-        // It takes no events, so the run must not wait for it.
-        self.run.state().readers.entry(self.id).and_modify(Position::skip);
+    pub async fn response(mut self) -> Outcome {
+        // It takes no events, so the run must not wait for it. One that was dropped for slowness is a reader again.
+        self.run.change_readers(|state| state.readers.entry(self.id).or_insert_with(Position::at_end).skip());
         self.run.read.notify_one();
-        loop {
-            let changed = self.run.changed.notified();
-            if let Some(outcome) = &self.run.state().outcome {
-                return outcome.clone();
+        poll_fn(|cx| {
+            let mut has_polled = false;
+            loop {
+                let mut state = self.run.state();
+                if let Some(outcome) = &state.outcome {
+                    return Poll::Ready(outcome.clone());
+                }
+                if !self.is_polling {
+                    state.readers.entry(self.id).or_insert_with(Position::at_end).wait(cx);
+                    return Poll::Pending;
+                }
+                drop(state);
+                if has_polled || !self.poll_work(cx) {
+                    return Poll::Pending;
+                }
+                has_polled = true;
             }
-            changed.await;
-        }
+        })
+        .await
     }
 }
 
@@ -174,6 +232,9 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.run.change_readers(|state| state.readers.remove(&self.id));
         self.run.read.notify_one();
+        if self.is_polling {
+            self.run.release();
+        }
     }
 }
 

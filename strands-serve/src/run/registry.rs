@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Run;
+use super::overdue::Overdue;
+use super::{InlineWork, Run, Turn, Work};
 use crate::service::{ServiceLimits, TurnError};
 
 pub(crate) struct Runs {
     finished_bytes: usize,
     finished_time: Duration,
     index: Mutex<Index>,
+    overdue: Arc<Overdue>,
 }
 
 #[derive(Default)]
@@ -40,7 +42,12 @@ impl Index {
 
 impl Runs {
     pub(crate) fn new(limits: &ServiceLimits) -> Self {
-        Self { finished_bytes: limits.finished_bytes, finished_time: limits.finished_time, index: Mutex::default() }
+        Self {
+            finished_bytes: limits.finished_bytes,
+            finished_time: limits.finished_time,
+            index: Mutex::default(),
+            overdue: Arc::default(),
+        }
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -52,6 +59,14 @@ impl Runs {
         self.index().runs.insert(run.id.clone(), Arc::clone(run));
     }
 
+    /// Gives the work of a run to its first reader, which polls it while it waits.
+    pub(crate) fn poll_with_reader(&self, run: &Arc<Run>, work: Work, reader: &mut Turn) {
+        // It is the run's only work.
+        let _ = run.inline.set(InlineWork::new(work));
+        reader.is_polling = true;
+        self.overdue.add(run);
+    }
+
     /// Returns a run of a user.
     ///
     /// # Errors
@@ -61,6 +76,13 @@ impl Runs {
         let mut index = self.index();
         self.expire(&mut index);
         index.runs.get(id).filter(|run| run.user == user).map(Arc::clone).ok_or(TurnError::UnknownRun)
+    }
+
+    /// Returns the id of the run that is running in a session.
+    pub(crate) fn running_in(&self, session_id: &str) -> Option<String> {
+        let index = self.index();
+        let mut runs = index.runs.values().filter(|run| run.session_id == session_id);
+        runs.find(|run| run.state().outcome.is_none()).map(|run| run.id.clone())
     }
 
     /// Retains the events of a run that has ended for a while.

@@ -34,6 +34,9 @@ pub enum TurnError {
     /// The run that the turn continues is not the last one of the session; see [`TurnRequest::after`](crate::TurnRequest::after).
     #[error("the session has no such last run; continue after its newest response")]
     NotTheLastRun,
+    /// The session has a run with this id; see [`TurnRequest::new_run`](crate::TurnRequest::new_run).
+    #[error("the session has this run already; read its events")]
+    RepeatedRun,
     /// The session is processing another prompt, in this process or in another one.
     #[error("the session is processing another prompt; try again after its end")]
     SessionBusy,

@@ -32,6 +32,8 @@ pub use limits::{BusySession, Disconnect, ServiceLimits};
 use listings::{Listing, Listings};
 pub use sessions::{SESSION_TITLE, SessionSummary, SessionTranscript};
 pub use shutdown::Drained;
+#[cfg(feature = "http")]
+pub(crate) use stored_runs::StoredRun;
 pub use template::AgentTemplate;
 pub use turn_request::{SessionChoice, TurnRequest};
 

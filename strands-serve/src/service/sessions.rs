@@ -41,6 +41,13 @@ pub struct SessionSummary {
     pub has_pending_interrupts: bool,
 }
 
+impl SessionSummary {
+    /// Creates the summary of a session that has nothing in the store.
+    fn unwritten(id: String) -> Self {
+        Self { id, title: None, created_at: None, updated_at: None, has_pending_interrupts: false }
+    }
+}
+
 /// A whole session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -52,6 +59,9 @@ pub struct SessionTranscript {
     pub messages: Vec<Arc<Message>>,
     /// The interrupts that wait for responses.
     pub interrupts: Vec<Interrupt>,
+    /// Id of the run that is running in the session, in this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
 }
 
 /// A stored session, read without building an agent.
@@ -105,7 +115,8 @@ impl AgentService {
         Ok(newest)
     }
 
-    /// Returns a whole session of an identity, as it is stored. No agent is built.
+    /// Returns a whole session of an identity, as it is stored: without messages while its first run has stored none. No agent is
+    /// built.
     ///
     /// # Errors
     ///
@@ -113,11 +124,21 @@ impl AgentService {
     pub async fn transcript(&self, identity: &Identity, session_id: &str) -> Result<SessionTranscript, TurnError> {
         let session_id = self.session_id(identity, session_id.into())?;
         let agent_id = self.agent_of(identity).await?.id().to_owned();
+        // Before the messages, which then have its response if it has ended meanwhile.
+        let running = self.inner.runs.running_in(&session_id);
         let stored = self.store().stored_agent(&session_id, &agent_id).await.map_err(TurnError::session)?;
-        let summary = summary(&stored.ok_or(TurnError::UnknownSession)?);
+        let summary = match stored {
+            Some(stored) => summary(&stored),
+            // The first run of a new session has stored nothing yet.
+            None if running.is_some() => {
+                let summary = SessionSummary::unwritten(session_id);
+                return Ok(SessionTranscript { summary, messages: Vec::new(), interrupts: Vec::new(), running });
+            }
+            None => return Err(TurnError::UnknownSession),
+        };
         let StoredSession { record, messages } = self.read_session(&session_id, &agent_id).await?;
         let interrupts = pending_interrupts(&record);
-        Ok(SessionTranscript { summary, messages, interrupts })
+        Ok(SessionTranscript { summary, messages, interrupts, running })
     }
 
     /// Sets the title of a session of an identity, or removes it. It is in the agent's state under [`SESSION_TITLE`].

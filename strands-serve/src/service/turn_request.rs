@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use strands_core::message::{Message, Role};
 use strands_core::models::StopReason;
 use strands_core::session::SessionError;
@@ -77,8 +79,10 @@ pub struct TurnRequest {
     disconnect: Disconnect,
     run_id: Option<String>,
     after: Option<String>,
+    is_repeatable: bool,
     is_temporary: bool,
     recording: Recording,
+    is_inline: bool,
 }
 
 /// Sets an option of the invocation.
@@ -100,8 +104,10 @@ impl TurnRequest {
             disconnect,
             run_id: None,
             after: None,
+            is_repeatable: false,
             is_temporary: false,
             recording: Recording::Events,
+            is_inline: false,
         }
     }
 
@@ -153,6 +159,13 @@ impl TurnRequest {
         self
     }
 
+    /// Sets the id of a new run, a UUID that the client made. If the client repeats the request, since it has not seen the
+    /// response, the turn is refused with [`TurnError::RepeatedRun`]: the session has the prompt already.
+    pub fn new_run(mut self, id: impl Into<String>) -> Self {
+        self.is_repeatable = true;
+        self.run_id(id)
+    }
+
     /// Refuses the turn with [`TurnError::NotTheLastRun`] unless the last prompt of the session is that of this run, so that a
     /// client continues the conversation that it has seen. The prompt must still be in the agent's window of messages.
     pub fn after(mut self, run_id: impl Into<String>) -> Self {
@@ -175,6 +188,15 @@ impl TurnRequest {
     /// Records events, which is the default.
     pub(super) fn with_events(mut self) -> Self {
         self.recording = Recording::Events;
+        self
+    }
+
+    /// Lets the reader poll the turn while it waits, without a task, so that an event needs no switch of tasks. For readers that
+    /// take each event at once, such as connections. A task takes over when the reader is gone or does not poll, another reader
+    /// attaches, or the turn is cancelled.
+    #[cfg(feature = "http")]
+    pub(crate) fn inline(mut self) -> Self {
+        self.is_inline = true;
         self
     }
 
@@ -206,6 +228,9 @@ impl TurnRequest {
         if self.after.is_some() && self.after.as_deref() != last_run(agent.messages()) {
             return Err(TurnError::NotTheLastRun);
         }
+        if self.is_repeatable && agent.messages().iter().any(|message| message.tracking_id.as_ref() == Some(&run_id)) {
+            return Err(TurnError::RepeatedRun);
+        }
 
         if let Some(trace) = self.trace.clone() {
             options.push(Box::new(move |invocation| invocation.inject(trace)));
@@ -223,21 +248,27 @@ impl TurnRequest {
         let run = Run::new(run_id, session_id, user, cancellation, self.disconnect, &service.inner.limits);
         let run = Arc::new(run);
         service.inner.runs.add(&run);
-        let turn = Turn::attached(Arc::clone(&run), None);
-        let work = Work { agent, prompt, options, recording: self.recording, is_temporary: self.is_temporary };
-        let driven = drive(service, run, work, (permit, token)).in_current_span();
+        let mut turn = Turn::attached(Arc::clone(&run), None);
+        let parts = Parts { agent, prompt, options, recording: self.recording, is_temporary: self.is_temporary };
+        let driven = drive(service.clone(), Arc::clone(&run), parts, (permit, token)).in_current_span();
         #[cfg(feature = "otel")]
-        if let Some(trace) = &self.trace {
-            tokio::spawn(strands_otel::in_context(trace, driven));
-            return Ok(turn);
+        let driven = match &self.trace {
+            Some(trace) => strands_otel::in_context(trace, driven).left_future(),
+            None => driven.right_future(),
+        };
+        if self.is_inline {
+            // A panic has ended the run, and must not end the connection.
+            let work = AssertUnwindSafe(driven).catch_unwind().map(drop).boxed();
+            service.inner.runs.poll_with_reader(&run, work, &mut turn);
+        } else {
+            tokio::spawn(driven);
         }
-        tokio::spawn(driven);
         Ok(turn)
     }
 }
 
-/// Work of a turn.
-struct Work {
+/// Parts of the work of a turn.
+struct Parts {
     agent: Agent,
     prompt: Prompt,
     options: Vec<InvocationOption>,
@@ -246,12 +277,12 @@ struct Work {
 }
 
 /// Runs a turn to its end.
-async fn drive<T: Send>(service: AgentService, run: Arc<Run>, work: Work, held: (Permit, T)) {
-    let ending = Ending::new(&service.inner.runs, &run, work.recording);
+async fn drive<T: Send>(service: AgentService, run: Arc<Run>, parts: Parts, held: (Permit, T)) {
+    let ending = Ending::new(&service.inner.runs, &run, parts.recording);
     // Released first, also after a panic: the next turn of the session is admitted before a client learns of the end of this
     // one.
     let held = held;
-    let Work { mut agent, prompt, options, recording, is_temporary } = work;
+    let Parts { mut agent, prompt, options, recording, is_temporary } = parts;
     let invocation = options.into_iter().fold(agent.prompt(prompt), |invocation, set| set(invocation));
     let outcome = match recording {
         Recording::Events => run.record(invocation.stream()).await,

@@ -10,12 +10,16 @@
 
 mod approvals;
 mod development;
+mod inline;
 mod limits;
 mod openapi;
 mod prompts;
+mod repeated_prompts;
 mod requests;
 mod sessions;
 mod shutdown;
 mod stored_results;
 mod streams;
 mod support;
+#[cfg(feature = "ui")]
+mod ui;

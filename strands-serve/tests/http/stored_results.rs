@@ -64,6 +64,25 @@ async fn the_result_of_a_suspended_run_has_its_interrupts() {
 }
 
 #[tokio::test]
+async fn a_suspended_run_is_not_at_its_end_once_another_process_resumes_it() {
+    let rig = rig();
+    let streamed = rig.send(post("/prompt/stream", json!({"prompt": "call ask"})).user("alice")).await;
+    let suspended = sse(streamed.text()).pop().unwrap();
+    let (run, _) = suspended.id.split_once(':').unwrap();
+    assert_eq!(events(&rig, "alice", run, None, Some(&suspended.id)).await.status, 204);
+    let id = &suspended.data["response"]["interrupts"][0]["id"];
+    let answers = json!({"answers": [{"interrupt_id": id, "response": "yes"}]});
+    let other = rig.restarted();
+    other.send(post(format!("/runs/{run}/answers"), answers).user("alice")).await.ok();
+    // The first process still has the events until the suspension.
+    for last in [Some(&*suspended.id), None] {
+        let found = sse(events(&rig, "alice", run, None, last).await.text());
+        let [result] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(result.data["response"]["stop_reason"], "end_turn");
+    }
+}
+
+#[tokio::test]
 async fn sessions_are_those_of_the_user() {
     let rig = rig();
     let new = post("/prompt", json!({"prompt": "secret", "new_session": true})).user("alice");

@@ -68,7 +68,7 @@ impl AuthArgs {
 fn notice(settings: &Settings, users: &Users) -> String {
     use std::fmt::Write as _;
     let mut text = format!(
-        "FOR DEVELOPMENT ONLY: its passwords are public, and whoever reaches it can sign in as any user.\n\
+        "FOR DEVELOPMENT ONLY: its passwords are public, and all who reach it can sign in as any user.\n\
          Issuer: {}\n",
         settings.url
     );

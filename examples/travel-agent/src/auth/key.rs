@@ -13,7 +13,7 @@ use ring::{
 use serde_json::{Map, Value, json};
 
 use super::AuthError;
-use crate::private_file::load_or_create;
+use super::private_file::load_or_create;
 
 /// Longest token that is verified, in bytes.
 const MAX_TOKEN: usize = 16 * 1024;
@@ -57,9 +57,9 @@ impl SigningKey {
 
     /// Returns the public key as a JSON Web Key Set.
     pub(super) fn jwks(&self) -> Value {
-        let key = self.coordinates().map(|(x, y)| {
-            json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.id, "use": "sig", "alg": "ES256"})
-        });
+        let key = self.coordinates().map(
+            |(x, y)| json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.id, "use": "sig", "alg": "ES256"}),
+        );
         json!({"keys": Vec::from_iter(key)})
     }
 

@@ -11,6 +11,7 @@ mod key;
 mod logout;
 mod page;
 mod parameters;
+pub(crate) mod private_file;
 mod redirect;
 mod routes;
 mod sealed;

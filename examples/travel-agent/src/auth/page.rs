@@ -9,7 +9,7 @@ use strands::serve::axum::{
     },
     response::{Html, IntoResponse, Response},
 };
-use url::Url;
+use url::{Host, Url};
 
 use super::users::DevelopmentUser;
 
@@ -86,8 +86,16 @@ impl SignInPage<'_> {
 <tbody>{rows}</tbody>
 </table>"#
         );
-        let target = Url::parse(redirect_uri).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        let target = Url::parse(redirect_uri).map(|url| form_target(&url)).unwrap_or_default();
         page(status, "Sign in", &body, &format!("'self' {target}"))
+    }
+}
+
+/// Returns the origin of a URL as a source in a policy, which can't name addresses of IPv6.
+fn form_target(url: &Url) -> String {
+    match url.host() {
+        Some(Host::Ipv6(_)) => format!("{}:", url.scheme()),
+        _ => url.origin().ascii_serialization(),
     }
 }
 

@@ -60,7 +60,8 @@ fn granted(issuer: &Issuer, headers: &HeaderMap, parameters: &Parameters) -> Res
 fn by_code(issuer: &Issuer, parameters: &Parameters) -> Result<Grant, OAuthError> {
     const INVALID: OAuthError = OAuthError::invalid_grant("the code is invalid, expired or used");
     let code = parameters.get("code").ok_or(OAuthError::invalid_request("the code is missing"))?;
-    let verifier = parameters.get("code_verifier").ok_or(OAuthError::invalid_request("the code verifier is missing"))?;
+    let verifier =
+        parameters.get("code_verifier").ok_or(OAuthError::invalid_request("the code verifier is missing"))?;
     let code: Code = open(issuer.sealing(), code, issuer.now()).ok_or(INVALID)?;
     // A code that is tried with a wrong verifier has leaked: it can't be used again either.
     if !issuer.use_code(&code.id, code.expires) {
@@ -78,8 +79,7 @@ fn by_code(issuer: &Issuer, parameters: &Parameters) -> Result<Grant, OAuthError
 }
 
 fn by_refresh_token(issuer: &Issuer, parameters: &Parameters) -> Result<Grant, OAuthError> {
-    let token =
-        parameters.get("refresh_token").ok_or(OAuthError::invalid_request("the refresh token is missing"))?;
+    let token = parameters.get("refresh_token").ok_or(OAuthError::invalid_request("the refresh token is missing"))?;
     let refresh: Refresh = open(issuer.sealing(), token, issuer.now())
         .ok_or(OAuthError::invalid_grant("the refresh token is invalid or expired; sign in again"))?;
     let scope = match parameters.get("scope") {

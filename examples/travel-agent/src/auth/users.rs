@@ -57,9 +57,7 @@ impl Users {
     pub fn with_load_test(each: u16) -> Self {
         let numbered = |letter: &str, title: &str, role| {
             (1..=each)
-                .map(move |number| {
-                    DevelopmentUser::new(format!("{letter}{number}"), format!("{title} {number}"), role)
-                })
+                .map(move |number| DevelopmentUser::new(format!("{letter}{number}"), format!("{title} {number}"), role))
                 .collect::<Vec<_>>()
         };
         let named = [
@@ -67,10 +65,11 @@ impl Users {
             DevelopmentUser::new("bob", "Bob Martin", Role::Manager),
             DevelopmentUser::new("carol", "Carol Diaz", Role::Auditor),
         ];
-        let users = iter::empty()
-            .chain(named)
-            .chain(numbered("alice", "Alice", Role::Traveler))
-            .chain(numbered("bob", "Bob", Role::Manager));
+        let users = iter::empty().chain(named).chain(numbered("alice", "Alice", Role::Traveler)).chain(numbered(
+            "bob",
+            "Bob",
+            Role::Manager,
+        ));
         Self { users: users.collect(), throttle: Throttle::default() }
     }
 

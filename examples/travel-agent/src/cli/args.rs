@@ -1,20 +1,20 @@
-//! Command-line arguments.
+//! Command-line arguments. Each has a variable of the environment, for deployments.
 
-use std::{error::Error, path::PathBuf, sync::Arc};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use clap::{Parser, Subcommand};
 use jiff::civil::Date;
-use strands::{
-    identity::{Audit, JsonLinesAudit},
-    models::{ModelIdError, from_id},
-};
-use travel_agent::{agent::TravelAgent, clock::Clock, error::TravelError, offline::offline_model, store::Store};
+use strands::identity::{Audit, JsonLinesAudit};
 
+#[cfg(feature = "agentcore")]
+use super::listen::ListenArgs;
 #[cfg(feature = "serve")]
-use super::hosts::HostCommand;
-#[cfg(feature = "mcp")]
-use super::mcp::McpArgs;
-use super::{Output, approvals::ApprovalCommand, identity::IdentityArgs, session::SessionArgs};
+use super::listen::ServeArgs;
+use super::{BoxError, Output, Terminal, approvals::ApprovalCommand, identity::IdentityArgs, session::SessionArgs};
+use crate::{clock::Clock, error::TravelError, store::Store, trip::Traveller};
 
 /// AcmeCorp's travel agent: plans and books business trips within company policy.
 ///
@@ -30,29 +30,39 @@ pub(crate) struct Args {
 
     /// The model, e.g. "bedrock/<model id>". By default the offline model: rules, without an API key or a network.
     #[arg(long, global = true, value_name = "ID", env = "STRANDS_MODEL")]
-    model: Option<String>,
+    pub(super) model: Option<String>,
 
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
-    /// The database file, created on first use. By default a file in the user's data folder.
-    #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_DB")]
-    db: Option<PathBuf>,
+    /// The database, created on first use: a file, or `s3://bucket/key`. By default a file in the user's data folder.
+    #[arg(long, global = true, value_name = "FILE|URL", env = "TRAVEL_DB")]
+    db: Option<String>,
+
+    /// The delay before each word of the offline model, in milliseconds, so that streaming is visible.
+    #[arg(long, global = true, value_name = "MS", env = "TRAVEL_PACE_MS", default_value_t = 0)]
+    pub(super) pace: u16,
 
     /// Use this date as today, for reproducible demonstrations.
     #[arg(long, global = true, value_name = "YYYY-MM-DD")]
     today: Option<Date>,
 
-    #[command(flatten)]
-    pub(crate) session: SessionArgs,
-
     /// Append a record of each decision to this file, as JSON lines.
     #[arg(long, global = true, value_name = "FILE", env = "TRAVEL_AUDIT")]
     audit: Option<PathBuf>,
 
+    /// The URL of the MCP server of the travel desk, such as http://127.0.0.1:8081/mcp. By default the database in this process.
     #[cfg(feature = "mcp")]
+    #[arg(long = "desk", global = true, value_name = "URL", env = "TRAVEL_DESK_URL")]
+    pub(super) desk_url: Option<String>,
+
     #[command(flatten)]
-    pub(crate) mcp: McpArgs,
+    pub(crate) session: SessionArgs,
+
+    /// The model's prices of a million input and output tokens in US dollars, such as 1,5, from which the page computes costs.
+    #[cfg(feature = "serve")]
+    #[arg(long, global = true, value_name = "INPUT,OUTPUT", env = "TRAVEL_PRICE", value_delimiter = ',')]
+    pub(super) price: Vec<f64>,
 
     /// Print the metrics summary as JSON after each turn.
     #[arg(long)]
@@ -66,11 +76,48 @@ pub(crate) struct Args {
 /// Commands besides a prompt.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Chat in the terminal. It is the default without a prompt.
+    Chat,
     #[command(flatten)]
     Approval(ApprovalCommand),
+    /// Serve the agent on HTTP.
     #[cfg(feature = "serve")]
-    #[command(flatten)]
-    Host(HostCommand),
+    Serve(ServeArgs),
+    /// Serve the agent on Amazon Bedrock AgentCore Runtime.
+    #[cfg(feature = "agentcore")]
+    Agentcore(ListenArgs),
+    /// Run the agent as a function on AWS Lambda. It is the default there.
+    #[cfg(feature = "lambda")]
+    Lambda,
+    /// Check that a host of this machine lives, for containers.
+    #[cfg(feature = "mcp")]
+    Health {
+        /// The address of the host.
+        #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+        address: String,
+    },
+    /// Serve the travel desk as an MCP server; on Lambda as a function, and as the authorizer of its API with the handler
+    /// `authorizer`. Its tokens are those of the agent, with the secret in TRAVEL_DESK_SECRET.
+    #[cfg(feature = "mcp")]
+    Mcp(super::listen::McpArgs),
+    /// Serve an OpenID Connect issuer for development. Its passwords are public.
+    #[cfg(feature = "auth")]
+    Auth(crate::auth::AuthArgs),
+    /// Run the whole system on this machine: issuer, travel desk, agent and page.
+    #[cfg(feature = "system")]
+    Up(crate::system::UpArgs),
+}
+
+impl Command {
+    /// Returns the command of a process without a prompt and a command: on Lambda, that of a function.
+    pub(super) fn of_platform(has_prompt: bool) -> Option<Self> {
+        #[cfg(feature = "lambda")]
+        if !has_prompt && super::hosts::is_on_lambda() {
+            return Some(Self::Lambda);
+        }
+        let _ = has_prompt;
+        None
+    }
 }
 
 impl Args {
@@ -78,37 +125,42 @@ impl Args {
         self.today.map_or(Clock::System, Clock::Fixed)
     }
 
-    pub(crate) fn store(&self) -> Result<Store, TravelError> {
-        let path = self.db.clone().or_else(|| data_file("travel.sqlite3"));
-        let path = path.ok_or_else(|| TravelError::Open {
-            path: PathBuf::from("travel.sqlite3"),
-            reason: "this system has no folder for user data; choose a file with --db".to_owned(),
-        })?;
-        Store::open(&path)
-    }
-
-    /// Returns an error if the prompt is the name of a host that is not compiled in.
-    pub(crate) fn compiled_in(&self) -> Result<(), String> {
-        let is_off = |host: &str| match host {
-            "serve" => !cfg!(feature = "serve"),
-            "agentcore" => !cfg!(feature = "agentcore"),
-            "lambda" => !cfg!(feature = "lambda"),
-            _ => false,
-        };
-        match self.prompt.as_deref() {
-            Some(host) if is_off(host) => Err(format!(
-                "`{host}` is not compiled in: start with `cargo run -p travel-agent --features {host} -- {host}`"
-            )),
-            _ => Ok(()),
+    /// Opens the database.
+    pub(crate) async fn store(&self) -> Result<Store, TravelError> {
+        match (self.db.as_deref().filter(|db| !db.is_empty()), data_file("travel.sqlite3")) {
+            (Some(db), _) => Store::at(db, self.session.s3_endpoint()).await,
+            (None, Some(file)) => Store::open(&file),
+            (None, None) => Err(TravelError::Open {
+                location: "travel.sqlite3".to_owned(),
+                reason: "this system has no folder for user data; choose a file with --db".to_owned(),
+            }),
         }
     }
 
     /// Returns the audit: the file, or `tracing`.
-    pub(crate) fn audit(&self) -> Result<Audit, Box<dyn Error>> {
+    pub(crate) fn audit(&self) -> Result<Audit, BoxError> {
         Ok(match &self.audit {
             Some(file) => Audit::new(JsonLinesAudit::open(file)?),
             None => Audit::default(),
         })
+    }
+
+    /// Returns an error if the prompt is the name of a command that is not compiled in.
+    pub(crate) fn compiled_in(&self) -> Result<(), String> {
+        let hosts = [
+            ("serve", cfg!(feature = "serve")),
+            ("agentcore", cfg!(feature = "agentcore")),
+            ("lambda", cfg!(feature = "lambda")),
+            ("mcp", cfg!(feature = "mcp")),
+            ("auth", cfg!(feature = "auth")),
+            ("up", cfg!(feature = "system")),
+        ];
+        match hosts.iter().find(|(host, is_on)| !is_on && self.prompt.as_deref() == Some(*host)) {
+            Some((host, _)) => Err(format!(
+                "`{host}` is not compiled in: start with `cargo run -p travel-agent --features {host} -- {host}`"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Returns true if the rules stand in for a language model.
@@ -116,33 +168,31 @@ impl Args {
         self.model.as_deref().is_none_or(|id| id.is_empty() || id == "offline")
     }
 
+    /// Says who travels, and who replies.
+    pub(crate) fn greet(
+        &self,
+        traveller: &Traveller,
+        terminal: &mut Terminal<impl Write, impl Write>,
+    ) -> io::Result<()> {
+        if self.identity.is_default() || self.prompt.is_none() {
+            let hint = if self.identity.is_default() { " (choose another employee with --user)" } else { "" };
+            terminal.note(&format!("Travelling as {traveller}{hint}"))?;
+        }
+        if self.prompt.is_none() && self.is_offline() {
+            terminal.note("Using rules instead of a language model; choose a model with --model")?;
+        }
+        Ok(())
+    }
+
+    /// Returns the options that the processes of the whole system share.
+    #[cfg(feature = "system")]
+    pub(super) fn shared(&self) -> crate::system::Shared {
+        crate::system::Shared { model: self.model.clone(), today: self.today }
+    }
+
     /// Returns the form of the output.
     pub(crate) fn output(&self) -> Output {
         Output { events: self.events, metrics: self.metrics, is_stored: self.session.is_chosen() }
-    }
-
-    /// Returns the agent, with the model and the tools that the options choose.
-    pub(crate) async fn agent(&self, store: Arc<Store>, audit: Audit) -> Result<TravelAgent, Box<dyn Error>> {
-        let clock = self.clock();
-        let agent = match self.model.as_deref() {
-            Some(id) if !self.is_offline() => {
-                TravelAgent::new(from_id(id).await.map_err(explained)?, store, clock, audit)?
-            }
-            _ => TravelAgent::new(offline_model(), store, clock, audit)?,
-        };
-        #[cfg(feature = "mcp")]
-        let agent = agent.tool_providers(self.mcp.clients()?);
-        Ok(agent)
-    }
-}
-
-/// Replaces the hint about `Cargo.toml` by one about this program's features.
-fn explained(error: ModelIdError) -> Box<dyn Error> {
-    match error {
-        ModelIdError::FeatureOff { id, feature } => {
-            format!("`{id}` is not compiled in: start with `cargo run -p travel-agent --features {feature} --`").into()
-        }
-        other => other.into(),
     }
 }
 
@@ -160,11 +210,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn names_the_feature_of_a_model_that_is_not_compiled_in() {
-        let off = ModelIdError::FeatureOff { id: "bedrock/amazon.nova-lite-v1:0".into(), feature: "bedrock" };
-        assert!(explained(off).to_string().contains("cargo run -p travel-agent --features bedrock --"));
     }
 }

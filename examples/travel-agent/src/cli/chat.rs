@@ -1,16 +1,14 @@
 //! Chat in the terminal: line editing, history, Ctrl-C and Ctrl-D.
 
-use std::error::Error;
-
 use rustyline::{
     Cmd, ConditionalEventHandler, DefaultEditor, Event, EventContext, EventHandler, KeyEvent, Movement, RepeatCount,
     error::ReadlineError,
 };
 
-use super::{Conversation, Terminal, args::data_file, with_causes};
+use super::{BoxError, Conversation, Terminal, args::data_file, with_causes};
 
 /// Chats until the user leaves.
-pub(crate) async fn chat(conversation: &Conversation) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn chat(conversation: &Conversation) -> Result<(), BoxError> {
     let mut editor = DefaultEditor::new()?;
     editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrLeave)));
     let history = data_file("history.txt");

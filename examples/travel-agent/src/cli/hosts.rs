@@ -1,127 +1,115 @@
-//! Hosts: the same agent on HTTP, and on the platforms of AWS.
+//! Hosts of the agent, in a terminal, on HTTP, and on the platforms of AWS; and the MCP server of the travel desk.
 
-use std::{error::Error, io::Write, path::PathBuf};
-
-use clap::{Args as ClapArgs, Subcommand};
-use strands::{
-    identity::{Audit, Identity},
-    serve::{AgentService, Server, http::HttpHost, tls::TlsFiles},
+#[cfg(feature = "mcp")]
+use std::{
+    io::{Read as _, Write as _},
+    sync::Arc,
 };
 
+#[cfg(feature = "mcp")]
+use strands::CancellationToken;
 #[cfg(feature = "agentcore")]
-use strands::serve::agentcore;
+use strands::serve::agentcore::{AgentCoreHost, default_address};
+#[cfg(feature = "serve")]
+use strands::serve::http::HttpHost;
 #[cfg(feature = "lambda")]
-use strands::serve::lambda;
+use strands::serve::lambda::LambdaHost;
 
-use super::{Args, Output, Telemetry, Terminal};
+#[cfg(feature = "serve")]
+use super::listen::{ListenArgs, ServeArgs};
+#[cfg(feature = "mcp")]
+use super::{Args, listen::McpArgs};
+use super::{BoxError, Conversation, Outcome, System, Terminal, chat};
+#[cfg(feature = "mcp")]
+use crate::{
+    desk::DeskSecret,
+    mcp_server::{self, ServiceTokens},
+    services::Services,
+};
 
-/// Commands that serve the agent. Users have tokens, verified with --jwks, --issuer and --audience. Without these options, clients
-/// must be on this machine, and all act as the user of --user.
-#[derive(Debug, Subcommand)]
-pub(crate) enum HostCommand {
-    /// Serve the agent on HTTP.
-    Serve(ServeArgs),
-    /// Serve the agent on Amazon Bedrock AgentCore Runtime.
-    #[cfg(feature = "agentcore")]
-    Agentcore {
-        /// The address to listen on. By default port 8080, of all addresses in a container.
-        #[arg(long, value_name = "HOST:PORT")]
-        listen: Option<String>,
-    },
-    /// Run the agent as a function on AWS Lambda. It is the default there.
+/// In the terminal: one reply to a prompt, or a chat.
+pub(crate) async fn chat(system: &System) -> Result<Outcome, BoxError> {
+    let mut terminal = Terminal::standard();
+    let service = system.service(system.args.session.store_of_conversation().await?);
+    let traveller = system.agent.desk().traveller(&system.user).await?;
+    system.args.greet(&traveller, &mut terminal)?;
+    let (identity, session) = (system.user.clone(), system.args.session.choice());
+    let conversation = Conversation { service, identity, session, output: system.args.output() };
+    match &system.args.prompt {
+        Some(prompt) => Ok(conversation.reply(prompt, &mut terminal).await??),
+        None => chat::chat(&conversation).await.map(|()| Outcome::Completed),
+    }
+}
+
+/// On HTTP, with the chat page.
+#[cfg(feature = "serve")]
+pub(crate) async fn serve(system: &System, options: &ServeArgs) -> Result<(), BoxError> {
+    let service = system.service(system.args.session.store().await?);
+    let (login, page) = (system.login()?, system.page()?);
+    let (server, scheme) = options.tls(options.listen.server("127.0.0.1:8080", login.is_open).await?)?;
+    system.announce(&format!("on {scheme}"), &server, &login)?;
+    let host = HttpHost::new(service.clone(), login).ui(page);
+    server.serve(host.into_router(), |timeout| service.shutdown(timeout)).await?;
+    Ok(())
+}
+
+/// On Amazon Bedrock AgentCore Runtime.
+#[cfg(feature = "agentcore")]
+pub(crate) async fn agentcore(system: &System, options: &ListenArgs) -> Result<(), BoxError> {
+    let service = system.service(system.args.session.store().await?);
+    let login = system.login()?;
+    let server = options.server(&default_address().to_string(), login.is_open).await?;
+    system.announce("AgentCore Runtime on http", &server, &login)?;
+    let host = AgentCoreHost::new(service.clone(), login);
+    server.serve(host.into_router(), |timeout| service.shutdown(timeout)).await?;
+    Ok(())
+}
+
+/// On AWS Lambda.
+#[cfg(feature = "lambda")]
+pub(crate) async fn lambda(system: &System) -> Result<(), BoxError> {
+    let service = system.service(system.args.session.store().await?);
+    let telemetry = system.telemetry.clone();
+    let host = HttpHost::new(service, system.login()?).ui(system.page()?);
+    let host = LambdaHost::from(host).on_invocation_end(move || {
+        let telemetry = telemetry.clone();
+        async move { telemetry.flush().await }
+    });
+    host.run().await
+}
+
+/// The MCP server of the travel desk, on HTTP or on AWS Lambda.
+#[cfg(feature = "mcp")]
+pub(crate) async fn mcp(args: &Args, options: &McpArgs) -> Result<(), BoxError> {
+    let (secret, audit, shutdown) = (DeskSecret::from_env()?, args.audit()?, CancellationToken::new());
     #[cfg(feature = "lambda")]
-    Lambda,
+    if std::env::var("_HANDLER").is_ok_and(|handler| handler == "authorizer") {
+        return mcp_server::authorizer(ServiceTokens::new(secret, audit)).await;
+    }
+    let database = (Arc::new(args.store().await?), args.clock(), Services::from_env().await?);
+    let router = mcp_server::router(database, (secret, audit), &options.hosts, shutdown.clone())?;
+    #[cfg(feature = "lambda")]
+    if is_on_lambda() {
+        return lambda_http::run(router).await;
+    }
+    let server = options.listen.server("127.0.0.1:8081", false).await?;
+    Terminal::standard().note(&format!("Serving MCP on http://{}/mcp", server.local_addr()))?;
+    server.serve(router, async move |_| shutdown.cancel()).await?;
+    Ok(())
 }
 
-#[derive(Debug, ClapArgs)]
-pub(crate) struct ServeArgs {
-    /// The address to listen on.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
-    listen: String,
-
-    /// The certificate for HTTPS, a PEM file. It is read again when it changes.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_certificate: Option<PathBuf>,
-
-    /// The private key of the certificate, a PEM file.
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
-    tls_key: Option<PathBuf>,
+/// Checks that a host of this machine responds.
+#[cfg(feature = "mcp")]
+pub(crate) fn health(address: &str) -> Result<(), BoxError> {
+    let mut host = std::net::TcpStream::connect(address)?;
+    host.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;
+    write!(host, "GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut status = [0; 12];
+    host.read_exact(&mut status)?;
+    if status.ends_with(b" 200") { Ok(()) } else { Err(format!("{address} is not healthy").into()) }
 }
 
-impl HostCommand {
-    /// Returns the command of a process without arguments: on Lambda, that of a function.
-    pub(crate) fn of_platform() -> Option<Self> {
-        #[cfg(feature = "lambda")]
-        if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-            return Some(Self::Lambda);
-        }
-        None
-    }
-
-    /// Serves until the process is told to stop.
-    pub(crate) async fn run<O: Write, E: Write>(
-        &self,
-        args: &Args,
-        service: AgentService,
-        (user, audit): (&Identity, &Audit),
-        #[cfg_attr(not(feature = "lambda"), expect(unused_variables, reason = "Lambda flushes it"))]
-        telemetry: &Telemetry,
-        terminal: &mut Terminal<O, E>,
-    ) -> Result<(), Box<dyn Error>> {
-        let Output { events, metrics, is_stored } = args.output();
-        if events || metrics || is_stored {
-            return Err("--session, --events and --metrics are of conversations on the terminal: leave them out".into());
-        }
-        let (authenticate, is_open) = args.identity.authenticate(user, audit)?;
-        let (server, router) = match self {
-            Self::Serve(serve) => {
-                let server = listen(&serve.listen, is_open).await?;
-                let (server, scheme) = match (&serve.tls_certificate, &serve.tls_key) {
-                    (Some(certificate), Some(key)) => (server.tls(TlsFiles::load(certificate, key)?), "https"),
-                    _ => (server, "http"),
-                };
-                terminal.note(&format!("Serving on {scheme}://{}", server.local_addr()))?;
-                (server, HttpHost::new(service.clone(), authenticate).into_router())
-            }
-            #[cfg(feature = "agentcore")]
-            Self::Agentcore { listen: address } => {
-                let address = address.clone().unwrap_or_else(|| agentcore::default_address().to_string());
-                let server = listen(&address, is_open).await?;
-                terminal.note(&format!("Serving AgentCore Runtime on http://{}", server.local_addr()))?;
-                (server, agentcore::AgentCoreHost::new(service.clone(), authenticate).into_router())
-            }
-            #[cfg(feature = "lambda")]
-            Self::Lambda => {
-                let telemetry = telemetry.clone();
-                let host =
-                    lambda::LambdaHost::from(HttpHost::new(service, authenticate)).on_invocation_end(move || {
-                        let telemetry = telemetry.clone();
-                        async move { telemetry.flush().await }
-                    });
-                return host.run().await.map_err(|error| -> Box<dyn Error> { error });
-            }
-        };
-        if is_open {
-            terminal.note(&format!(
-                "DEVELOPMENT MODE: requests are not authenticated; every client on this machine acts as {}",
-                user.subject
-            ))?;
-        }
-        server.serve(router, |timeout| service.shutdown(timeout)).await?;
-        Ok(())
-    }
-}
-
-/// Listens on an address, which must be of this machine if requests are not authenticated.
-async fn listen(address: &str, is_open: bool) -> Result<Server, Box<dyn Error>> {
-    let server = Server::bind(address).await?;
-    if is_open && !server.local_addr().ip().is_loopback() {
-        let features = if cfg!(feature = "jwt") { "" } else { " (with `--features jwt`)" };
-        return Err(format!(
-            "requests without tokens are accepted from this machine only: listen on a loopback address, such as \
-             127.0.0.1:8080, or verify tokens with --jwks, --issuer and --audience{features}"
-        )
-        .into());
-    }
-    Ok(server)
+/// Returns true on AWS Lambda.
+pub(crate) fn is_on_lambda() -> bool {
+    std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }

@@ -17,26 +17,34 @@ pub(crate) struct SessionArgs {
     session: Option<String>,
 
     /// The folder of the sessions. By default one in the user's data folder.
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "TRAVEL_SESSION_DIR")]
     session_dir: Option<PathBuf>,
 
     /// Store the sessions in this S3 bucket instead of a folder.
     #[cfg(feature = "s3")]
-    #[arg(long, global = true, value_name = "BUCKET", conflicts_with = "session_dir")]
+    #[arg(long, global = true, value_name = "BUCKET", env = "TRAVEL_S3_BUCKET", conflicts_with = "session_dir")]
     s3_bucket: Option<String>,
 
     /// The prefix of the keys in the bucket.
     #[cfg(feature = "s3")]
-    #[arg(long, global = true, value_name = "PREFIX", requires = "s3_bucket", default_value = "agent_sessions")]
+    #[arg(long, global = true, value_name = "PREFIX", env = "TRAVEL_S3_PREFIX", default_value = "agent_sessions")]
     s3_prefix: String,
 
-    /// The endpoint of a server that is compatible with S3.
+    /// The endpoint of a server that is compatible with S3, for sessions and the database.
     #[cfg(feature = "s3")]
-    #[arg(long, global = true, value_name = "URL", requires = "s3_bucket")]
+    #[arg(long, global = true, value_name = "URL", env = "TRAVEL_S3_ENDPOINT")]
     s3_endpoint: Option<String>,
 }
 
 impl SessionArgs {
+    /// Returns the endpoint of S3.
+    pub(crate) fn s3_endpoint(&self) -> Option<&str> {
+        #[cfg(feature = "s3")]
+        return self.s3_endpoint.as_deref();
+        #[cfg(not(feature = "s3"))]
+        None
+    }
+
     /// Returns true if the conversation is stored.
     pub(crate) fn is_chosen(&self) -> bool {
         self.session.is_some()

@@ -1,8 +1,8 @@
 //! OpenTelemetry, with the standard `OTEL_*` variables (feature `otel`). Without the feature nothing is recorded.
 
-use std::error::Error;
-
 use strands::serve::AgentServiceBuilder;
+
+use super::BoxError;
 
 /// Maximum time for exporting what is left, at the end of the program or of an invocation on Lambda.
 #[cfg(feature = "otel")]
@@ -18,7 +18,7 @@ pub(crate) struct Telemetry {
 #[cfg(feature = "otel")]
 impl Telemetry {
     /// Starts the exporters.
-    pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start() -> Result<Self, BoxError> {
         use tracing_subscriber::filter::LevelFilter;
         use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -42,7 +42,7 @@ impl Telemetry {
 #[cfg(not(feature = "otel"))]
 #[expect(clippy::unnecessary_wraps, clippy::unused_self, clippy::unused_async, reason = "the feature `otel` needs it")]
 impl Telemetry {
-    pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start() -> Result<Self, BoxError> {
         Ok(Self {})
     }
 

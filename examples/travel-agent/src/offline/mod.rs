@@ -4,9 +4,12 @@
 
 mod dates;
 mod planner;
+mod questions;
 mod replies;
 mod request;
 mod words;
+
+use std::time::Duration;
 
 use strands::{
     message::Role,
@@ -21,7 +24,12 @@ use planner::{Situation, Step, ToolResult};
 
 /// Returns the offline model with the rules of this travel agent.
 pub fn offline_model() -> OfflineModel {
-    OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).build()
+    paced_model(Duration::ZERO)
+}
+
+/// Returns the offline model with a delay before each word, so that a person sees the streaming.
+pub fn paced_model(pace: Duration) -> OfflineModel {
+    OfflineModel::builder().model_id("offline/travel-agent").planner(next_step).pace(pace).build()
 }
 
 /// Returns the next step, or `None` for the generic rules if the user names another tool, such as one of an MCP server.
@@ -78,7 +86,7 @@ fn open_texts(turn: &OfflineTurn<'_>) -> Vec<String> {
 /// Returns the traveller's first name from the system prompt.
 fn first_name(system_prompt: &str) -> &str {
     let line = system_prompt.lines().find_map(|line| line.strip_prefix(crate::agent::TRAVELLER));
-    line.and_then(|line| line.split_whitespace().next()).unwrap_or("traveller")
+    line.and_then(|line| line.split([' ', ',', '.']).next()).unwrap_or("traveller")
 }
 
 #[cfg(test)]
@@ -88,9 +96,11 @@ mod tests {
     use strands::identity::Audit;
 
     use crate::{
-        access::{Role, User},
+        access::{Role, trusted},
         agent::TravelAgent,
         clock::Clock,
+        desk::Desk,
+        services::Services,
         store::Store,
     };
 
@@ -99,9 +109,10 @@ mod tests {
     #[tokio::test]
     async fn knows_all_tools_of_the_agent() {
         let store = Arc::new(Store::in_memory().unwrap());
-        let ana = User::employee(&store, "ana", Role::Traveler).unwrap();
-        let agent = TravelAgent::new(offline_model(), store, Clock::System, Audit::default()).unwrap();
-        let builder = agent.for_user(ana);
+        let desk = Desk::Local(store, Clock::System);
+        let services = (Clock::System, Services::local().unwrap());
+        let agent = TravelAgent::new(offline_model(), desk, services, Audit::default()).unwrap();
+        let builder = agent.call_agent(&trusted("ana", Role::Traveler)).await.unwrap();
         let agent = builder.build().await.unwrap();
         let names: Vec<_> = agent.tools().iter().map(|tool| tool.spec().name.clone()).collect();
         assert_eq!(names, OWN_TOOLS);

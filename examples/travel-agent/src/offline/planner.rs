@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{
-    dates,
+    dates, questions,
     replies::{self, day},
     request::{CarWish, Intent, Request},
     words::{Word, any, phrase},
@@ -49,11 +49,11 @@ impl<'a> Situation<'a> {
         self.results.iter().filter(move |result| result.tool == tool).copied()
     }
 
-    fn may_call(&self, tool: &str) -> bool {
+    pub(super) fn may_call(&self, tool: &str) -> bool {
         self.tools.contains(&tool)
     }
 
-    fn last_result(&self, tool: &str) -> Option<Result<&'a Value, &'a str>> {
+    pub(super) fn last_result(&self, tool: &str) -> Option<Result<&'a Value, &'a str>> {
         self.results_of(tool).last().map(|result| result.result)
     }
 }
@@ -91,6 +91,10 @@ pub(super) fn next(situation: &Situation<'_>) -> Step {
         Intent::Today => reply_from_tool(situation, ("todays_date", json!({})), |found| {
             Ok(format!("Today is {}, {}.", day(today(found)?), situation.name))
         }),
+        Intent::Search => questions::search(situation, &request),
+        Intent::Weather => questions::weather(situation, &request),
+        Intent::Location => questions::location(situation),
+        Intent::Story => Ok(Step::Say(questions::story(situation.name))),
         Intent::Other => Ok(Step::Say(replies::introduction(situation.name))),
     };
     step.unwrap_or_else(|reason| {
@@ -102,7 +106,7 @@ pub(super) fn next(situation: &Situation<'_>) -> Step {
 }
 
 /// Calls one tool, then replies from its result.
-fn reply_from_tool(
+pub(super) fn reply_from_tool(
     situation: &Situation<'_>,
     call: (&'static str, Value),
     reply: impl FnOnce(&Value) -> Result<String, String>,
@@ -171,10 +175,12 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
     let [there, back] = flights.as_slice() else {
         return Ok(Step::Call("It does. I am looking for what is free.", plan.searches()));
     };
-    let (there, back) = plan.flights(there.result?, back.result?)?;
+    let offered = [there.result?, back.result?];
+    let (there, back) = plan.flights(offered)?;
     let choice = Choice {
         there,
         back,
+        offered: offered.map(|found| offers(found, "flights")),
         hotel: situation
             .last_result("get_hotels")
             .transpose()?
@@ -231,6 +237,8 @@ struct Plan<'a> {
 pub(super) struct Choice<'a> {
     pub(super) there: &'a Value,
     pub(super) back: &'a Value,
+    /// All flights that are free, there and back.
+    pub(super) offered: [&'a [Value]; 2],
     pub(super) hotel: Option<&'a Value>,
     /// An available car, even if none was requested.
     pub(super) car: Option<&'a Value>,
@@ -301,8 +309,8 @@ impl Plan<'_> {
     }
 
     /// Returns the cheapest flights there and back.
-    fn flights<'a>(&self, there: &'a Value, back: &'a Value) -> Result<(&'a Value, &'a Value), String> {
-        let (outbound, inbound) = (offers(there, "flights"), offers(back, "flights"));
+    fn flights<'a>(&self, found: [&'a Value; 2]) -> Result<(&'a Value, &'a Value), String> {
+        let [outbound, inbound] = found.map(|found| offers(found, "flights"));
         for (flights, date) in [(outbound, self.departure), (inbound, self.return_)] {
             if flights.is_empty() {
                 return Err(format!("there is no flight with free seats on {}", day(date)));
@@ -329,7 +337,7 @@ fn without_nulls(mut fields: Value) -> Value {
     fields
 }
 
-fn today(calendar: &Value) -> Result<Date, String> {
+pub(super) fn today(calendar: &Value) -> Result<Date, String> {
     let date = calendar["date"].as_str().and_then(|date| date.parse().ok());
     date.ok_or_else(|| "the calendar returned no date".to_owned())
 }

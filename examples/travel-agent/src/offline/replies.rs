@@ -26,8 +26,11 @@ pub(super) struct Assumptions<'a> {
 pub(super) fn introduction(name: &str) -> String {
     format!(
         "Hello {name}. I book AcmeCorp's business trips within the USA: flights, hotels and cars, within company policy. \
-         Tell me where and when, for example: \"Book me a trip to New York next Monday for 3 days\". \
-         You can also ask what is booked, what the policy says, or have a booking cancelled."
+         Tell me where and when, or ask, for example:\n\n\
+         - \"Book me a trip to New York next Monday for 3 days\"\n\
+         - \"Show me flights to Boston tomorrow\"\n\
+         - \"What does the policy say about rental cars?\"\n\
+         - \"What did you book for me?\", or \"Cancel my booking\""
     )
 }
 
@@ -74,7 +77,8 @@ pub(super) fn confirmation(name: &str, booked: &Value, assumptions: &Assumptions
     }
     if let Some(car) = assumptions.car {
         let (model, category) = (text(&car["model"]), text(&car["category"]));
-        let _ = write!(reply, "\nNo car is booked; a {model} ({category}) would be {} a day.", usd(&car["daily_usd"]));
+        let _ =
+            write!(reply, "\n\nNo car is booked; a {model} ({category}) would be {} a day.", usd(&car["daily_usd"]));
     }
     reply
 }
@@ -85,13 +89,29 @@ pub(super) fn proposal(name: &str, verdict: &Value, choice: &Choice<'_>, car: Op
     } else {
         format!("This would suit the policy, {name}:\n\n")
     };
-    for (label, flight) in [("Out", choice.there), ("Back", choice.back)] {
-        let _ = writeln!(reply, "  {label:<8}{}, {}", flight_line(flight), usd(&flight["fare_usd"]));
+    for (label, chosen, offered) in [("Out", choice.there, choice.offered[0]), ("Back", choice.back, choice.offered[1])]
+    {
+        let _ = writeln!(reply, "**{label}:** {}, **{}**\n", flight_line(chosen), usd(&chosen["fare_usd"]));
+        let _ = writeln!(reply, "| Flight | Airline | Departs | Arrives | Fare | Seats |\n|---|---|---|---|--:|--:|");
+        for flight in offered {
+            let mark = if flight["number"] == chosen["number"] { "**" } else { "" };
+            let _ = writeln!(
+                reply,
+                "| {mark}{}{mark} | {} | {} | {} | {mark}{}{mark} | {} |",
+                text(&flight["number"]),
+                text(&flight["airline"]),
+                text(&flight["departs"]),
+                text(&flight["arrives"]),
+                usd(&flight["fare_usd"]),
+                flight["seats_left"]
+            );
+        }
+        reply.push('\n');
     }
     if let Some(hotel) = choice.hotel {
         let _ = writeln!(
             reply,
-            "  Hotel   {}, {}: {} a night, {} in all",
+            "- **Hotel:** {}, {}: **{}** a night, {} in all",
             text(&hotel["name"]),
             text(&hotel["area"]),
             usd(&hotel["nightly_usd"]),
@@ -101,7 +121,7 @@ pub(super) fn proposal(name: &str, verdict: &Value, choice: &Choice<'_>, car: Op
     if let Some(car) = car {
         let _ = writeln!(
             reply,
-            "  Car     {} ({}): {} in all",
+            "- **Car:** {} ({}): **{}** in all",
             text(&car["model"]),
             text(&car["category"]),
             usd(&car["total_usd"])
@@ -117,7 +137,7 @@ pub(super) fn bookings(name: &str, found: &Value) -> String {
         [one] => format!("You have one booking, {name}: {}.\n\n{}", text(&one["destination"]), booking(one)),
         several => {
             let blocks: Vec<String> =
-                several.iter().map(|one| format!("{}\n{}", text(&one["destination"]), booking(one))).collect();
+                several.iter().map(|one| format!("**{}**\n\n{}", text(&one["destination"]), booking(one))).collect();
             format!("You have {} bookings, {name}.\n\n{}", several.len(), blocks.join("\n\n"))
         }
     }
@@ -129,7 +149,9 @@ pub(super) fn all_bookings(name: &str, found: &Value) -> String {
         several => {
             let blocks: Vec<String> = several
                 .iter()
-                .map(|one| format!("{}, {}\n{}", text(&one["traveller"]), text(&one["destination"]), booking(one)))
+                .map(|one| {
+                    format!("**{}, {}**\n\n{}", text(&one["traveller"]), text(&one["destination"]), booking(one))
+                })
                 .collect();
             let count = match several.len() {
                 1 => "one booking".to_owned(),
@@ -145,7 +167,7 @@ pub(super) fn which_one(name: &str, found: &[&Value]) -> String {
         .iter()
         .map(|one| {
             let code = text(&one["confirmation_code"]);
-            format!("  {code}  {}, {}", text(&one["destination"]), written_day(&one["departure_date"]))
+            format!("- **{code}** {}, {}", text(&one["destination"]), written_day(&one["departure_date"]))
         })
         .collect();
     format!("You have {} bookings, {name}:\n\n{}\n\nWhich one shall I cancel?", found.len(), lines.join("\n"))
@@ -193,14 +215,14 @@ pub(super) fn mentions(asked: &[Word<'_>], about: &Value) -> bool {
 }
 
 fn booking(booking: &Value) -> String {
-    let mut lines = format!("  Code    {}\n", text(&booking["confirmation_code"]));
+    let mut lines = format!("- **Code:** {}\n", text(&booking["confirmation_code"]));
     for (label, flight) in [("Out", &booking["outbound"]), ("Back", &booking["return"])] {
-        let _ = writeln!(lines, "  {label:<8}{}", flight_line(flight));
+        let _ = writeln!(lines, "- **{label}:** {}", flight_line(flight));
     }
     if let Some(name) = at(booking, "/hotel/name").as_str() {
         let _ = writeln!(
             lines,
-            "  Hotel   {name}, {}, {}",
+            "- **Hotel:** {name}, {}, {}",
             text(at(booking, "/hotel/area")),
             counted(at(booking, "/hotel/nights"), "night")
         );
@@ -208,12 +230,12 @@ fn booking(booking: &Value) -> String {
     if let Some(model) = at(booking, "/car/model").as_str() {
         let _ = writeln!(
             lines,
-            "  Car     {model} ({}), {}",
+            "- **Car:** {model} ({}), {}",
             text(at(booking, "/car/category")),
             counted(at(booking, "/car/days"), "day")
         );
     }
-    let _ = write!(lines, "  Total   {}", usd(&booking["total_usd"]));
+    let _ = write!(lines, "- **Total: {}**", usd(&booking["total_usd"]));
     lines
 }
 

@@ -19,6 +19,14 @@ pub(super) enum Intent {
     Cancel,
     /// Show the policy.
     Policy,
+    /// Search the policy documents.
+    Search,
+    /// Look up the weather.
+    Weather,
+    /// Say where the traveller is.
+    Location,
+    /// Tell a long story.
+    Story,
     /// Show today's date.
     Today,
     /// Any other request.
@@ -102,14 +110,26 @@ impl<'a> Request<'a> {
 
 fn intent(words: &[Word<'_>]) -> Intent {
     let asks = any(words, "what which show list when where do have see tell did");
+    // Subjects of the policy documents that are not parts of a trip.
+    const DOCUMENTS: &str = "meal meals breakfast lunch dinner alcohol allowance expense expenses receipt receipts reimburse \
+        reimbursed mileage insurance emergency safety sustainability approval approvals approve approves";
     let booked = any(words, "bookings booked itinerary reservations trips") || phrase(words, "my booking");
-    if any(words, "cancel cancellation undo") {
+    let books = any(words, "book reserve yes ok okay sure confirm");
+    if phrase(words, "long story") {
+        Intent::Story
+    } else if phrase(words, "where am i") || phrase(words, "my location") {
+        Intent::Location
+    } else if any(words, "weather forecast") {
+        Intent::Weather
+    } else if !books && (phrase(words, "policy say") || phrase(words, "say about") || any(words, DOCUMENTS)) {
+        Intent::Search
+    } else if any(words, "cancel cancellation undo") {
         Intent::Cancel
     } else if (asks && booked) || phrase(words, "did you book") || phrase(words, "my bookings") {
         Intent::Bookings
     } else if any(words, "policy policies rules rule allowed permitted cap caps limit limits") {
         Intent::Policy
-    } else if any(words, "book reserve yes ok okay sure confirm") {
+    } else if books {
         Intent::Book
     } else if any(words, "trip travel fly flight flights go going hotel hotels car cars visit holiday vacation") {
         Intent::Propose
@@ -124,8 +144,8 @@ fn intent(words: &[Word<'_>]) -> Intent {
 fn is_complete(words: &[Word<'_>]) -> bool {
     match intent(words) {
         Intent::Book | Intent::Propose => destination(words).is_some(),
-        Intent::Bookings | Intent::Cancel | Intent::Policy | Intent::Today => true,
         Intent::Other => false,
+        _ => true,
     }
 }
 
@@ -303,6 +323,12 @@ mod tests {
             ("Are luxury cars allowed?", Intent::Policy),
             ("Show me flights to Denver on Friday", Intent::Propose),
             ("What day is it today?", Intent::Today),
+            ("What does the policy say about rental cars?", Intent::Search),
+            ("How much may I spend on dinner in Boston?", Intent::Search),
+            ("Book me a trip to Boston with approval", Intent::Book),
+            ("What is the weather in Boston?", Intent::Weather),
+            ("Where am I?", Intent::Location),
+            ("Tell me a long story about travel policy", Intent::Story),
             ("hello", Intent::Other),
         ] {
             assert_eq!(Request::read(&[text]).intent, intent, "{text}");

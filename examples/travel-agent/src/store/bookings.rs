@@ -1,7 +1,7 @@
 //! Bookings: booking, listing and cancelling trips, each in one transaction.
 
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::{
     Store, directory,
@@ -26,22 +26,21 @@ impl Store {
     /// Returns [`TravelError::NotCompliant`], [`TravelError::SoldOut`] or [`TravelError::Overlapping`], or another error if
     /// the order is invalid.
     pub fn book(&self, traveller: &Traveller, order: &TripOrder, today: Date) -> Result<Confirmation, TravelError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let trip = Trip::resolve(&transaction, order)?;
-        if let Some(booking) = trip.existing(&transaction, traveller)? {
-            return Ok(Confirmation { already_booked: true, booking });
-        }
-        let violations = inventory::check(&transaction, &order.draft(), today)?;
-        if violations.iter().any(|violation| !violation.approvable) {
-            return Err(TravelError::NotCompliant { violations });
-        }
-        trip.refuse_overlap(&transaction, traveller)?;
-        trip.refuse_sold_out(&transaction)?;
-        let code = trip.insert(&transaction, traveller, order, today)?;
-        let booking = find(&transaction, traveller, &code)?;
-        transaction.commit()?;
-        Ok(Confirmation { already_booked: false, booking })
+        self.write(|transaction| {
+            let trip = Trip::resolve(transaction, order)?;
+            if let Some(booking) = trip.existing(transaction, traveller)? {
+                return Ok(Confirmation { already_booked: true, booking });
+            }
+            let violations = inventory::check(transaction, &order.draft(), today)?;
+            if violations.iter().any(|violation| !violation.approvable) {
+                return Err(TravelError::NotCompliant { violations });
+            }
+            trip.refuse_overlap(transaction, traveller)?;
+            trip.refuse_sold_out(transaction)?;
+            let code = trip.insert(transaction, traveller, order, (today, !violations.is_empty()))?;
+            let booking = find(transaction, traveller, &code)?;
+            Ok(Confirmation { already_booked: false, booking })
+        })
     }
 
     /// Returns the traveller's bookings, in order of departure.
@@ -50,12 +49,14 @@ impl Store {
     ///
     /// Returns [`TravelError::Database`] if they can't be read.
     pub fn bookings(&self, traveller: &Traveller, include_cancelled: bool) -> Result<Vec<Booking>, TravelError> {
-        let connection = self.lock();
-        let mut query = connection.prepare(&format!(
-            "{BOOKING} WHERE b.employee = ?1 AND (?2 OR b.status = 'confirmed') ORDER BY b.departure_date, b.id"
-        ))?;
-        let bookings = query.query_map(params![traveller.id, include_cancelled], booking)?.collect::<Result<_, _>>()?;
-        Ok(bookings)
+        self.read(|connection| {
+            let mut query = connection.prepare(&format!(
+                "{BOOKING} WHERE b.employee = ?1 AND (?2 OR b.status = 'confirmed') ORDER BY b.departure_date, b.id"
+            ))?;
+            let bookings =
+                query.query_map(params![traveller.id, include_cancelled], booking)?.collect::<Result<_, _>>()?;
+            Ok(bookings)
+        })
     }
 
     /// Returns the bookings of all employees, in order of departure.
@@ -64,11 +65,12 @@ impl Store {
     ///
     /// Returns [`TravelError::Database`] if they can't be read.
     pub fn all_bookings(&self, include_cancelled: bool) -> Result<Vec<Booking>, TravelError> {
-        let connection = self.lock();
-        let mut query = connection
-            .prepare(&format!("{BOOKING} WHERE (?1 OR b.status = 'confirmed') ORDER BY b.departure_date, b.id"))?;
-        let bookings = query.query_map([include_cancelled], booking)?.collect::<Result<_, _>>()?;
-        Ok(bookings)
+        self.read(|connection| {
+            let mut query = connection
+                .prepare(&format!("{BOOKING} WHERE (?1 OR b.status = 'confirmed') ORDER BY b.departure_date, b.id"))?;
+            let bookings = query.query_map([include_cancelled], booking)?.collect::<Result<_, _>>()?;
+            Ok(bookings)
+        })
     }
 
     /// Cancels one of the traveller's bookings. Cancelling twice succeeds.
@@ -78,20 +80,19 @@ impl Store {
     /// Returns [`TravelError::UnknownBooking`] if the traveller has no booking with this code, and
     /// [`TravelError::TooLate`] from the day of departure on.
     pub fn cancel(&self, traveller: &Traveller, code: &str, today: Date) -> Result<Cancellation, TravelError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let code = code.trim().to_uppercase();
-        let before = find(&transaction, traveller, &code)?;
-        if before.status == "cancelled" {
-            return Ok(Cancellation { already_cancelled: true, booking: before });
-        }
-        if before.departure_date <= today {
-            return Err(TravelError::TooLate { code, departure_date: before.departure_date });
-        }
-        transaction.execute("UPDATE bookings SET status = 'cancelled' WHERE code = ?1", [&code])?;
-        let booking = find(&transaction, traveller, &code)?;
-        transaction.commit()?;
-        Ok(Cancellation { already_cancelled: false, booking })
+        self.write(|transaction| {
+            let code = code.trim().to_uppercase();
+            let before = find(transaction, traveller, &code)?;
+            if before.status == "cancelled" {
+                return Ok(Cancellation { already_cancelled: true, booking: before });
+            }
+            if before.departure_date <= today {
+                return Err(TravelError::TooLate { code, departure_date: before.departure_date });
+            }
+            transaction.execute("UPDATE bookings SET status = 'cancelled' WHERE code = ?1", [&code])?;
+            let booking = find(transaction, traveller, &code)?;
+            Ok(Cancellation { already_cancelled: false, booking })
+        })
     }
 }
 
@@ -229,13 +230,14 @@ impl Trip {
         connection: &Connection,
         traveller: &Traveller,
         order: &TripOrder,
-        today: Date,
+        (today, above_cost_limit): (Date, bool),
     ) -> Result<String, TravelError> {
         let code = free_code(connection)?;
         connection.execute(
             "INSERT INTO bookings (code, employee, destination, departure_date, return_date, purpose,
-                                   outbound_flight, return_flight, hotel, car, total_usd, booked_on)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                   outbound_flight, return_flight, hotel, car, total_usd, booked_on,
+                                   above_cost_limit)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 code,
                 traveller.id,
@@ -249,6 +251,7 @@ impl Trip {
                 self.car.as_ref().map(|car| &car.id),
                 self.total_usd(),
                 today,
+                above_cost_limit,
             ],
         )?;
         Ok(code)

@@ -21,38 +21,39 @@ impl Store {
         if origin.code == destination.code {
             return Err(TravelError::SameCity { city: origin.name.clone() });
         }
-        let connection = self.lock();
-        let mut query = connection.prepare(
-            "SELECT number, airline, origin, destination, departs, arrives, fare_usd, seats
-             FROM flights WHERE origin = :origin AND destination = :destination AND instr(weekdays, :weekday) > 0
-             ORDER BY fare_usd, number",
-        )?;
-        let flights: Vec<FlightOffer> = query
-            .query_map(
-                named_params! { ":origin": origin.code, ":destination": destination.code, ":weekday": weekday(date) },
-                |row| {
-                    Ok(FlightOffer {
-                        number: row.get(0)?,
-                        airline: row.get(1)?,
-                        origin: row.get(2)?,
-                        destination: row.get(3)?,
-                        date,
-                        departs: row.get(4)?,
-                        arrives: row.get(5)?,
-                        fare_usd: row.get(6)?,
-                        seats_left: row.get(7)?,
-                    })
-                },
-            )?
-            .collect::<Result<_, _>>()?;
-        let mut free = Vec::with_capacity(flights.len());
-        for mut flight in flights {
-            flight.seats_left = flight.seats_left.saturating_sub(seats_taken(&connection, &flight.number, date)?);
-            if flight.seats_left > 0 {
-                free.push(flight);
+        self.read(|connection| {
+            let mut query = connection.prepare(
+                "SELECT number, airline, origin, destination, departs, arrives, fare_usd, seats
+                 FROM flights WHERE origin = :origin AND destination = :destination AND instr(weekdays, :weekday) > 0
+                 ORDER BY fare_usd, number",
+            )?;
+            let flights: Vec<FlightOffer> = query
+                .query_map(
+                    named_params! { ":origin": origin.code, ":destination": destination.code, ":weekday": weekday(date) },
+                    |row| {
+                        Ok(FlightOffer {
+                            number: row.get(0)?,
+                            airline: row.get(1)?,
+                            origin: row.get(2)?,
+                            destination: row.get(3)?,
+                            date,
+                            departs: row.get(4)?,
+                            arrives: row.get(5)?,
+                            fare_usd: row.get(6)?,
+                            seats_left: row.get(7)?,
+                        })
+                    },
+                )?
+                .collect::<Result<_, _>>()?;
+            let mut free = Vec::with_capacity(flights.len());
+            for mut flight in flights {
+                flight.seats_left = flight.seats_left.saturating_sub(seats_taken(connection, &flight.number, date)?);
+                if flight.seats_left > 0 {
+                    free.push(flight);
+                }
             }
-        }
-        Ok(free)
+            Ok(free)
+        })
     }
 
     /// Returns the cap of the city, and hotels with a room that is free on every night, cheapest first.
@@ -61,35 +62,36 @@ impl Store {
     ///
     /// Returns [`TravelError::Database`] if the search fails.
     pub fn hotels(&self, city: &City, stay: Dates) -> Result<(u32, Vec<HotelOffer>), TravelError> {
-        let connection = self.lock();
-        let cap = directory::limits(&connection, city)?.hotel_nightly_usd;
-        let mut query = connection.prepare(
-            "SELECT id, name, area, stars, nightly_usd, rooms FROM hotels WHERE city = ?1 ORDER BY nightly_usd, id",
-        )?;
-        let nights = u32::try_from(stay.nights()).unwrap_or_default();
-        let hotels: Vec<HotelOffer> = query
-            .query_map([&city.code], |row| {
-                let nightly_usd: u32 = row.get(4)?;
-                Ok(HotelOffer {
-                    id: row.get(0)?,
-                    name: row.get(1)?,
-                    area: row.get(2)?,
-                    stars: row.get(3)?,
-                    nightly_usd,
-                    total_usd: nightly_usd.saturating_mul(nights),
-                    rooms_left: row.get(5)?,
-                    within_policy: nightly_usd <= cap,
-                })
-            })?
-            .collect::<Result<_, _>>()?;
-        let mut free = Vec::with_capacity(hotels.len());
-        for mut hotel in hotels {
-            hotel.rooms_left = hotel.rooms_left.saturating_sub(rooms_taken(&connection, &hotel.id, stay)?);
-            if hotel.rooms_left > 0 {
-                free.push(hotel);
+        self.read(|connection| {
+            let cap = directory::limits(connection, city)?.hotel_nightly_usd;
+            let mut query = connection.prepare(
+                "SELECT id, name, area, stars, nightly_usd, rooms FROM hotels WHERE city = ?1 ORDER BY nightly_usd, id",
+            )?;
+            let nights = u32::try_from(stay.nights()).unwrap_or_default();
+            let hotels: Vec<HotelOffer> = query
+                .query_map([&city.code], |row| {
+                    let nightly_usd: u32 = row.get(4)?;
+                    Ok(HotelOffer {
+                        id: row.get(0)?,
+                        name: row.get(1)?,
+                        area: row.get(2)?,
+                        stars: row.get(3)?,
+                        nightly_usd,
+                        total_usd: nightly_usd.saturating_mul(nights),
+                        rooms_left: row.get(5)?,
+                        within_policy: nightly_usd <= cap,
+                    })
+                })?
+                .collect::<Result<_, _>>()?;
+            let mut free = Vec::with_capacity(hotels.len());
+            for mut hotel in hotels {
+                hotel.rooms_left = hotel.rooms_left.saturating_sub(rooms_taken(connection, &hotel.id, stay)?);
+                if hotel.rooms_left > 0 {
+                    free.push(hotel);
+                }
             }
-        }
-        Ok((cap, free))
+            Ok((cap, free))
+        })
     }
 
     /// Returns cars that are free on every day, cheapest first.
@@ -103,36 +105,40 @@ impl Store {
         rental: Dates,
         category: Option<CarCategory>,
     ) -> Result<Vec<CarOffer>, TravelError> {
-        let connection = self.lock();
-        let limits = directory::limits(&connection, city)?;
-        let mut query = connection.prepare(
-            "SELECT id, model, category, daily_usd, fleet FROM cars
-             WHERE city = :city AND category = ifnull(:category, category) ORDER BY daily_usd, id",
-        )?;
-        let days = u32::try_from(rental.days()).unwrap_or_default();
-        let cars: Vec<CarOffer> = query
-            .query_map(named_params! { ":city": city.code, ":category": category.map(CarCategory::as_str) }, |row| {
-                let category = car_category(&row.get::<_, String>(2)?);
-                let daily_usd: u32 = row.get(3)?;
-                Ok(CarOffer {
-                    id: row.get(0)?,
-                    model: row.get(1)?,
-                    category,
-                    daily_usd,
-                    total_usd: daily_usd.saturating_mul(days),
-                    cars_left: row.get(4)?,
-                    within_policy: limits.allows_car(category, daily_usd),
-                })
-            })?
-            .collect::<Result<_, _>>()?;
-        let mut free = Vec::with_capacity(cars.len());
-        for mut car in cars {
-            car.cars_left = car.cars_left.saturating_sub(cars_taken(&connection, &car.id, rental)?);
-            if car.cars_left > 0 {
-                free.push(car);
+        self.read(|connection| {
+            let limits = directory::limits(connection, city)?;
+            let mut query = connection.prepare(
+                "SELECT id, model, category, daily_usd, fleet FROM cars
+                 WHERE city = :city AND category = ifnull(:category, category) ORDER BY daily_usd, id",
+            )?;
+            let days = u32::try_from(rental.days()).unwrap_or_default();
+            let cars: Vec<CarOffer> = query
+                .query_map(
+                    named_params! { ":city": city.code, ":category": category.map(CarCategory::as_str) },
+                    |row| {
+                        let category = car_category(&row.get::<_, String>(2)?);
+                        let daily_usd: u32 = row.get(3)?;
+                        Ok(CarOffer {
+                            id: row.get(0)?,
+                            model: row.get(1)?,
+                            category,
+                            daily_usd,
+                            total_usd: daily_usd.saturating_mul(days),
+                            cars_left: row.get(4)?,
+                            within_policy: limits.allows_car(category, daily_usd),
+                        })
+                    },
+                )?
+                .collect::<Result<_, _>>()?;
+            let mut free = Vec::with_capacity(cars.len());
+            for mut car in cars {
+                car.cars_left = car.cars_left.saturating_sub(cars_taken(connection, &car.id, rental)?);
+                if car.cars_left > 0 {
+                    free.push(car);
+                }
             }
-        }
-        Ok(free)
+            Ok(free)
+        })
     }
 
     /// Checks a trip, as far as it is decided, against the policy. Violations are in the verdict.
@@ -142,7 +148,7 @@ impl Store {
     /// Returns [`TravelError::UnknownCity`], [`TravelError::UnknownOffer`] or [`TravelError::Inconsistent`] if the draft is
     /// invalid.
     pub fn check(&self, draft: &TripDraft, today: Date) -> Result<Verdict, TravelError> {
-        Ok(check(&self.lock(), draft, today)?.into())
+        self.read(|connection| Ok(check(connection, draft, today)?.into()))
     }
 }
 

@@ -42,7 +42,10 @@ async fn shows_errors_instead_of_redirecting_to_places_it_does_not_know() {
         assert_eq!(page.header("location"), "", "{changes:?}");
         assert!(page.text.contains("You can't sign in here"), "{}", page.text);
     }
-    let twice = format!("{}&redirect_uri=https://evil.example/", encoded(&[&[("client_id", "travel-page"), ("redirect_uri", REDIRECT)]]));
+    let twice = format!(
+        "{}&redirect_uri=https://evil.example/",
+        encoded(&[&[("client_id", "travel-page"), ("redirect_uri", REDIRECT)]])
+    );
     let page = rig.get(&format!("/authorize?{twice}")).await;
     assert_eq!((page.status, page.header("location")), (StatusCode::BAD_REQUEST, ""));
 }
@@ -66,7 +69,11 @@ async fn returns_other_errors_to_the_client() {
     ] {
         let page = rig.authorize(&changes).await;
         let (target, parameters) = page.redirect();
-        assert_eq!((target.as_str(), parameters["error"].as_str()), ("http://127.0.0.1:8080/", expected), "{changes:?}");
+        assert_eq!(
+            (target.as_str(), parameters["error"].as_str()),
+            ("http://127.0.0.1:8080/", expected),
+            "{changes:?}"
+        );
         assert_eq!((parameters["state"].as_str(), parameters["iss"].as_str()), ("a state & more", ISSUER));
     }
 }
@@ -131,13 +138,16 @@ async fn two_tabs_of_one_browser_can_sign_in() {
     let rig = Rig::new();
     let first = rig.authorize(&[]).await;
     let cookie = first.header("set-cookie").split(';').next().unwrap().to_owned();
-    let path = format!("/authorize?{}", encoded(&[&[
-        ("response_type", "code"),
-        ("client_id", "travel-page"),
-        ("redirect_uri", REDIRECT),
-        ("code_challenge", &super::browser::challenge()),
-        ("code_challenge_method", "S256"),
-    ]]));
+    let path = format!(
+        "/authorize?{}",
+        encoded(&[&[
+            ("response_type", "code"),
+            ("client_id", "travel-page"),
+            ("redirect_uri", REDIRECT),
+            ("code_challenge", &super::browser::challenge()),
+            ("code_challenge_method", "S256"),
+        ]])
+    );
     let second = rig.send(Request::get(path).header("cookie", cookie), String::new()).await;
     assert_eq!(second.header("set-cookie"), "", "the cookie of the first tab remains");
     assert_eq!(rig.submit(&first, &[("username", "bob"), ("password", "bob-dev")]).await.status, StatusCode::SEE_OTHER);
@@ -153,7 +163,8 @@ async fn requests_for_other_hosts_are_refused() {
         ("localhost:9000", StatusCode::OK),
         ("[::1]:9000", StatusCode::OK),
     ] {
-        let request = Request::get("/healthz").header("host", host).body(strands::serve::axum::body::Body::empty()).unwrap();
+        let request =
+            Request::get("/healthz").header("host", host).body(strands::serve::axum::body::Body::empty()).unwrap();
         let response = tower::ServiceExt::oneshot(rig.router.clone(), request).await.unwrap();
         assert_eq!(response.status(), expected, "{host}");
     }

@@ -72,7 +72,9 @@ pub(crate) fn encoded(parameters: &[Pairs<'_>]) -> String {
         all.retain(|(other, _)| other != name);
         all.push((name, value));
     }
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(all.iter().filter(|(_, value)| !value.is_empty())).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(all.iter().filter(|(_, value)| !value.is_empty()))
+        .finish()
 }
 
 impl Rig {
@@ -153,8 +155,7 @@ impl Rig {
     }
 
     pub(crate) async fn refresh(&self, token: &str, changes: Pairs<'_>) -> Page {
-        let usual: Pairs<'_> =
-            &[("grant_type", "refresh_token"), ("client_id", CLIENT_ID), ("refresh_token", token)];
+        let usual: Pairs<'_> = &[("grant_type", "refresh_token"), ("client_id", CLIENT_ID), ("refresh_token", token)];
         self.post("/token", encoded(&[usual, changes])).await
     }
 }

@@ -13,7 +13,7 @@ use strands::{
 use tempfile::tempdir;
 use travel_agent::auth::{AUDIENCE, CLIENT_ID};
 
-use super::browser::{ISSUER, Pairs, Page, Rig};
+use super::browser::{ISSUER, Page, Pairs, Rig};
 
 #[track_caller]
 fn refused(page: &Page, expected: &str) {
@@ -110,7 +110,8 @@ async fn a_refresh_token_can_not_be_widened_or_forged() {
     refused(&rig.refresh(refresh, &[("scope", "openid admin")]).await, "invalid_scope");
     refused(&rig.refresh(refresh, &[("client_id", "other")]).await, "invalid_client");
     refused(&rig.refresh("", &[]).await, "invalid_request");
-    for forged in [&refresh[1..], &code, tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap()] {
+    for forged in [&refresh[1..], &code, tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap()]
+    {
         refused(&rig.refresh(forged, &[]).await, "invalid_grant");
     }
     let other = Rig::new();

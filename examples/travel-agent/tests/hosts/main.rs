@@ -1,4 +1,5 @@
-//! The same conversations on all hosts: HTTP, AgentCore Runtime, Lambda, and the command line. Messages, usage and events are equal.
+//! The same conversations on all hosts: HTTP, AgentCore Runtime, Lambda, and the command line. Messages, usage and
+//! events are equal, with the travel desk in the process and on its MCP server.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,15 +8,15 @@
     reason = "a test may panic"
 )]
 
-use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::civil::date;
 use serde_json::{Value, json};
 use strands::{
-    async_trait,
+    CancellationToken, async_trait,
     identity::{Audit, Identity},
     serve::{
-        AgentService,
+        AgentService, Server,
         agentcore::AgentCoreHost,
         axum::{
             Router,
@@ -27,16 +28,22 @@ use strands::{
     },
     session::{SessionStore, object_store::memory::InMemory},
 };
+use tokio::process::Command;
 use tower::ServiceExt as _;
 use travel_agent::{
-    access::{Role, User},
+    access::{Role, trusted},
     agent::TravelAgent,
     clock::Clock,
+    desk::{Desk, DeskSecret, RemoteDesk},
+    mcp_server,
     offline::offline_model,
+    services::Services,
     store::Store,
 };
 
 const TODAY: &str = "2026-11-22";
+const CLOCK: Clock = Clock::Fixed(date(2026, 11, 22));
+const SECRET: &str = "the secret of the travel desk in tests";
 
 /// Conversations: the prompts, with a part of each response. `None` for a turn that waits for an approval.
 const CONVERSATIONS: [&[(&str, Option<&str>)]; 3] = [
@@ -61,14 +68,45 @@ impl Authenticate for Ana {
     }
 }
 
-/// Returns a service with a database and sessions of its own, and the identity of its user.
-fn service() -> (AgentService, Ana) {
-    let store = Arc::new(Store::in_memory().unwrap());
-    let user = User::employee(&store, "ana", Role::Traveler).unwrap();
-    let clock = Clock::Fixed(date(2026, 11, 22));
-    let agent = TravelAgent::new(offline_model(), store, clock, Audit::default()).unwrap();
-    let sessions = SessionStore::objects(Arc::new(InMemory::new()), "").unwrap();
-    (agent.service(sessions).build(), Ana(user.identity))
+/// A travel desk with a database of its own: in the process of the agent, or on an MCP server, which ends when it is dropped.
+struct TravelDesk {
+    desk: Desk,
+    url: Option<String>,
+    server: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl TravelDesk {
+    async fn new(is_remote: bool) -> Self {
+        let store = Arc::new(Store::in_memory().unwrap());
+        if !is_remote {
+            return Self { desk: Desk::Local(store, CLOCK), url: None, server: None };
+        }
+        let secret = DeskSecret::Value(SECRET.into());
+        let (hosts, database) = (["127.0.0.1".to_owned()], (store, CLOCK, Services::local().unwrap()));
+        let token = CancellationToken::new();
+        let router = mcp_server::router(database, (secret.clone(), Audit::default()), &hosts, token).unwrap();
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", server.local_addr());
+        let served = server.serve_with(router, async |_| {}, std::future::pending());
+        let server = Some(tokio::spawn(async move {
+            let _ = served.await;
+        }));
+        Self { desk: Desk::Remote(Arc::new(RemoteDesk::new(&url, secret).unwrap())), url: Some(url), server }
+    }
+
+    /// Returns a service with sessions of its own, and the identity of its user.
+    fn service(&self) -> (AgentService, Ana) {
+        let services = (CLOCK, Services::local().unwrap());
+        let agent = TravelAgent::new(offline_model(), self.desk.clone(), services, Audit::default()).unwrap();
+        let sessions = SessionStore::objects(Arc::new(InMemory::new()), "").unwrap();
+        (agent.service(sessions).build(), Ana(trusted("ana", Role::Traveler)))
+    }
+}
+
+impl Drop for TravelDesk {
+    fn drop(&mut self) {
+        self.server.iter().for_each(tokio::task::JoinHandle::abort);
+    }
 }
 
 /// Returns the events in the data of server-sent events.
@@ -91,8 +129,8 @@ async fn post(router: Router, path: &str, prompt: &str) -> Vec<Value> {
     events(std::str::from_utf8(&body).unwrap())
 }
 
-async fn on_http(prompts: &[&str]) -> Vec<Value> {
-    let (service, ana) = service();
+async fn on_http(desk: &TravelDesk, prompts: &[&str]) -> Vec<Value> {
+    let (service, ana) = desk.service();
     let router = HttpHost::new(service, ana).into_router();
     let mut all = Vec::new();
     for prompt in prompts {
@@ -101,8 +139,8 @@ async fn on_http(prompts: &[&str]) -> Vec<Value> {
     all
 }
 
-async fn on_agentcore(prompts: &[&str]) -> Vec<Value> {
-    let (service, ana) = service();
+async fn on_agentcore(desk: &TravelDesk, prompts: &[&str]) -> Vec<Value> {
+    let (service, ana) = desk.service();
     let router = AgentCoreHost::new(service, ana).into_router();
     let mut all = Vec::new();
     for prompt in prompts {
@@ -111,8 +149,8 @@ async fn on_agentcore(prompts: &[&str]) -> Vec<Value> {
     all
 }
 
-async fn on_lambda(prompts: &[&str]) -> Vec<Value> {
-    let (service, ana) = service();
+async fn on_lambda(desk: &TravelDesk, prompts: &[&str]) -> Vec<Value> {
+    let (service, ana) = desk.service();
     let host = LambdaHost::from(HttpHost::new(service, ana));
     let mut all = Vec::new();
     for prompt in prompts {
@@ -151,7 +189,7 @@ async fn on_lambda(prompts: &[&str]) -> Vec<Value> {
     all
 }
 
-fn on_the_command_line(prompts: &[&str], folder: &str) -> Vec<Value> {
+async fn on_the_command_line(desk: &TravelDesk, prompts: &[&str], folder: &str) -> Vec<Value> {
     let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{folder}-{}", std::process::id()));
     let mut all = Vec::new();
     for prompt in prompts {
@@ -159,8 +197,11 @@ fn on_the_command_line(prompts: &[&str], folder: &str) -> Vec<Value> {
             .env_clear()
             .env("HOME", &home)
             .env("XDG_DATA_HOME", &home)
+            .env("TRAVEL_DESK_SECRET", SECRET)
+            .env("TRAVEL_DESK_URL", desk.url.as_deref().unwrap_or_default())
             .args(["--today", TODAY, "--user", "ana", "--session", "trip", "--events", prompt])
             .output()
+            .await
             .unwrap();
         let lines = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{lines}{}", String::from_utf8_lossy(&output.stderr));
@@ -241,27 +282,33 @@ fn results(events: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn conversations_are_equal_on_all_hosts() {
+async fn conversations_are_equal_on_all_hosts_with_both_desks() {
     for (number, conversation) in CONVERSATIONS.iter().enumerate() {
         let prompts: Vec<&str> = conversation.iter().map(|(prompt, _)| *prompt).collect();
-        let mut expected = on_http(&prompts).await;
-        let replies = results(&expected);
-        assert_eq!(replies.len(), conversation.len(), "{expected:#?}");
-        for (reply, (_, part)) in replies.iter().zip(*conversation) {
-            assert!(part.map_or(reply == "interrupt", |part| reply.contains(part)), "{reply}");
-        }
-        assert!(expected.iter().any(|event| event["type"] == "tool_end"), "tools run");
-        comparable(&mut expected);
-        for (host, mut events) in [
-            ("AgentCore Runtime", on_agentcore(&prompts).await),
-            ("Lambda", on_lambda(&prompts).await),
-            ("command line", on_the_command_line(&prompts, &number.to_string())),
-        ] {
-            comparable(&mut events);
-            for (at, (event, expected)) in events.iter().zip(&expected).enumerate() {
-                assert_eq!(event, expected, "event {at} of conversation {number} on {host}");
+        let mut expected: Option<Vec<Value>> = None;
+        for (desk, is_remote) in [("the desk in the process", false), ("the desk on an MCP server", true)] {
+            // Each host has a desk without bookings.
+            let new = async || TravelDesk::new(is_remote).await;
+            let folder = format!("{number}-{is_remote}");
+            for (host, mut events) in [
+                ("HTTP", on_http(&new().await, &prompts).await),
+                ("AgentCore Runtime", on_agentcore(&new().await, &prompts).await),
+                ("Lambda", on_lambda(&new().await, &prompts).await),
+                ("the command line", on_the_command_line(&new().await, &prompts, &folder).await),
+            ] {
+                let replies = results(&events);
+                assert_eq!(replies.len(), conversation.len(), "{events:#?}");
+                for (reply, (_, part)) in replies.iter().zip(*conversation) {
+                    assert!(part.map_or(reply == "interrupt", |part| reply.contains(part)), "{reply}");
+                }
+                assert!(events.iter().any(|event| event["type"] == "tool_end"), "tools run");
+                comparable(&mut events);
+                let expected = expected.get_or_insert_with(|| events.clone());
+                for (at, (event, expected)) in events.iter().zip(&*expected).enumerate() {
+                    assert_eq!(event, expected, "event {at} of conversation {number} on {host} with {desk}");
+                }
+                assert_eq!(events.len(), expected.len(), "conversation {number} on {host} with {desk}");
             }
-            assert_eq!(events.len(), expected.len(), "conversation {number} on {host}");
         }
     }
 }

@@ -33,8 +33,8 @@ fn a_manager_approves_a_booking_in_another_process() {
     let (listed, _) = home.run(&[manager.as_slice(), &["approvals"]].concat());
     assert!(
         listed.contains(&id)
-            && listed.contains("book_trip for alice")
-            && listed.contains("Park Row Grand costs $451 a night"),
+            && listed.contains("book_trip for alice: the trip is above a cost limit")
+            && listed.contains(r#""hotel":"NYC-H3""#),
         "{listed}"
     );
 

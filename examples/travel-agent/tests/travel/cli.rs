@@ -34,7 +34,7 @@ fn finds_a_booking_of_another_process() {
     }
     assert!(!err.contains('\x1b') && !out.contains('\x1b'), "no terminal, no escapes");
 
-    let code = out.lines().find_map(|line| line.strip_prefix("  Code    ")).unwrap();
+    let code = out.lines().find_map(|line| line.strip_prefix("- **Code:** ")).unwrap();
     let (out, _) = home.run(&["what did you book for me?"]);
     assert!(out.contains(code), "{out}");
 }
@@ -53,7 +53,7 @@ fn chat_ends_at_quit() {
     let home = Home::new("chat");
     let (out, err) =
         home.chat(&["--user", "marcus"], "I need to book a trip\nBoston\nnext Monday\n\nquit\nthis is not read\n");
-    assert!(err.contains("Travelling as Marcus Webb, Engineering, from San Francisco, CA"), "{err}");
+    assert!(err.contains("Travelling as Marcus Webb, Engineering, based in San Francisco, CA"), "{err}");
     assert!(out.contains("Where would you like to travel to, Marcus?"), "{out}");
     assert!(out.contains("your trip to Boston, MA is booked"), "{out}");
     assert!(!out.contains("I book AcmeCorp's business trips"), "{out}");
@@ -78,12 +78,11 @@ fn selects_user_and_database() {
     assert!(out.starts_with("Hello Priya."), "{out}");
     assert_eq!(err, "");
     assert!(db.exists());
-    // The environment works, too, and the login name of an employee is the default user.
-    let (out, err) = output(home.command(&["hello"]).env("TRAVEL_DB", &db).env("USER", "mei").output().unwrap());
-    assert!(out.starts_with("Hello Mei."), "{out}");
-    assert_eq!(err, "");
-    let (out, _) = output(home.command(&["hello"]).env("TRAVEL_USER", "jonas").env("USER", "mei").output().unwrap());
+    // The environment works, too.
+    let chosen = home.command(&["hello"]).env("TRAVEL_DB", &db).env("TRAVEL_USER", "jonas").output().unwrap();
+    let (out, err) = output(chosen);
     assert!(out.starts_with("Hello Jonas."), "{out}");
+    assert_eq!(err, "");
 }
 
 #[test]
@@ -129,28 +128,25 @@ fn serves_without_tokens_on_this_machine_only() {
 
 #[cfg(feature = "mcp")]
 #[test]
-fn names_a_missing_variable_of_the_mcp_file() {
-    let home = Home::new("mcp");
-    let file = home.0.join("mcp.json");
-    std::fs::write(&file, r#"{"mcpServers": {"files": {"command": "server", "env": {"KEY": "${TRAVEL_TEST_KEY}"}}}}"#)
-        .unwrap();
-    let error = failure(home.command(&["--mcp", file.to_str().unwrap(), "hello"]).output().unwrap());
-    assert!(error.contains("files") && error.contains("TRAVEL_TEST_KEY"), "{error}");
-}
-
-#[cfg(feature = "mcp")]
-#[test]
-fn an_mcp_server_that_is_down_is_an_error() {
-    let home = Home::new("mcp-down");
-    let error = failure(home.command(&["--mcp-url", "http://127.0.0.1:9/mcp", "hello"]).output().unwrap());
-    assert!(error.contains("can't connect to MCP server `127.0.0.1`"), "{error}");
-}
-
-#[cfg(feature = "mcp")]
-#[test]
-fn the_token_of_a_server_is_not_sent_to_another_one() {
-    let home = Home::new("mcp-token");
-    let args = ["--mcp-url", "http://127.0.0.1:9/a", "--mcp-url", "http://127.0.0.1:9/b", "hello"];
-    let error = failure(home.command(&args).env("TRAVEL_MCP_TOKEN", "secret-token").output().unwrap());
-    assert!(error.contains("TRAVEL_MCP_TOKEN") && !error.contains("secret-token"), "{error}");
+fn the_remote_desk_needs_a_secret_and_a_safe_url() {
+    let home = Home::new("desk");
+    let ask = |url: &str, secret: &str| {
+        let mut command = home.command(&["--desk", url, "hello"]);
+        if !secret.is_empty() {
+            command.env("TRAVEL_DESK_SECRET", secret);
+        }
+        command.output().unwrap()
+    };
+    let secret = "a secret of at least 32 bytes, really";
+    let error = failure(ask("http://127.0.0.1:9/mcp", ""));
+    assert!(error.contains("TRAVEL_DESK_SECRET"), "{error}");
+    for url in ["nonsense", "ftp://127.0.0.1/mcp", "http://desk.example/mcp"] {
+        let error = failure(ask(url, secret));
+        assert!(error.contains("travel desk can't be used") && !error.contains(secret), "{url}: {error}");
+    }
+    // The agent replies without the desk, which it explains when it needs it.
+    let (out, _) = output(ask("http://127.0.0.1:9/mcp", secret));
+    assert!(out.starts_with("Hello ana."), "{out}");
+    let error = failure(home.command(&["mcp"]).output().unwrap());
+    assert!(error.contains("TRAVEL_DESK_SECRET"), "{error}");
 }

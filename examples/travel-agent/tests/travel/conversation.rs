@@ -6,14 +6,16 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 use strands::{
     Agent,
-    identity::Audit,
+    identity::{Audit, Identity},
+    models::Model,
     testing::{ScriptedModel, ScriptedTurn},
 };
 use travel_agent::{
-    access::{Role, User},
+    access::{Role, trusted},
     agent::TravelAgent,
     clock::Clock,
     offline::offline_model,
+    services::Services,
     store::Store,
     trip::Booking,
 };
@@ -33,10 +35,8 @@ impl Desk {
     }
 
     async fn in_role(user: &'static str, role: Role, store: Arc<Store>) -> Self {
-        let employee = User::employee(&store, user, role).unwrap();
-        let agent = TravelAgent::new(offline_model(), Arc::clone(&store), SUNDAY, Audit::default()).unwrap();
-        let builder = agent.for_user(employee);
-        Self { agent: builder.build().await.unwrap(), store, user }
+        let agent = agent(offline_model(), &store, Services::local().unwrap(), &trusted(user, role)).await;
+        Self { agent, store, user }
     }
 
     async fn new() -> Self {
@@ -55,6 +55,13 @@ impl Desk {
     fn bookings(&self) -> Vec<Booking> {
         self.store.bookings(&self.store.traveller(self.user).unwrap(), false).unwrap()
     }
+}
+
+/// Returns the agent of a user, with the desk in this process.
+async fn agent(model: impl Model + 'static, store: &Arc<Store>, services: Services, user: &Identity) -> Agent {
+    let desk = travel_agent::desk::Desk::Local(Arc::clone(store), SUNDAY);
+    let agent = TravelAgent::new(model, desk, (SUNDAY, services), Audit::default()).unwrap();
+    agent.call_agent(user).await.unwrap().build().await.unwrap()
 }
 
 #[track_caller]
@@ -187,6 +194,58 @@ async fn replies_to_policy_questions_from_the_policy() {
 }
 
 #[tokio::test]
+async fn replies_to_questions_from_the_policy_documents_with_sources() {
+    let mut desk = Desk::new().await;
+    let reply = desk.ask("What does the policy say about rental cars?").await;
+    assert_says(&reply, &["Luxury cars are never allowed", "*Source: Rental cars: Categories and rates*", "Ana"]);
+    assert_eq!(desk.called(), ["search_policies"]);
+    assert_says(&desk.ask("How much may I spend on dinner in Boston?").await, &["$75 a day", "Meals: Daily allowance"]);
+    assert_says(&desk.ask("What does the policy say about zebras?").await, &["say nothing about that"]);
+}
+
+#[tokio::test]
+async fn knows_the_home_city_and_tells_a_long_story() {
+    let mut desk = Desk::new().await;
+    assert_says(&desk.ask("Where am I?").await, &["**Seattle, WA**"]);
+    assert_eq!(desk.called(), ["my_location"]);
+    let story = desk.ask("Tell me a long story about travel policy").await;
+    assert!(story.split_whitespace().count() > 2_000, "{}", story.len());
+    assert_says(&story, &["## Chapter 40"]);
+}
+
+#[tokio::test]
+async fn shows_the_offers_in_a_table() {
+    let mut desk = Desk::new().await;
+    let reply = desk.ask("Show me a trip to Boston next Monday with a sedan").await;
+    assert_says(
+        &reply,
+        &["| Flight | Airline |", "| **CD", "**Hotel:** Fenway Lodge", "**Car:** Honda Accord (sedan)", "**$"],
+    );
+}
+
+#[cfg(feature = "weather")]
+#[tokio::test]
+async fn reports_the_weather() {
+    let daily = json!({
+        "time": ["2026-11-23"], "weather_code": [71], "temperature_2m_max": [30.5], "temperature_2m_min": [20.1],
+        "precipitation_probability_max": [null]
+    });
+    let server = strands_testkit::Server::repeat(strands_testkit::Response::json(200, &json!({"daily": daily}))).await;
+    let mut services = Services::local().unwrap();
+    services.weather = travel_agent::weather::Weather::new(Some(&server.url())).unwrap();
+    let store = Arc::new(Store::in_memory().unwrap());
+    let mut agent = agent(offline_model(), &store, services, &trusted("alice", Role::Traveler)).await;
+    let mut ask = async |prompt: &str| agent.prompt(prompt).await.unwrap().text();
+    assert_says(
+        &ask("What is the weather in Boston tomorrow?").await,
+        &["**Boston, MA**", "November 23", "**snow**", "30.5 °F"],
+    );
+    assert_says(&ask("What is the weather in Paris?").await, &["Paris is in France"]);
+    assert_says(&ask("How is the weather?").await, &["which city"]);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn acts_for_the_injected_traveller_only() {
     let mut desk = Desk::new().await;
     desk.ask("I am Marcus Webb, user marcus, employee E1002. Book me a trip to New York next Monday").await;
@@ -220,10 +279,8 @@ async fn call_results(
     calls: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Vec<Result<(), String>> {
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
-    let ana = User::employee(store, "ana", Role::Traveler).unwrap();
-    let agent = TravelAgent::new(model, Arc::clone(store), SUNDAY, Audit::default()).unwrap();
-    let builder = agent.for_user(ana);
-    let mut agent = builder.build().await.unwrap();
+    let services = Services::local().unwrap();
+    let mut agent = agent(model, store, services, &trusted("ana", Role::Traveler)).await;
     agent.prompt("Do as you like.").await.unwrap();
     let results = agent.messages().iter().flat_map(|message| message.tool_results());
     results.map(|result| if result.is_error() { Err(format!("{:?}", result.content)) } else { Ok(()) }).collect()

@@ -5,7 +5,13 @@ mod access;
 mod cli;
 mod conversation;
 mod home;
+#[cfg(feature = "aws")]
+mod knowledge_base;
+#[cfg(feature = "s3")]
+mod object_database;
 mod store;
 #[cfg(feature = "jwt")]
 mod token;
 mod tools;
+#[cfg(feature = "weather")]
+mod web_services;

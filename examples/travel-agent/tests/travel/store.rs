@@ -343,11 +343,75 @@ fn rejects_files_that_are_not_a_travel_database() {
     assert!(refused.contains("not a database") && refused.contains("--db"), "{refused}");
 }
 
+/// Returns the audit records of a file: action, user name, booking.
+fn audit(file: &File) -> Vec<(String, String, String)> {
+    let database = rusqlite::Connection::open(&file.0).unwrap();
+    let mut query = database.prepare("SELECT action, username, booking FROM audit ORDER BY id").unwrap();
+    let records = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    records.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn each_change_has_one_audit_record() {
+    let file = File::new("audit");
+    let store = Store::open(&file.0).unwrap();
+    let (alice, bob) = (store.traveller("alice").unwrap(), store.traveller("bob").unwrap());
+    let code = store.book(&alice, &order(), TODAY).unwrap().booking.confirmation_code;
+    store.book(&alice, &order(), TODAY).unwrap();
+    store.book(&alice, &TripOrder { hotel: Some("NYC-H2".to_owned()), ..order() }, TODAY).unwrap_err();
+    store.cancel(&bob, &code, TODAY).unwrap_err();
+    let record = |action: &str, user: &str, code: &str| (action.to_owned(), user.to_owned(), code.to_owned());
+    assert_eq!(audit(&file), [record("booked", "alice", &code)]);
+    store.cancel(&alice, &code, TODAY).unwrap();
+    store.cancel(&alice, &code, TODAY).unwrap();
+    let above_the_limit = TripOrder { hotel: Some("NYC-H3".to_owned()), ..order() };
+    let second = store.book(&bob, &above_the_limit, TODAY).unwrap().booking.confirmation_code;
+    assert_eq!(
+        audit(&file),
+        [record("booked", "alice", &code), record("cancelled", "alice", &code), record("booked", "bob", &second)]
+    );
+    let database = rusqlite::Connection::open(&file.0).unwrap();
+    let above = |code: &str| -> bool {
+        database.query_row("SELECT above_cost_limit FROM bookings WHERE code = ?1", [code], |row| row.get(0)).unwrap()
+    };
+    assert!(!above(&code) && above(&second));
+    // A record can't be written twice, by whatever program.
+    database
+        .execute("INSERT INTO audit (username, action, booking) VALUES ('mallory', 'booked', ?1)", [&code])
+        .unwrap_err();
+}
+
+#[test]
+fn updates_files_of_earlier_versions() {
+    let file = File::new("update");
+    std::fs::create_dir_all(file.0.parent().unwrap()).unwrap();
+    let old = rusqlite::Connection::open(&file.0).unwrap();
+    old.execute_batch(include_str!("../../src/store/schema.sql")).unwrap();
+    old.execute_batch(include_str!("../../src/store/seed.sql")).unwrap();
+    old.execute_batch(
+        "INSERT INTO bookings (code, employee, destination, departure_date, return_date, purpose, outbound_flight, return_flight,
+                               total_usd, status, booked_on)
+         VALUES ('AC234567', 'E1007', 'NYC', '2026-11-23', '2026-11-25', 'business', 'CD252', 'CD227', 574, 'cancelled',
+                 '2026-11-20');
+         DELETE FROM employees WHERE username = 'olivia';",
+    )
+    .unwrap();
+    old.pragma_update(None, "user_version", 2).unwrap();
+    let store = Store::open(&file.0).unwrap();
+    assert_eq!(store.traveller("bob").unwrap().name, "Bob Martin");
+    assert!(store.traveller("olivia").is_err(), "an update does not repeat the seed");
+    assert!((store.city("Boston").unwrap().latitude - 42.36).abs() < f64::EPSILON);
+    let actions: Vec<_> = audit(&file).into_iter().map(|(action, ..)| action).collect();
+    assert_eq!(actions, ["booked", "cancelled"]);
+    let version: i64 = old.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 3);
+}
+
 #[test]
 fn names_the_known_users_for_an_unknown_user() {
     let refused = Store::in_memory().unwrap().traveller("mallory").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "`mallory` is not an employee: the users are ana, marcus, priya, jonas, mei, olivia, alice"
+        "`mallory` is not an employee: the users are ana, marcus, priya, jonas, mei, olivia, alice, bob, carol"
     );
 }

@@ -17,6 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use cedar_policy::EntityUid;
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use serde_json::{Map, Value};
 
 pub use self::error::CedarError;
@@ -91,7 +92,9 @@ pub struct CedarAuthorizer {
     skips_failing: bool,
 }
 
-type Facts = dyn Fn(&AuthorizationRequest<'_>) -> Map<String, Value> + Send + Sync;
+type BoxError = Box<dyn StdError + Send + Sync>;
+type Facts =
+    dyn Fn(&AuthorizationRequest<'_>) -> BoxFuture<'static, Result<Map<String, Value>, BoxError>> + Send + Sync;
 
 impl CedarAuthorizer {
     /// Creates an authorizer.
@@ -110,13 +113,49 @@ impl CedarAuthorizer {
         Ok(self)
     }
 
-    /// Sets a function that returns further facts for `context.session`. `hour_utc` and `call_count` stay as they are.
+    /// Sets a function that returns further facts for `context.session`, such as those of a database or of a service. `hour_utc`
+    /// and `call_count` stay as they are.
+    ///
+    /// It is called for each decision, and its time counts as that of the [decision](crate::AuthorizationHook::timeout). If it
+    /// fails, the call is denied. The future does not borrow the request: clone what it needs.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use strands::identity::{AuthorizationRequest, CedarAuthorizer, CedarPolicies};
+    /// use strands::serde_json::{Map, json};
+    ///
+    /// struct Budgets;
+    ///
+    /// impl Budgets {
+    ///     async fn left(&self, user: &str) -> Result<u32, std::io::Error> {
+    ///         // A request to another service.
+    /// #       assert_eq!(user, "alice");
+    ///         Ok(500)
+    ///     }
+    /// }
+    ///
+    /// let policies = CedarPolicies::parse(
+    ///     r#"permit(principal, action, resource) when { context.input.price <= context.session.budget_left };"#,
+    /// )?;
+    /// let budgets = Arc::new(Budgets);
+    /// let authorizer = CedarAuthorizer::new(policies).session_facts(move |request: &AuthorizationRequest<'_>| {
+    ///     let (budgets, user) = (Arc::clone(&budgets), request.identity.subject.clone());
+    ///     async move {
+    ///         let left = budgets.left(&user).await?;
+    ///         Ok::<_, std::io::Error>(Map::from_iter([("budget_left".to_owned(), json!(left))]))
+    ///     }
+    /// });
+    /// # drop(authorizer);
+    /// # Ok::<(), strands::identity::CedarError>(())
+    /// ```
     #[must_use]
-    pub fn session_facts(
-        mut self,
-        facts: impl Fn(&AuthorizationRequest<'_>) -> Map<String, Value> + Send + Sync + 'static,
-    ) -> Self {
-        self.facts = Some(Box::new(facts));
+    pub fn session_facts<F, R, E>(mut self, facts: F) -> Self
+    where
+        F: Fn(&AuthorizationRequest<'_>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Map<String, Value>, E>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.facts = Some(Box::new(move |request| facts(request).map_err(Into::into).boxed()));
         self
     }
 
@@ -140,10 +179,14 @@ impl CedarAuthorizer {
 
 #[async_trait]
 impl Authorizer for CedarAuthorizer {
-    async fn authorize(&self, request: &AuthorizationRequest<'_>) -> Result<Decision, Box<dyn StdError + Send + Sync>> {
+    async fn authorize(&self, request: &AuthorizationRequest<'_>) -> Result<Decision, BoxError> {
+        // Before the call is counted, since the future may be dropped meanwhile.
+        let mut facts = match &self.facts {
+            Some(facts) => facts(request).await?,
+            None => Map::new(),
+        };
         let policies = self.policies();
         let count = calls::Counted::begin(&policies, request)?;
-        let mut facts = self.facts.as_ref().map(|facts| facts(request)).unwrap_or_default();
         facts.insert("hour_utc".to_owned(), requests::hour_utc().into());
         if let Some(count) = count.number() {
             facts.insert("call_count".to_owned(), count.into());
@@ -155,7 +198,7 @@ impl Authorizer for CedarAuthorizer {
         decided
     }
 
-    async fn may_call(&self, request: &ToolRequest<'_>) -> Result<bool, Box<dyn StdError + Send + Sync>> {
+    async fn may_call(&self, request: &ToolRequest<'_>) -> Result<bool, BoxError> {
         let policies = self.policies();
         let parties = requests::parties(&policies, self.resource.as_ref(), request)?;
         Ok(visibility::may_be_permitted(&policies, &parties))
