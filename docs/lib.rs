@@ -34,6 +34,9 @@ pages! {
     operations: "operations.md",
     servers: "servers.md",
     observability: "observability.md",
+    travel_system: "travel-system.md",
+    deployment: "deployment.md",
+    costs: "costs.md",
     mcp: "mcp.md",
     conversation: "conversation.md",
     models: "models.md",
@@ -96,6 +99,23 @@ mod tests {
             {
                 assert!(row.contains(cell) && !row.is_empty(), "{}: {row}", service.name());
             }
+        }
+    }
+
+    #[test]
+    fn travel_system_page_shows_the_code_of_the_sample() {
+        let page = include_str!("src/travel-system.md");
+        let sample = concat!(
+            include_str!("../examples/travel-agent/src/agent.rs"),
+            include_str!("../examples/travel-agent/src/cli/hosts.rs"),
+        );
+        let unindented = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+        let sample = unindented(sample);
+        let blocks: Vec<&str> =
+            page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(blocks.len(), 5, "`call_agent` and four hosts");
+        for block in blocks {
+            assert!(sample.contains(unindented(block).trim()), "not in the sample:\n{block}");
         }
     }
 }
