@@ -11,7 +11,7 @@ import { ScrollFollower } from "./scroll.js";
 import { SessionList } from "./session_list.js";
 import { SignIn } from "./sign_in.js";
 import { signInAgain, signInScreen } from "./sign_in_view.js";
-import { drafts, forgetUser, ownPage, pending, storagePrefix } from "./storage.js";
+import { drafts, ownPage, pending, storagePrefix } from "./storage.js";
 import { Tabs } from "./tabs.js";
 
 const root = document.getElementById("app");
@@ -354,8 +354,8 @@ async function main() {
   const signIn = new SignIn(settings.sign_in, () => signInAgain(signIn));
   const error = await signIn.finish();
   if (!signIn.isSignedIn) {
-    // This tab has things of a user who has signed out in another one.
-    forgetUser();
+    // That of a user who has signed out in another tab.
+    pending.clear();
     await signInScreen(root, settings.title, signIn, error);
   }
   ownPage();
