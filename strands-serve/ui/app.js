@@ -11,7 +11,7 @@ import { ScrollFollower } from "./scroll.js";
 import { SessionList } from "./session_list.js";
 import { SignIn } from "./sign_in.js";
 import { signInAgain, signInScreen } from "./sign_in_view.js";
-import { drafts, pending, storagePrefix } from "./storage.js";
+import { drafts, ownPage, pending, storagePrefix } from "./storage.js";
 import { Tabs } from "./tabs.js";
 
 const root = document.getElementById("app");
@@ -111,7 +111,7 @@ class App {
     const [, view, id] = location.hash.split("/");
     this.#toggleSidebar(false);
     if (view === "approvals") return this.#showInbox();
-    if (view === "s" && id) return this.#open(decodeURIComponent(id));
+    if (view === "s" && id) return this.#open(sessionIdOf(id));
     return this.#open(null);
   }
 
@@ -337,6 +337,15 @@ class App {
   }
 }
 
+/** Returns the id of a session in an address, which a user may have changed. */
+function sessionIdOf(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 async function main() {
   const response = await fetch(new URL("settings.json", import.meta.url));
   if (!response.ok) throw new Error(`status ${response.status}`);
@@ -344,7 +353,12 @@ async function main() {
   document.title = settings.title;
   const signIn = new SignIn(settings.sign_in, () => signInAgain(signIn));
   const error = await signIn.finish();
-  if (!signIn.isSignedIn) await signInScreen(root, settings.title, signIn, error);
+  if (!signIn.isSignedIn) {
+    // That of a user who has signed out in another tab.
+    pending.clear();
+    await signInScreen(root, settings.title, signIn, error);
+  }
+  ownPage();
   new App(settings, signIn).start();
 }
 

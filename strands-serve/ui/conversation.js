@@ -51,8 +51,11 @@ export class Conversation {
     return this.turns.length === 0;
   }
 
-  /** Reads the session, and follows its run if it has one. */
-  async load() {
+  /**
+   * Reads the session, and follows its run if it has one. `ended` is the end of a run of which the page misses events: a run that
+   * reached a limit has no answer in its session, and is not followed again.
+   */
+  async load(ended = null) {
     if (this.#run) return;
     this.#stopWaiting();
     const session = await this.#api.session(this.id);
@@ -62,6 +65,10 @@ export class Conversation {
     this.isLoaded = true;
     const last = this.turns.at(-1);
     const running = session.running ?? null;
+    if (ended && !running && ended.runId === last?.runId && !last.isEnded && !session.interrupts.length) {
+      last.isEnded = true;
+      last.finish(ended.response);
+    }
     if (running && running !== last?.runId) this.#add(new TurnView(this.#settings, this.#turnHooks())).runId = running;
     if (running) this.#follow(this.turns.at(-1), new Run(this.#api, this.#runOptions(running)));
     else if (session.interrupts.length) this.#wait(last, new Run(this.#api, this.#runOptions(last.runId)), session.interrupts);
@@ -246,7 +253,7 @@ export class Conversation {
     }
     if (end.kind === "result") {
       view.isEnded = true;
-      if (!end.isWhole) return this.#reload();
+      if (!end.isWhole) return this.#reload(response && { runId: run.id, response });
       view.finish(response);
       announce(view.text ? `Answer: ${view.text.slice(0, 600)}` : "The answer is complete.");
       this.#showEditable();
@@ -303,9 +310,9 @@ export class Conversation {
     this.#showEditable();
   }
 
-  async #reload() {
+  async #reload(ended = null) {
     try {
-      await this.load();
+      await this.load(ended);
       this.#hooks.onChanged(this);
     } catch (error) {
       this.#hooks.onError(error);

@@ -13,7 +13,7 @@ export function interruptCards(interrupts, approvals, onAnswer) {
     if (!request) return responseForm(interrupt, onAnswer);
     // The list says who may decide; its ids are others than those of interrupts.
     const listed = approvals.find((approval) => approval.tool === request.tool && JSON.stringify(approval.input) === JSON.stringify(request.input));
-    const may_approve = listed?.may_approve ?? false;
+    const may_approve = listed?.may_approve ?? request.may_approve;
     const decide = ({ approve, reason }) => onAnswer({ approval_id: interrupt.id, approve, ...(reason ? { reason } : {}) });
     const card = approvalCard({ ...request, may_approve }, { canDecide: may_approve, onDecision: decide });
     if (!may_approve) card.append(waiting(() => decide({ approve: false, reason: "withdrawn by the requester" })));

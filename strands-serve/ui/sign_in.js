@@ -1,6 +1,6 @@
 // Sign-in: an OpenID Connect issuer with PKCE, a pasted token, or none. Tabs share the token, and renew it one at a time.
 
-import { forgetUser, ofTab, shared, storagePrefix } from "./storage.js";
+import { forgetUser, isOwnPage, ofTab, shared, storagePrefix } from "./storage.js";
 
 /** A token is renewed when it is valid for less than this. */
 const MARGIN_MS = 30_000;
@@ -71,12 +71,19 @@ export class SignIn {
     return claims.name ?? claims.preferred_username ?? claims.username ?? claims["cognito:username"] ?? claims.email ?? claims.sub ?? null;
   }
 
-  /** Returns a token that is valid for a while, or null. */
+  /** Returns a token that is valid for a while, or null. It never sends what a page of one user has with the token of another. */
   async token() {
     if (!this.isNeeded) return null;
+    await this.#ownPage();
     const stored = shared.get("token");
     if (stored?.refresh && stored.expires && stored.expires - Date.now() < MARGIN_MS) await this.#refresh(stored.access);
+    await this.#ownPage();
     return shared.get("token")?.access ?? null;
+  }
+
+  /** Waits for good if the page is of a user who is not signed in any more: it is about to be left. */
+  #ownPage() {
+    return isOwnPage() ? undefined : new Promise(() => {});
   }
 
   /** Gets a new token in place of one that was refused; by the user if need be. */
@@ -98,7 +105,8 @@ export class SignIn {
   }
 
   #keep(token) {
-    const subject = claimsOf(token.access).sub ?? null;
+    // Tokens without claims are of users who can't be told apart, but not of one who is signed out.
+    const subject = claimsOf(token.access).sub ?? "";
     const last = shared.get("subject");
     // What is here of one user is not for the next: neither drafts, nor conversations on the page.
     const isOther = last !== null && last !== subject;
@@ -182,7 +190,9 @@ export class SignIn {
       if (!stored?.refresh || stored.access !== refused) return;
       try {
         const tokens = await this.#request({ grant_type: "refresh_token", refresh_token: stored.refresh });
-        shared.set("token", { ...stored, ...tokens, refresh: tokens.refresh ?? stored.refresh });
+        // The user may have signed out meanwhile.
+        if (shared.get("token")?.refresh !== stored.refresh) return;
+        shared.set("token", { ...tokens, refresh: tokens.refresh ?? stored.refresh, id: tokens.id ?? stored.id });
       } catch (error) {
         // A refused token is of no use any more; a network that is down may come back.
         if (error.isRefused && shared.get("token")?.refresh === stored.refresh) shared.set("token", { ...stored, refresh: null });

@@ -62,22 +62,43 @@ export function forgetUser() {
   for (const area of [shared, ofTab]) area.keys().forEach((key) => area.remove(key));
 }
 
-/** The draft of a conversation; `null` is a new one. */
+let owner = null;
+
+/** Makes this the page of the user who is signed in. */
+export function ownPage() {
+  owner = shared.get("subject");
+}
+
+/** False once the user has signed out, or another one has signed in, here or in another tab: this page is about to be left. */
+export function isOwnPage() {
+  return shared.get("subject") === owner;
+}
+
+/** The draft of a conversation of the user; `null` is a new one. */
 export const drafts = {
-  get: (sessionId) => shared.get(`draft:${sessionId ?? "new"}`) ?? "",
+  get: (sessionId) => shared.get(draftKey(sessionId)) ?? "",
   set(sessionId, text) {
-    const key = `draft:${sessionId ?? "new"}`;
-    if (text) shared.set(key, text);
-    else shared.remove(key);
+    // A page writes its draft when it is left, which must not undo the sign-out.
+    if (text && isOwnPage()) shared.set(draftKey(sessionId), text);
+    else if (!text) shared.remove(draftKey(sessionId));
   },
 };
 
+function draftKey(sessionId) {
+  return `draft:${JSON.stringify([owner, sessionId ?? null])}`;
+}
+
 /** The prompt that has been sent, until its run has ended: a reload comes back to it. */
 export const pending = {
-  get: () => ofTab.get("pending"),
+  /** Returns that of the user: one who has signed out in another tab has left it here. */
+  get() {
+    const value = ofTab.get("pending");
+    return value?.owner === owner ? value : null;
+  },
   set(value) {
+    if (!isOwnPage()) return;
     // Large attachments may not fit; then a reload finds the run in its session.
-    if (!ofTab.set("pending", value)) ofTab.set("pending", { ...value, body: null });
+    if (!ofTab.set("pending", { ...value, owner })) ofTab.set("pending", { ...value, owner, body: null });
   },
   clear: () => ofTab.remove("pending"),
 };

@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { attached } from "./dom.mjs";
 import { approvalCard, requestOfInterrupt } from "../../ui/approvals.js";
+import { interruptCards } from "../../ui/interrupts.js";
 
 const REQUEST = {
   approval_id: "42a7d04953a1", run_id: "r1", tool: "book_trip", input: { destination: "New York", nights: 2, vip: "true", extras: ["a", null] },
@@ -119,4 +120,15 @@ test("makes a request of a recorded interrupt", () => {
   assert.deepEqual([request.tool, request.input.destination, request.may_approve], ["book_trip", "New York", false]);
   assert.equal(requestOfInterrupt({ id: "x", name: "size", reason: "which size?" }), null);
   assert.equal(requestOfInterrupt({ id: "x", name: "size" }), null);
+});
+
+test("a user may approve an own call while the list of approvals is not there", () => {
+  const call = { tool: "book_trip", input: { nights: 2 } };
+  const waits = (reason, listed = []) => interruptCards([{ id: "i1", name: "approval", reason: { ...call, ...reason } }], listed, () => {})[0].querySelector(".card-wait") !== null;
+  assert.equal(waits({}), false);
+  assert.equal(waits({ approvers: ["manager"] }), true);
+  assert.equal(waits({ other_than_requester: true }), true);
+  // The list knows the roles of the user.
+  assert.equal(waits({ approvers: ["manager"] }, [{ ...call, may_approve: true }]), false);
+  assert.equal(waits({}, [{ ...call, may_approve: false }]), true);
 });
