@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Counts the code of the travel agent that people copy from: the agent, its hosts, the MCP server and their store.
+"""Counts the code of the travel agent that people copy from, by part, and fails if the parts with a limit exceed it together.
 
-Lines of Rust without blank lines, comments and tests. The stand-ins of a laptop are left out: the offline model, the
-issuer for development, and the command that starts the whole system. Fails above LIMIT.
+The limit is for the agent with its tools, policies and types, its hosts with the command line, and the MCP server. Apart from them,
+and without a limit, are the database of the travel desk with its offers, and the outside services (policy documents, weather,
+location): a company has its own. Left out are the stand-ins of a laptop: the offline model, the issuer for development, and the
+command that starts the whole system. A file that no part names counts to the agent.
 
-    .ci/sample_lines.py            prints the number of each file, of each part, and the sum
+Counted are lines of Rust without blank lines, comments and tests.
+
+    .ci/sample_lines.py            prints the number of each file, of each part, and the sum of the parts with the limit
 """
 
 import re
@@ -13,16 +17,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent / "examples/travel-agent/src"
 LIMIT = 2500
-# Below these, and the programs that start them.
-LEFT_OUT = ("offline/", "auth/", "system/", "bin/travel-auth.rs", "private_file.rs")
+LEFT_OUT = ("offline/", "auth/", "system/", "bin/travel-auth.rs")
 
-
-# Parts of the sample, by the beginnings of their paths. What has no part is the agent's.
+AGENT = "agent"
+HOSTS = "hosts and command line"
+MCP_SERVER = "MCP server"
+LIMITED = (AGENT, HOSTS, MCP_SERVER)
+# Parts of the sample, by the beginnings of their paths.
 PARTS = {
-    "command line and hosts": ("cli/", "main.rs"),
-    "MCP server": ("mcp_server.rs", "bin/travel-mcp.rs"),
-    "store": ("store/", "policy.rs", "trip.rs"),
-    "services": ("knowledge/", "location.rs", "services.rs", "weather.rs", "web.rs"),
+    HOSTS: ("cli/", "main.rs"),
+    MCP_SERVER: ("mcp_server.rs", "bin/travel-mcp.rs"),
+    "database of the travel desk": ("store/",),
+    "outside services": ("knowledge/", "location.rs", "services.rs", "weather.rs", "web.rs"),
 }
 
 
@@ -34,21 +40,21 @@ def code_lines(text: str) -> int:
 
 
 def main() -> None:
-    parts: dict[str, int] = {}
+    parts = dict.fromkeys((*LIMITED, *PARTS), 0)
     for path in sorted(ROOT.rglob("*.rs")):
         name = path.relative_to(ROOT).as_posix()
         if name.startswith(LEFT_OUT):
             continue
         lines = code_lines(path.read_text())
-        part = next((part for part, begins in PARTS.items() if name.startswith(begins)), "agent")
-        parts[part] = parts.get(part, 0) + lines
+        part = next((part for part, begins in PARTS.items() if name.startswith(begins)), AGENT)
+        parts[part] += lines
         print(f"{lines:6}  {name}")
     for part, lines in parts.items():
         print(f"{lines:6}  {part}")
-    total = sum(parts.values())
-    print(f"{total:6}  of at most {LIMIT}")
+    total = sum(parts[part] for part in LIMITED)
+    print(f"{total:6}  {', '.join(LIMITED)}: of at most {LIMIT}")
     if total > LIMIT:
-        sys.exit(f"the sample has {total} lines of code; at most {LIMIT} are allowed")
+        sys.exit(f"{', '.join(LIMITED)} have {total} lines of code together; at most {LIMIT} are allowed")
 
 
 main()

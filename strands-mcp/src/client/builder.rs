@@ -42,6 +42,7 @@ struct Settings {
     deny: Vec<ToolFilter>,
     call_timeout: Duration,
     connect_timeout: Duration,
+    reconnect_timeout: Option<Duration>,
     task_timeout: Duration,
     most_bytes: usize,
     is_optional: bool,
@@ -79,6 +80,7 @@ impl<T> McpClientBuilder<T> {
             deny: Vec::new(),
             call_timeout: CALL_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
+            reconnect_timeout: None,
             task_timeout: TASK_TIMEOUT,
             most_bytes: MOST_BYTES,
             is_optional: false,
@@ -143,6 +145,13 @@ impl<T> McpClientBuilder<T> {
     /// Sets the timeout of a connection, with its handshake. Default: 30 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the time in which a request tries to reach a server again whose connection was lost, before it fails. The pauses between
+    /// attempts are at most a quarter of it. Default: the timeout of a request.
+    pub fn reconnect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.reconnect_timeout = Some(timeout);
         self
     }
 
@@ -213,7 +222,8 @@ impl<T: Transport> McpClientBuilder<T> {
         let Self { transport, settings } = self;
         let server = settings.name.unwrap_or_else(|| transport.default_name());
         let invalid = |reason: &str| Err(McpError::Setting { server: server.clone(), reason: reason.to_owned() });
-        let timeouts = [settings.call_timeout, settings.connect_timeout, settings.task_timeout];
+        let reconnect_timeout = settings.reconnect_timeout.unwrap_or(settings.call_timeout);
+        let timeouts = [settings.call_timeout, settings.connect_timeout, reconnect_timeout, settings.task_timeout];
         if timeouts.contains(&Duration::ZERO) {
             return invalid("a timeout must be longer than zero");
         }
@@ -226,7 +236,11 @@ impl<T: Transport> McpClientBuilder<T> {
         let sealed::Prepared(connector) = transport.prepared(&server, settings.most_bytes)?;
         let shared = Arc::new(Shared::new(server, settings.application, settings.elicit, settings.sampling));
         let caller = Caller {
-            link: Link::new(connector, Arc::clone(&shared), settings.connect_timeout.min(MOST_TIMEOUT)),
+            link: Link::new(
+                connector,
+                Arc::clone(&shared),
+                [settings.connect_timeout, reconnect_timeout].map(|timeout| timeout.min(MOST_TIMEOUT)),
+            ),
             shared,
             call_timeout: settings.call_timeout.min(MOST_TIMEOUT),
             task_timeout: settings.task_timeout.min(MOST_TIMEOUT),

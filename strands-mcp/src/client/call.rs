@@ -65,7 +65,7 @@ impl CallRequest {
 impl Caller {
     /// Sends the request of a tool call, again if the server did not process it, and returns the response.
     pub(super) async fn send_call(&self, request: &CallRequest, ctx: Option<&ToolContext>) -> Result<Reply, McpError> {
-        let give_up = Instant::now() + self.call_timeout;
+        let mut give_up = self.link.give_up();
         let (mut repetitions, mut was_lost) = (0, false);
         loop {
             let connection = self.link.reconnected(give_up).await?;
@@ -93,6 +93,7 @@ impl Caller {
                         return Err(error);
                     }
                     was_lost = true;
+                    give_up = self.link.give_up();
                 }
                 Err(Failure::Final(error)) => return Err(error),
             }

@@ -21,6 +21,7 @@ pub(super) struct Link {
     pub(super) connector: Connector,
     shared: Arc<Shared>,
     connect_timeout: Duration,
+    reconnect_timeout: Duration,
     /// The current connection. The first caller connects; concurrent callers wait for the result.
     slot: Mutex<Arc<Slot>>,
     attempts: Mutex<Attempts>,
@@ -40,11 +41,16 @@ struct Attempts {
 }
 
 impl Link {
-    pub(super) fn new(connector: Connector, shared: Arc<Shared>, connect_timeout: Duration) -> Self {
+    pub(super) fn new(
+        connector: Connector,
+        shared: Arc<Shared>,
+        [connect_timeout, reconnect_timeout]: [Duration; 2],
+    ) -> Self {
         Self {
             connector,
             shared,
             connect_timeout,
+            reconnect_timeout,
             slot: Mutex::default(),
             attempts: Mutex::default(),
             is_closed: AtomicBool::new(false),
@@ -85,6 +91,11 @@ impl Link {
                 return Err(error);
             }
         }
+    }
+
+    /// Returns the time until which a request that starts now tries to reach a server again.
+    pub(super) fn give_up(&self) -> Instant {
+        Instant::now() + self.reconnect_timeout
     }
 
     pub(super) fn was_connected(&self) -> bool {
@@ -144,7 +155,7 @@ impl Link {
                 Ok(Arc::new(connection))
             }
             Err(error) => {
-                attempts.next = Some(Instant::now() + delay(attempts.failed));
+                attempts.next = Some(Instant::now() + delay(attempts.failed, self.reconnect_timeout));
                 attempts.failed = attempts.failed.saturating_add(1);
                 attempts.failures = attempts.failures.wrapping_add(1);
                 attempts.error = error.of_connecting();
@@ -169,8 +180,9 @@ impl Link {
     }
 }
 
-/// Exponential backoff with jitter: between half of the delay and all of it.
-fn delay(failed: u32) -> Duration {
-    let most = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(failed)).min(MOST_DELAY);
+/// Exponential backoff with jitter: between half of the delay and all of it. It is short for callers that don't wait long.
+fn delay(failed: u32, reconnect_timeout: Duration) -> Duration {
+    let most = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(failed));
+    let most = most.min(MOST_DELAY).min(reconnect_timeout / 4);
     most.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

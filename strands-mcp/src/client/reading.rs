@@ -45,7 +45,7 @@ impl Caller {
         F: Fn(Peer<RoleClient>) -> R,
         R: Future<Output = Result<T, ServiceError>>,
     {
-        let give_up = Instant::now() + self.call_timeout;
+        let give_up = self.link.give_up();
         let mut repetitions = 0;
         loop {
             let connection = self.link.reconnected(give_up).await?;

@@ -1,7 +1,7 @@
 //! Servers that are stopped and started again.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strands_core::serde_json::json;
 use strands_core::{Agent, ToolProvider as _};
@@ -34,6 +34,27 @@ async fn a_call_waits_for_a_server_that_comes_back() {
             server.restart().await;
         });
         assert_eq!(text(&output.unwrap()), "1", "{age:?}");
+    }
+}
+
+#[tokio::test]
+async fn calls_to_a_lost_server_fail_in_the_time_that_is_set_and_go_on_soon_after_it_is_back() {
+    for age in AGES {
+        let mut server = Server::start(age).await;
+        let client = McpClient::http(server.url()).reconnect_timeout(Duration::from_millis(400)).build().unwrap();
+        client.connect().await.unwrap();
+        server.stop().await;
+        // Pauses that grow without the limit would last longer after a few of them.
+        for _ in 0..8 {
+            let started = Instant::now();
+            let error = client.call_tool("write", json!({})).await.unwrap_err();
+            assert!(matches!(error, McpError::Connect { .. }), "{age:?} {error:?}");
+            assert!(started.elapsed() < Duration::from_secs(2), "{age:?} {:?}", started.elapsed());
+        }
+        server.restart().await;
+        let started = Instant::now();
+        assert_eq!(text(&client.call_tool("write", json!({})).await.unwrap()), "1", "{age:?}");
+        assert!(started.elapsed() < Duration::from_secs(2), "{age:?} {:?}", started.elapsed());
     }
 }
 
