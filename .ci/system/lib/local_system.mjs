@@ -23,7 +23,7 @@ export class LocalSystem {
   async launch(servers) {
     const args = ["up", "--json", "--serve", `${servers}`, "--data", join(this.folder, "data")];
     // The words of the offline model come one by one.
-    const env = { TRAVEL_PACE_MS: "10" };
+    const env = { TRAVEL_PACE_MS: "5" };
     const began = performance.now();
     this.child = new Child("up", program, { args, env, log: join(this.folder, "up.log"), output: "pipe" });
     createInterface({ input: this.child.process.stdout }).on("line", (line) => {

@@ -124,7 +124,7 @@ export class System {
         ? { TRAVEL_S3_BUCKET: BUCKET, TRAVEL_S3_ENDPOINT: `http://127.0.0.1:${endpoint}`, ...AWS }
         : { TRAVEL_SESSION_DIR: join(this.folder, "sessions") }),
       // The words of the offline model come one by one.
-      TRAVEL_PACE_MS: "10",
+      TRAVEL_PACE_MS: "5",
       ...this.model,
     };
     const args = ["serve", "--listen", `127.0.0.1:${port}`, ...this.serveArgs];
