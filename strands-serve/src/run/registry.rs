@@ -43,10 +43,10 @@ struct Ended {
 impl Index {
     fn remove(&mut self, run: &Arc<Run>) {
         // A run that was resumed has replaced it.
-        if let Entry::Occupied(newest) = self.runs.entry(key(run)) {
-            if Arc::ptr_eq(newest.get(), run) {
-                newest.remove();
-            }
+        if let Entry::Occupied(newest) = self.runs.entry(key(run))
+            && Arc::ptr_eq(newest.get(), run)
+        {
+            newest.remove();
         }
     }
 }
