@@ -59,7 +59,7 @@ impl Desk {
 
 /// Returns the agent of a user, with the desk in this process.
 async fn agent(model: impl Model + 'static, store: &Arc<Store>, services: Services, user: &Identity) -> Agent {
-    let desk = TravelDesk::Local(Arc::clone(store), SUNDAY);
+    let desk = travel_agent::desk::Desk::Local(Arc::clone(store), SUNDAY);
     let agent = TravelAgent::new(model, desk, (SUNDAY, services), Audit::default()).unwrap();
     agent.call_agent(user).await.unwrap().build().await.unwrap()
 }
