@@ -221,7 +221,10 @@ impl HostState {
         let problem = |error| self.problem(&error);
         let (session, run_id) = (body.session()?, body.run_id()?);
         if let Some(turn) = run_id.as_deref().and_then(|id| self.service.attach(&identity, id, None).ok()) {
-            return Ok(Started::Here(turn));
+            let session_id = self.service.session_id(&identity, session).map_err(problem)?;
+            // Another prompt with the id of a run elsewhere: the client would take that run's response for its own.
+            let is_same = turn.session_id() == session_id;
+            return if is_same { Ok(Started::Here(turn)) } else { Err(problem(TurnError::RepeatedRun)) };
         }
         let turn = options(self.turn(identity.clone(), headers, body)?).inline().start().await;
         match (turn, run_id) {

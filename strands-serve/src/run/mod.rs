@@ -206,6 +206,10 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn has_ended(&self) -> bool {
+        self.state().outcome.is_some()
+    }
+
     /// Reads the events of an invocation into the buffer, until its result, which [`Ending`] adds: a client that reads it may send
     /// the next prompt at once.
     pub(crate) async fn record(&self, events: AgentStream<'_>) -> Outcome {

@@ -1,5 +1,6 @@
 //! Registry of the runs of this process: those that run, and the newest that have ended.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,10 +20,18 @@ pub(crate) struct Runs {
 
 #[derive(Default)]
 struct Index {
-    runs: HashMap<String, Arc<Run>>,
+    /// By the user and the id: a client that sends the id of another user's run must not replace that run.
+    runs: HashMap<Key, Arc<Run>>,
     /// Ended runs, oldest first.
     ended: VecDeque<Ended>,
     bytes: usize,
+}
+
+/// Key of a user, and the id of a run.
+type Key = (String, String);
+
+fn key(run: &Run) -> Key {
+    (run.user.clone(), run.id.clone())
 }
 
 struct Ended {
@@ -34,8 +43,10 @@ struct Ended {
 impl Index {
     fn remove(&mut self, run: &Arc<Run>) {
         // A run that was resumed has replaced it.
-        if self.runs.get(&run.id).is_some_and(|newest| Arc::ptr_eq(newest, run)) {
-            self.runs.remove(&run.id);
+        if let Entry::Occupied(newest) = self.runs.entry(key(run))
+            && Arc::ptr_eq(newest.get(), run)
+        {
+            newest.remove();
         }
     }
 }
@@ -55,8 +66,20 @@ impl Runs {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, run: &Arc<Run>) {
-        self.index().runs.insert(run.id.clone(), Arc::clone(run));
+    /// Adds a run, in place of the suspended one that it resumes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TurnError::RepeatedRun`] if a run of the user in another session has the id, and has not ended.
+    pub(crate) fn add(&self, run: &Arc<Run>) -> Result<(), TurnError> {
+        let mut index = self.index();
+        match index.runs.entry(key(run)) {
+            Entry::Occupied(known) if known.get().session_id != run.session_id && !known.get().has_ended() => {
+                return Err(TurnError::RepeatedRun);
+            }
+            entry => drop(entry.insert_entry(Arc::clone(run))),
+        }
+        Ok(())
     }
 
     /// Gives the work of a run to its first reader, which polls it while it waits.
@@ -75,14 +98,14 @@ impl Runs {
     pub(crate) fn get(&self, id: &str, user: &str) -> Result<Arc<Run>, TurnError> {
         let mut index = self.index();
         self.expire(&mut index);
-        index.runs.get(id).filter(|run| run.user == user).map(Arc::clone).ok_or(TurnError::UnknownRun)
+        index.runs.get(&(user.to_owned(), id.to_owned())).map(Arc::clone).ok_or(TurnError::UnknownRun)
     }
 
     /// Returns the id of the run that is running in a session.
     pub(crate) fn running_in(&self, session_id: &str) -> Option<String> {
         let index = self.index();
         let mut runs = index.runs.values().filter(|run| run.session_id == session_id);
-        runs.find(|run| run.state().outcome.is_none()).map(|run| run.id.clone())
+        runs.find(|run| !run.has_ended()).map(|run| run.id.clone())
     }
 
     /// Retains the events of a run that has ended for a while.
@@ -124,8 +147,7 @@ impl Runs {
     /// Cancels all runs, and returns the number of those that were not cancelled before.
     pub(crate) fn cancel_all(&self) -> usize {
         let running: Vec<_> = self.index().runs.values().map(Arc::clone).collect();
-        let running =
-            running.into_iter().filter(|run| !run.cancellation.is_cancelled() && run.state().outcome.is_none());
+        let running = running.into_iter().filter(|run| !run.cancellation.is_cancelled() && !run.has_ended());
         running.map(|run| run.cancel()).count()
     }
 }

@@ -247,7 +247,7 @@ impl TurnRequest {
         options.push(Box::new(move |invocation| invocation.resume(responses).cancel_with(token_of_run)));
         let run = Run::new(run_id, session_id, user, cancellation, self.disconnect, &service.inner.limits);
         let run = Arc::new(run);
-        service.inner.runs.add(&run);
+        service.inner.runs.add(&run)?;
         let mut turn = Turn::attached(Arc::clone(&run), None);
         let parts = Parts { agent, prompt, options, recording: self.recording, is_temporary: self.is_temporary };
         let driven = drive(service.clone(), Arc::clone(&run), parts, (permit, token)).in_current_span();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use strands_identity::Identity;
+use strands_serve::TurnError;
 
 use crate::support::{Outgoing, Rig, get, post, read_until, rig, sse, types};
 
@@ -60,6 +61,36 @@ async fn the_run_of_another_user_is_not_returned() {
     assert_eq!(again["text"], "secret");
     let bob = post("/prompt", json!({"prompt": "mine", "run_id": RUN})).user("bob");
     assert_eq!(rig.send(bob).await.ok()["text"], "mine");
+}
+
+#[tokio::test]
+async fn the_run_of_another_user_stays_its_own_while_it_runs() {
+    let rig = rig();
+    let open = rig.open(prompt("/prompt/stream", "call wait")).await;
+    rig.gate.arrived().await;
+    let bob = post("/prompt/stream", json!({"prompt": "mine", "run_id": RUN})).user("bob");
+    assert!(!rig.send(bob).await.text().contains("call wait"));
+    let mut again = rig.open(get(format!("/runs/{RUN}/events")).user("alice")).await.into_body();
+    assert!(session(&rig).await["running"] == RUN);
+    rig.gate.open();
+    for body in [&mut open.into_body(), &mut again] {
+        read_until(body, |text| text.contains("\"result\"")).await;
+    }
+}
+
+#[tokio::test]
+async fn an_id_is_of_one_session() {
+    let rig = rig();
+    let elsewhere = || post("/prompt", json!({"prompt": "another", "run_id": RUN})).user("alice");
+    let open = rig.open(prompt("/prompt/stream", "call wait")).await;
+    rig.gate.arrived().await;
+    // As a request that came before the other run was there.
+    let raced = rig.service.turn(Identity::new("alice"), (), "another").new_run(RUN).start().await;
+    assert!(matches!(raced, Err(TurnError::RepeatedRun)), "{raced:?}");
+    assert_eq!(rig.send(elsewhere()).await.problem(), (409, "repeated_run".into()));
+    rig.gate.open();
+    read_until(&mut open.into_body(), |text| text.contains("\"result\"")).await;
+    assert_eq!(rig.send(elsewhere()).await.problem(), (409, "repeated_run".into()));
 }
 
 #[tokio::test]

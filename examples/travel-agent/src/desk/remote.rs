@@ -31,6 +31,8 @@ pub(crate) const AUDIENCE: &str = "travel-mcp";
 const MAX_USERS: usize = 500;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Maximum time to reach a server again that ended: a restart takes less.
+const RECONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Maximum time for a traveller's profile, without which the turn goes on.
 const PROFILE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum time for the costs of a trip: less than that of a decision.
@@ -143,6 +145,7 @@ impl RemoteDesk {
             .name("travel-desk")
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
+            .reconnect_timeout(RECONNECT_TIMEOUT)
             .max_response_bytes(MAX_RESPONSE)
             .bearer_token_fn(move || {
                 let (tokens, user) = (Arc::clone(&tokens), user.clone());
@@ -170,14 +173,20 @@ impl Tool for RemoteTool {
 
     async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
         let name = self.spec().name.as_str();
-        let listed = self.client.tools().await.map_err(|error| explained(&error))?;
+        let is_read_only = self.spec().annotations.read_only == Some(true);
+        let listed = self.client.tools().await.map_err(|error| explained(&error, true))?;
         let Some(tool) = listed.into_iter().find(|tool| tool.spec().name == name) else {
             return Err(ToolError::new(format!("the travel desk has no tool `{name}` for this user now")));
         };
         let called = tool.call(ctx, input).await;
         let output =
             called.map_err(|error| match error.source().and_then(|source| source.downcast_ref::<McpError>()) {
-                Some(failure) => explained(failure),
+                Some(failure) => explained(failure, is_read_only),
+                // The client's text about an unknown outcome names what users don't know.
+                None if error.is_explicit() && !error.is_invalid_input() && error.as_interrupt().is_none() => {
+                    tracing::warn!(error = error.to_string(), "the travel desk failed");
+                    unanswered(is_read_only)
+                }
                 None => error,
             })?;
         // The protocol has texts: a result is the JSON that it is in this process.
@@ -201,16 +210,24 @@ fn json_of(output: &ToolOutput) -> Value {
 }
 
 /// Returns the error for the model. Addresses and causes are for the log.
-fn explained(error: &McpError) -> ToolError {
+fn explained(error: &McpError, is_read_only: bool) -> ToolError {
     tracing::warn!(error = format!("{error:?}"), "the travel desk failed");
     match error {
         McpError::Unauthorized { .. } => ToolError::new("the travel desk refuses this user: ask an administrator"),
-        error if error.is_outcome_unknown() => ToolError::new(
-            "the travel desk did not respond; it may have done what was asked: look with my_bookings before you repeat it",
-        ),
+        error if error.is_outcome_unknown() => unanswered(is_read_only),
         McpError::Rejected { message, .. } => ToolError::new(format!("the travel desk rejected the call: {message}")),
         _ => ToolError::retryable("the travel desk can't be reached now; nothing was changed; try again later"),
     }
+}
+
+/// Returns the error of a call that may have been executed.
+fn unanswered(is_read_only: bool) -> ToolError {
+    ToolError::new(match is_read_only {
+        true => "the travel desk did not respond; nothing was changed; try again later",
+        false => {
+            "the travel desk did not respond; it may have done what was asked: look with my_bookings before you repeat it"
+        }
+    })
 }
 
 impl fmt::Debug for RemoteDesk {

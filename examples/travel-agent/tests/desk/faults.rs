@@ -11,11 +11,18 @@ use strands::{
     identity::{Audit, Identity},
     mcp::McpServer,
     models::StopReason,
-    serve::axum::{Router, http::StatusCode, routing::any},
+    serve::axum::{
+        Router,
+        body::to_bytes,
+        extract::Request,
+        http::StatusCode,
+        middleware::{Next, from_fn},
+        routing::any,
+    },
     testing::{ScriptedModel, ScriptedTurn},
     tool, tools,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 use travel_agent::{
     access::Role,
     agent::TravelAgent,
@@ -135,6 +142,55 @@ async fn a_desk_that_does_not_respond_ends_in_an_error() {
     let result = policies(desk).await;
     assert!(result.contains("can't be reached now") || result.contains("did not respond"), "{result}");
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_desk_that_ended_fails_soon_and_is_there_at_once_when_it_is_back() {
+    let store = store();
+    let server = DeskServer::start(&store).await;
+    let (desk, address) = (server.desk(), server.address.to_string());
+    assert!(policies(desk.clone()).await.contains("hotel_caps"));
+    drop(server);
+    while TcpListener::bind(&address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    // A turn has a call of its own before the tool's. The bounds allow for a machine that is busy with other tests.
+    for _ in 0..4 {
+        let started = Instant::now();
+        let result = policies(desk.clone()).await;
+        assert!(result.contains("can't be reached now"), "{result}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+    let _server = DeskServer::at(&address, router_of(&store, Audit::default())).await;
+    let started = Instant::now();
+    assert!(policies(desk).await.contains("hotel_caps"));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_call_without_a_response_is_explained_without_names_of_programs() {
+    let sent = Arc::new(Notify::new());
+    let hangs = Arc::clone(&sent);
+    let router = router_of(&store(), Audit::default()).layer(from_fn(move |request: Request, next: Next| {
+        let hangs = Arc::clone(&hangs);
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap();
+            if String::from_utf8_lossy(&body).contains("get_travel_policies") {
+                hangs.notify_one();
+                std::future::pending::<()>().await;
+            }
+            next.run(Request::from_parts(parts, body.into())).await
+        }
+    }));
+    let server = DeskServer::at("127.0.0.1:0", router).await;
+    let (result, ()) = tokio::join!(policies(server.desk()), async {
+        sent.notified().await;
+        // Only the timeout of the call remains.
+        tokio::time::pause();
+    });
+    assert!(result.contains("did not respond; nothing was changed"), "{result}");
+    assert!(!result.contains("MCP server"), "{result}");
 }
 
 #[tokio::test]
