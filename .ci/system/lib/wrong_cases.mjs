@@ -140,7 +140,8 @@ export function cases(facts) {
       script: () => ({ text: "Let me see", hang: true }),
       isStopped: true,
       steps: 1,
-      expect: ({ shown }) => shown.text.includes("Let me see") && shown.isIdle,
+      // The redaction of personal data holds the last word back.
+      expect: ({ shown }) => shown.text.startsWith("Let me") && shown.isIdle,
     },
     "text-without-end": {
       script: () => ({ text: "on and on ".repeat(500_000), chunk: 10, delay: 5 }),
@@ -149,7 +150,8 @@ export function cases(facts) {
     },
     "ends-in-the-middle": {
       script: () => ({ text: "This response ends in the midd and never at its end", chunk: 10, cut: 3 }),
-      limit: 60_000,
+      // The call is retried for about a minute.
+      limit: 150_000,
       expect: ({ shown }) => shown.isIdle && shown.problem,
     },
     "reasoning-alone-as-text": {
