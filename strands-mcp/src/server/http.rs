@@ -54,6 +54,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_allowed_origins(settings.allowed_origins.iter().cloned())
         .enforce_origin_validation()
         .with_legacy_session_mode(settings.legacy_sessions)
+        // A tool that reports progress responds with a stream all the same.
+        .with_json_response(!settings.legacy_sessions)
         .with_max_request_body_bytes(settings.max_message_bytes)
         .with_cancellation_token(end.clone());
     config = match &settings.allowed_hosts {

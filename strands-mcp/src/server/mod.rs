@@ -313,7 +313,8 @@ impl McpServer {
     }
 
     /// Serves clients with a protocol before 2026-07-28 without sessions, so that each of their requests may reach another
-    /// process. Tools can't ask their users then. Default: with sessions.
+    /// process. Tools can't ask their users then, and the response of a tool that reports no progress is JSON instead of a stream.
+    /// Default: with sessions.
     pub fn without_sessions(mut self) -> Self {
         self.settings.legacy_sessions = false;
         self

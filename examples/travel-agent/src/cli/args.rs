@@ -168,6 +168,12 @@ impl Args {
         self.model.as_deref().is_none_or(|id| id.is_empty() || id == "offline")
     }
 
+    /// Returns the provider of the model: the part of its id before the slash.
+    #[cfg(feature = "serve")]
+    pub(crate) fn provider(&self) -> &str {
+        self.model.as_deref().and_then(|id| id.split('/').next()).unwrap_or_default()
+    }
+
     /// Says who travels, and who replies.
     pub(crate) fn greet(
         &self,

@@ -14,7 +14,7 @@ use strands::{
         Server,
         axum::{extract::ConnectInfo, http::request::Parts},
         http::{Authenticate, AuthenticationError, DevelopmentIdentity},
-        ui::{OidcSignIn, SignIn, TokenPrices, UiSettings},
+        ui::{Attachments, OidcSignIn, SignIn, TokenPrices, UiSettings},
     },
 };
 
@@ -170,6 +170,12 @@ impl System {
             "What does the policy say about rental cars?",
             "What did you book for me?",
         ]);
+        let attachments: &[Attachments] = match self.args.provider() {
+            "anthropic" | "bedrock" | "gemini" | "openai" => &[Attachments::Images, Attachments::Pdf],
+            "ollama" => &[Attachments::Images],
+            _ => &[],
+        };
+        let page = page.attachments(attachments.iter().copied());
         let page = match self.args.price.as_slice() {
             [input, output] => page.prices(TokenPrices::per_million(*input, *output)),
             [] => page,

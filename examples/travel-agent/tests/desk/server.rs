@@ -49,6 +49,9 @@ async fn responds_with_json() {
     for tool in ["get_travel_policies", "get_cars", "book_trip", "my_profile"] {
         assert!(text.contains(&format!("\"name\":\"{tool}\"")), "{tool}");
     }
+    let called = request("POST", Some(&bearer), &call("my_bookings", &json!({})));
+    let (status, text) = respond(&router, called).await;
+    assert!(status == StatusCode::OK && text.starts_with('{'), "a call is no stream: {status} {text}");
     for bad in ["", "{", "[]", "null", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#] {
         let mut request = request("POST", Some(&bearer), &json!({}));
         *request.body_mut() = Body::from(bad);

@@ -159,9 +159,7 @@ pub(crate) async fn called(router: &Router, token: &str, tool: &str, arguments: 
     let bearer = format!("Bearer {token}");
     let (status, body) = respond(router, request("POST", Some(&bearer), &call(tool, &arguments))).await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    // A JSON response, or one event with it.
-    let json = body.lines().find_map(|line| line.strip_prefix("data: ").filter(|data| data.starts_with('{')));
-    let response: Value = serde_json::from_str(json.unwrap_or(&body)).unwrap();
+    let response: Value = serde_json::from_str(&body).unwrap();
     let result = &response["result"];
     assert!(result.is_object(), "{response}");
     (result["content"][0]["text"].as_str().unwrap_or_default().to_owned(), result["isError"] == true)
