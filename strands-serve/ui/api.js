@@ -39,6 +39,11 @@ export class Offline extends Error {
   }
 }
 
+/** True if the service may have acted on a request, and its response was lost: on the way, or in a proxy. */
+function isLost(error) {
+  return error instanceof Offline || error instanceof TypeError || (error instanceof Problem && error.isTemporary && error.code === "");
+}
+
 /** Waits; ends early when the network or the page comes back. Rejects when it is aborted. */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
@@ -108,15 +113,20 @@ export class Api {
     }
   }
 
-  /** Sends a request that may be repeated, again while the service is away or busy. Returns its JSON. */
+  /**
+   * Sends a request that may be repeated, again while the service is away or busy. Returns its JSON. An error with `mayBeDone` comes
+   * after an attempt whose response was lost.
+   */
   async json(path, options = {}) {
+    let mayBeDone = false;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const response = await this.request(path, options);
         return response.status === 204 ? null : await response.json();
       } catch (error) {
-        const isTemporary = error instanceof Offline || error instanceof TypeError || (error instanceof Problem && (error.isTemporary || error.code === "session_busy"));
-        if (options.signal?.aborted || !isTemporary || attempt + 1 >= (options.attempts ?? ATTEMPTS)) throw error;
+        mayBeDone ||= isLost(error);
+        const isTemporary = isLost(error) || (error instanceof Problem && (error.isTemporary || error.code === "session_busy"));
+        if (options.signal?.aborted || !isTemporary || attempt + 1 >= (options.attempts ?? ATTEMPTS)) throw Object.assign(error, { mayBeDone });
         await pause(error.retryAfter ? error.retryAfter * 1000 : backoff(attempt), options.signal);
       }
     }

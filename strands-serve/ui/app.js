@@ -96,7 +96,7 @@ class App {
       if (event.key === "Escape" && this.#parts.sidebar.classList.contains("open")) this.#toggleSidebar(false);
     });
     this.#tabs.listen({
-      run: ({ sessionId, runId }) => this.#conversations.get(sessionId)?.followOther(runId),
+      run: ({ sessionId, runId, message }) => this.#conversations.get(sessionId)?.followOther(runId, message),
       changed: ({ sessionId }) => {
         this.#list.load();
         const conversation = this.#conversations.get(sessionId);
@@ -136,11 +136,11 @@ class App {
         this.#renderEmpty();
         this.#showTitle();
       },
-      onRun: (conversation, runId) => this.#tabs.send("run", { sessionId: conversation.id, runId }),
-      onChanged: (conversation) => {
+      onRun: (conversation, runId, message) => this.#tabs.send("run", { sessionId: conversation.id, runId, message }),
+      onChanged: (conversation, isNews) => {
         this.#list.load();
         this.#showTitle();
-        this.#tabs.send("changed", { sessionId: conversation.id });
+        if (isNews) this.#tabs.send("changed", { sessionId: conversation.id });
       },
       onRefused: (conversation, body) => this.#restore(conversation, body),
       onGrow: (conversation) => conversation === this.#current && this.#scroll.grow(),
@@ -299,6 +299,7 @@ class App {
     const conversation = this.#current;
     const title = conversation ? ((conversation.title ?? conversation.firstTitle) || (conversation.id ? "Conversation" : "New conversation")) : "Approvals";
     this.#title.textContent = title;
+    this.#scroll.element.setAttribute("aria-label", conversation ? "Conversation" : "Approvals");
     this.#parts.usage.hidden = !conversation;
     document.title = `${title} – ${this.#settings.title}`;
   }

@@ -11,6 +11,7 @@ import { TurnView } from "./turn.js";
 /** Turns that are shown at first; older ones on request. */
 const SHOWN_TURNS = 40;
 
+const CUT_OFF = "The answer was cut off.";
 const STATES = { sending: "Sending", streaming: "Working", reconnecting: "Reconnecting" };
 
 export class Conversation {
@@ -23,8 +24,8 @@ export class Conversation {
 
   /**
    * `id` is null for a new conversation. Hooks: `onSession(conversation)` once it has an id, `onRunning(conversation)`,
-   * `onChanged(conversation)` when the stored session has changed, `onRun(conversation, runId)`, `onRefused(conversation, body)`
-   * for a prompt that was not accepted, `onGrow(conversation)`, `onError(error)`.
+   * `onChanged(conversation, isNews)` when the stored session has changed; it is news for other tabs, or not,
+   * `onRun(conversation, runId, message)` with the prompt, `onRefused(conversation, body)` for a prompt that was not accepted, `onGrow(conversation)`, `onError(error)`.
    */
   constructor(id, { api, settings, hooks }) {
     this.id = id;
@@ -38,7 +39,7 @@ export class Conversation {
   }
 
   get isRunning() {
-    return this.#run !== null;
+    return this.#run !== null && !this.#run.isCutOff;
   }
 
   /** A title made of the first prompt. */
@@ -56,10 +57,11 @@ export class Conversation {
    * reached a limit has no answer in its session, and is not followed again.
    */
   async load(ended = null) {
-    if (this.#run) return;
+    if (this.isRunning) return;
     this.#stopWaiting();
     const session = await this.#api.session(this.id);
-    if (this.#run) return;
+    if (this.isRunning) return;
+    this.#leaveRun();
     this.title = session.title;
     this.#show(session);
     this.isLoaded = true;
@@ -72,8 +74,10 @@ export class Conversation {
     if (running && running !== last?.runId) this.#add(new TurnView(this.#settings, this.#turnHooks())).runId = running;
     if (running) this.#follow(this.turns.at(-1), new Run(this.#api, this.#runOptions(running)));
     else if (session.interrupts.length) this.#wait(last, new Run(this.#api, this.#runOptions(last.runId)), session.interrupts);
-    else if (last?.runId && last.message && !last.isEnded) this.#follow(last, new Run(this.#api, this.#runOptions(last.runId)));
+    else if (last?.runId && last.message && !last.isEnded) this.#follow(last, new Run(this.#api, { ...this.#runOptions(last.runId), isReplayed: true }));
     else this.#showEditable();
+    // The page that sent the first prompt may have been left before its end.
+    if (!this.#run) this.#giveTitle().then((isGiven) => isGiven && this.#hooks.onChanged(this, true));
   }
 
   /** Comes back to a prompt that this tab had sent before a reload. */
@@ -88,7 +92,7 @@ export class Conversation {
 
   /** Sends a prompt: a text, and content blocks. Returns false if it can't be sent now. */
   send(text, blocks = []) {
-    if (this.#run) return false;
+    if (this.isRunning) return false;
     if (this.#waiting) {
       this.#hooks.onError(new Error("The agent waits for a reply to its request. Approve or deny that first, or edit your last message."));
       return false;
@@ -98,6 +102,7 @@ export class Conversation {
     const body = { prompt, run_id: runId };
     if (this.id) body.session_id = this.id;
     else if (this.#hooks.isNew()) body.new_session = true;
+    this.#leaveRun();
     this.#stopWaiting();
     this.#follow(this.#newTurn(runId, prompt), new Run(this.#api, { ...this.#runOptions(runId), body }));
     return true;
@@ -105,18 +110,20 @@ export class Conversation {
 
   /** Stops the run. */
   stop() {
-    if (!this.#run || this.#run.isCancelled) return;
+    if (!this.isRunning || this.#run.isCancelled) return;
     this.turns.at(-1)?.setWorking("Stopping");
     this.#run.cancel();
   }
 
-  /** Follows a run that another tab has started. */
-  followOther(runId) {
+  /** Follows a run that another tab has started, with its prompt. */
+  followOther(runId, message) {
     const known = this.turns.find((turn) => turn.runId === runId);
-    if (this.#run || !this.isLoaded || known?.isEnded) return;
+    if (this.isRunning || !this.isLoaded || known?.isEnded) return;
+    this.#leaveRun();
     this.#stopWaiting();
     const view = known ?? this.#add(new TurnView(this.#settings, this.#turnHooks()));
     view.runId = runId;
+    if (message && !view.message) view.setPrompt(message);
     this.#follow(view, new Run(this.#api, this.#runOptions(runId)));
   }
 
@@ -124,6 +131,15 @@ export class Conversation {
   leave() {
     this.#run?.leave();
     this.#stopWaiting();
+  }
+
+  /** Leaves a run that was cut off. */
+  #leaveRun() {
+    if (!this.#run) return;
+    this.#run.leave();
+    if (this.#run.body) pending.clear();
+    this.#run = null;
+    this.turns.at(-1)?.setNote(CUT_OFF, [], true);
   }
 
   #runOptions(runId) {
@@ -165,6 +181,8 @@ export class Conversation {
   }
 
   #add(view) {
+    // To try an earlier turn again would remove this one.
+    this.turns.at(-1)?.dropNoteButtons();
     this.turns.push(view);
     this.element.append(view.element);
     return view;
@@ -180,7 +198,7 @@ export class Conversation {
 
   #showEditable(isEditable = true) {
     const last = this.turns.at(-1);
-    for (const turn of this.turns) turn.setEditable(isEditable && turn === last && !this.#run && Boolean(turn.message));
+    for (const turn of this.turns) turn.setEditable(isEditable && turn === last && !this.isRunning && Boolean(turn.message));
   }
 
   /** Follows a run to its end, and shows it. */
@@ -201,6 +219,7 @@ export class Conversation {
       if (error.name === "AbortError") return;
       end = { kind: "failure", problem: error };
     }
+    if (this.#run !== run) return;
     this.#run = null;
     if (isOwn) pending.clear();
     // The next prompt need not wait for what follows.
@@ -223,7 +242,7 @@ export class Conversation {
       },
       onAccepted: () => {
         if (run.body) pending.set({ body: run.body, runId: run.id, sessionId: this.id, isSent: true });
-        this.#hooks.onRun(this, run.id);
+        this.#hooks.onRun(this, run.id, view.message);
       },
       onEvent: (event) => {
         view.apply(event);
@@ -232,12 +251,13 @@ export class Conversation {
       onRestart: () => view.clear(),
       onState: (state, problem) => {
         if (run.isCancelled || (state === shown && state === "cut_off")) return;
+        const isOtherwise = (shown === "cut_off") !== (state === "cut_off");
         shown = state;
-        if (state === "cut_off") view.cutOff();
-        if (state === "cut_off") view.setNote("The answer was cut off. It may still come back.", [this.#retryButton(view)], true);
+        if (state === "cut_off") this.#cutOff(view, `${CUT_OFF} It may still come back.`);
         else if (state === "waiting") view.setWorking(problem.status === 429 ? "You have many requests; waiting" : "The service is busy; waiting");
         else if (state === "reconnecting" && navigator.onLine === false) view.setWorking("You are offline; waiting");
         else view.setWorking(STATES[state]);
+        if (isOtherwise) this.#hooks.onRunning(this);
       },
     };
   }
@@ -248,20 +268,22 @@ export class Conversation {
       if (!end.isWhole) return this.#reload();
       view.apply({ type: "interrupt", interrupts: response.interrupts });
       await this.#giveTitle();
-      this.#hooks.onChanged(this);
+      this.#hooks.onChanged(this, !run.isReplayed);
       return this.#wait(view, run, response.interrupts);
     }
     if (end.kind === "result") {
       view.isEnded = true;
-      if (!end.isWhole) return this.#reload(response && { runId: run.id, response });
+      if (!end.isWhole) return this.#reload(response && { runId: run.id, response }, !run.isReplayed);
       view.finish(response);
       announce(view.text ? `Answer: ${view.text.slice(0, 600)}` : "The answer is complete.");
       this.#showEditable();
       await this.#giveTitle();
-      return this.#hooks.onChanged(this);
+      return this.#hooks.onChanged(this, !run.isReplayed);
     }
     if (end.kind === "busy") return this.#busy(view, run);
     if (end.kind === "nothing") return this.#reload();
+    if (end.kind === "unfinished") this.#cutOff(view, CUT_OFF);
+    if (end.kind === "unfinished") return (await this.#giveTitle()) && this.#hooks.onChanged(this, false);
     if (end.kind === "cancelled") {
       this.#refuse(view, run.body);
       return undefined;
@@ -279,16 +301,33 @@ export class Conversation {
       view.setNote("This conversation was deleted.", [], true);
       return undefined;
     }
-    view.cutOff();
     const text = kind === "lost" ? "The answer was lost." : problem instanceof Problem ? sentence(problem) : "Something went wrong on this page.";
     if (!(problem instanceof Problem) && problem) this.#hooks.onError(problem);
-    view.setNote(text, view.message ? [this.#retryButton(view)] : [], true);
-    this.#hooks.onChanged(this);
+    this.#cutOff(view, text);
+    await this.#giveTitle();
+    this.#hooks.onChanged(this, !run.isReplayed);
     return undefined;
   }
 
+  /** Shows a turn without the end of its answer. */
+  #cutOff(view, text) {
+    view.cutOff();
+    view.setNote(text, view.message ? [this.#retryButton(view)] : [], true);
+    this.#showEditable();
+  }
+
   #retryButton(view) {
-    return button("Try again", () => this.#sendAgain(view, view.message), { class: "primary" });
+    return button("Try again", () => this.#tryAgain(view), { class: "primary" });
+  }
+
+  /** Sends a prompt again, unless its answer has come meanwhile, from another process. */
+  async #tryAgain(view) {
+    this.#leaveRun();
+    view.setWorking("Sending");
+    const session = this.id ? await this.#api.session(this.id).catch(() => null) : null;
+    if (this.#run) return view.setNote(CUT_OFF, [], true);
+    const hasAnswer = session && turnsOf(session.messages).some((turn) => turn.runId === view.runId && isEnded(turn));
+    return hasAnswer ? this.#reload() : this.#sendAgain(view, view.message);
   }
 
   /** The session has another run: of another tab, or of this prompt in another process. */
@@ -310,10 +349,10 @@ export class Conversation {
     this.#showEditable();
   }
 
-  async #reload(ended = null) {
+  async #reload(ended = null, isNews = true) {
     try {
       await this.load(ended);
-      this.#hooks.onChanged(this);
+      this.#hooks.onChanged(this, isNews);
     } catch (error) {
       this.#hooks.onError(error);
     }
@@ -322,15 +361,14 @@ export class Conversation {
   async #edit(view) {
     const text = await view.edit();
     this.#showEditable();
-    if (text === null || this.#run) return;
+    if (text === null || this.isRunning) return;
     const rest = view.message.content.filter((block) => block.text === undefined);
     await this.#sendAgain(view, { ...view.message, content: [...rest, { text }] });
   }
 
   /** Removes a prompt with all that follows, and sends another in its place. */
   async #sendAgain(view, message) {
-    this.#run?.leave();
-    this.#run = null;
+    this.#leaveRun();
     this.#stopWaiting();
     view.setWorking("Sending");
     try {
@@ -351,6 +389,7 @@ export class Conversation {
   /** Waits for the replies to interrupts, of this user or of others. */
   async #wait(view, run, interrupts) {
     const waiting = (this.#waiting = new AbortController());
+    run.isReplayed = false;
     const answer = (reply) => {
       this.#stopWaiting();
       this.#follow(view, run, [reply]);
@@ -392,14 +431,16 @@ export class Conversation {
     this.#waiting = null;
   }
 
-  /** Names a conversation after its first prompt. */
+  /** Names a conversation after its first prompt. Returns true if it has done that. */
   async #giveTitle() {
     const title = this.firstTitle;
-    if (this.title || !this.id || !title) return;
+    if (this.title || !this.id || !title) return false;
     try {
       this.title = (await this.#api.rename(this.id, title)).title;
+      return true;
     } catch {
       // It has none until the next turn.
+      return false;
     }
   }
 }

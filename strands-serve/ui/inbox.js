@@ -17,6 +17,8 @@ export class Inbox {
   #looks = 0;
   #count = 0;
   #decided = new Set();
+  /** Requests with a decision whose response was lost. */
+  #sent = new Set();
 
   /** `onCount(number)` is told the number of requests. */
   constructor(api, onCount) {
@@ -65,7 +67,13 @@ export class Inbox {
   async #decide(approval, { approve, reason }) {
     const answer = { approval_id: approval.approval_id, approve, ...(reason ? { reason } : {}) };
     const path = `runs/${encodeURIComponent(approval.run_id)}/answers`;
-    await this.#api.json(path, { method: "POST", body: { answers: [answer] } });
+    try {
+      await this.#api.json(path, { method: "POST", body: { answers: [answer] } });
+    } catch (error) {
+      if (error.mayBeDone) this.#sent.add(approval.approval_id);
+      // The service had accepted it.
+      if (error.code !== "unknown_approval" || !this.#sent.has(approval.approval_id)) throw error;
+    }
     this.#decided.add(approval.approval_id);
     this.#count = Math.max(0, this.#count - 1);
     this.#onCount(this.#count);

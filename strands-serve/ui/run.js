@@ -7,6 +7,8 @@ import { readEvents } from "./events.js";
 // know the run.
 const PATIENCE = 4;
 const BUSY_ATTEMPTS = 8;
+/** Time for which an unfinished run is looked for, since another process may have it. */
+const CUT_OFF_MS = 120_000;
 
 /** An id for a new run, so that its prompt can be sent again without a second run. */
 export function newRunId() {
@@ -19,7 +21,8 @@ export function newRunId() {
 
 /**
  * Hooks of a run: `onSession(id)`, `onAccepted()` when the service has taken the prompt or the replies, `onEvent(event)`, `onRestart()` when the run starts anew and all its events are void, and
- * `onState(state, problem)`: "sending", "streaming", "reconnecting", "waiting" (the service is busy), "cut_off".
+ * `onState(state, problem)`: "sending", "streaming", "reconnecting", "waiting" (the service is busy), "cut_off" (it may still go on, but
+ * that is unlikely).
  */
 export class Run {
   #api;
@@ -31,14 +34,16 @@ export class Run {
   #stop = new AbortController();
   #isOver = false;
 
-  /** `body` is the prompt's, if this page has sent it. */
-  constructor(api, { runId, sessionId = null, body = null, isSent = false }) {
+  /** `body` is the prompt's, if this page has sent it; `isReplayed` is a run that other tabs know of. */
+  constructor(api, { runId, sessionId = null, body = null, isSent = false, isReplayed = false }) {
     this.#api = api;
     this.id = runId;
     this.sessionId = sessionId;
     this.body = body;
     this.isAcknowledged = isSent || !body;
     this.isCancelled = false;
+    this.isCutOff = false;
+    this.isReplayed = isReplayed;
   }
 
   setHooks(hooks) {
@@ -77,7 +82,8 @@ export class Run {
   /**
    * Follows the run until it ends: `{kind: "result", response, isWhole}`, where not whole means that events are missing;
    * `{kind: "failure", problem}`; "nothing" if there is nothing new; "busy" if the session has another run; "lost" if nobody knows
-   * the run; "cancelled" if the prompt was not sent. Rejects if it is left.
+   * the run; "unfinished" if it was cut off, and has not gone on for a while; "cancelled" if the prompt was not sent. Rejects if it is
+   * left.
    */
   async follow(first = null) {
     this.#isOver = false;
@@ -90,7 +96,7 @@ export class Run {
 
   async #attempts(first) {
     const { signal } = this.#controller;
-    const counts = { attempt: 0, missing: 0, unfinished: 0, busy: 0 };
+    const counts = { attempt: 0, missing: 0, unfinished: 0, busy: 0, cutOffAt: 0 };
     let open = first;
     for (;;) {
       if (this.isCancelled && !this.isAcknowledged && counts.attempt > 0) return { kind: "cancelled" };
@@ -128,6 +134,8 @@ export class Run {
 
   /** Decides about an error: an end, or another attempt. */
   #react(error, counts) {
+    const isTransient = error instanceof Offline || error.isTemporary || error.code === "unfinished";
+    if (isTransient && this.isCutOff && Date.now() - counts.cutOffAt > CUT_OFF_MS) return { kind: "unfinished" };
     if (error instanceof Offline) {
       this.#state("reconnecting");
       return null;
@@ -144,6 +152,7 @@ export class Run {
       counts.attempt = counts.unfinished <= PATIENCE ? 0 : counts.unfinished - PATIENCE;
       this.isAcknowledged = true;
       if (this.isCancelled && counts.unfinished > PATIENCE) return { kind: "lost" };
+      if (!this.isCutOff) counts.cutOffAt = Date.now();
       this.#state(counts.unfinished > PATIENCE ? "cut_off" : "reconnecting");
       return null;
     }
@@ -224,6 +233,9 @@ export class Run {
   }
 
   #state(state, problem = null) {
+    // What is cut off stays so until it goes on.
+    if (this.isCutOff && (state === "reconnecting" || state === "waiting")) return;
+    this.isCutOff = state === "cut_off";
     this.#hooks.onState(state, problem);
   }
 }

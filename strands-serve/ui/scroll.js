@@ -1,6 +1,6 @@
 // The part of the page that scrolls: it follows what grows at its end, unless the user has scrolled away.
 
-import { button, el, icon } from "./dom.js";
+import { el, iconButton } from "./dom.js";
 
 /** Distance from the end at which it is followed, in pixels. */
 const NEAR = 80;
@@ -11,9 +11,9 @@ export class ScrollFollower {
   #latest;
 
   constructor() {
-    this.element = el("div", { class: "scroller" });
-    this.#latest = button("Latest", () => this.toEnd(true), { class: "latest", hidden: true });
-    this.#latest.prepend(icon("arrowDown"));
+    // With the focus, so that keys scroll an answer that has nothing else to focus.
+    this.element = el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Conversation" });
+    this.#latest = iconButton("arrowDown", "Latest", () => this.toEnd(true), { class: "latest", hidden: true });
     /** The button that goes to the end, in a row without height. */
     this.row = el("div", { class: "latest-row" }, this.#latest);
     this.element.addEventListener("scroll", () => this.#onScroll(), { passive: true });

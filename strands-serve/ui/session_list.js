@@ -86,9 +86,13 @@ export class SessionList {
     const link = el("a", { href: `#/s/${encodeURIComponent(session.id)}`, tabindex: "-1" });
     link.append(
       el("span", { class: "session-title", dir: "auto" }, title),
-      el("span", { class: "unread", hidden: true }, el("span", { class: "visually-hidden" }, "New answer")),
-      session.has_pending_interrupts ? el("span", { class: "badge" }, "Waiting") : "",
-      el("time", { class: "session-time", datetime: session.updated_at ?? "" }, when(session.updated_at)),
+      el(
+        "span",
+        { class: "session-facts" },
+        el("time", { class: "session-time", datetime: session.updated_at ?? "" }, when(session.updated_at)),
+        session.has_pending_interrupts ? el("span", { class: "badge" }, "Waiting") : "",
+        el("span", { class: "unread", hidden: true }, el("span", { class: "visually-hidden" }, "New answer")),
+      ),
     );
     const row = el("li", { "data-id": session.id, "data-title": title }, link);
     row.append(

@@ -26,6 +26,16 @@ export function claimsOf(token) {
 /** Time after which a tab sees what another has stored: the storage of tabs in other processes lags behind locks. */
 const SYNC_MS = 200;
 
+/** Calls a function when another tab has signed in. Returns a function that ends this. */
+export function whenSignedInElsewhere(work) {
+  const access = (text) => JSON.parse(text ?? "null")?.access ?? null;
+  const heard = ({ key, oldValue, newValue }) => {
+    if (key === `${storagePrefix}token` && access(newValue) !== null && access(newValue) !== access(oldValue)) work();
+  };
+  addEventListener("storage", heard);
+  return () => removeEventListener("storage", heard);
+}
+
 /** Runs a function in one tab at a time. */
 function alone(work) {
   if (!navigator.locks) return work();
@@ -57,6 +67,11 @@ export class SignIn {
 
   get isOidc() {
     return this.#settings.kind === "oidc";
+  }
+
+  /** False if the browser has no cryptography for the sign-in at an issuer: it has that with HTTPS, and on this machine. */
+  get canStart() {
+    return Boolean(globalThis.crypto?.subtle);
   }
 
   get isSignedIn() {

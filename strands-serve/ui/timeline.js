@@ -3,7 +3,7 @@
 import { element } from "./elements.js";
 import { Call } from "./timeline/call.js";
 import { resultText } from "./timeline/results.js";
-import { toolLabel } from "./timeline/values.js";
+import { agentLabel } from "./timeline/values.js";
 
 /** Nodes nest at most this deep; the names of deeper ones are joined. */
 const MAX_DEPTH = 8;
@@ -169,12 +169,12 @@ export class Timeline {
 
   addNode(name) {
     const timeline = new Timeline(this.depth + 1);
-    timeline.element.setAttribute("aria-label", `Tool calls of ${toolLabel(name)}`);
+    timeline.element.setAttribute("aria-label", `Tool calls of ${agentLabel(name)}`);
     const running = [...this.calls.values()].filter(({ status }) => status === "running");
     const free = running.filter((call) => !this.nodes.some(({ caller, isOpen }) => isOpen && caller === call));
     const caller = free.find(({ tool }) => tool === name) ?? (running.length === 1 ? running[0] : null);
     const entry = element(caller ? "div" : "li", "node");
-    if (caller?.tool !== name) entry.append(element("p", "node-name", toolLabel(name)));
+    if (caller?.tool !== name) entry.append(element("p", "node-name", agentLabel(name)));
     entry.append(timeline.element);
     (caller?.element ?? this.element).append(entry);
     const node = { name, timeline, caller, isOpen: true };

@@ -27,8 +27,8 @@ export function turnsOf(messages) {
     if (!isPrompt(message)) {
       if (last) last.messages.push(message);
       else turns.push({ runId: null, prompt: null, messages: [message] });
-    } else if (last?.prompt && last.messages.length === 0) {
-      // A prompt of several messages has the id of its run at the first one.
+    } else if (last?.prompt && last.messages.length === 0 && !message.tracking_id) {
+      // A prompt of several messages has the id of its run at the first one. Another id is of the next prompt, after a failure.
       last.prompt = { ...last.prompt, content: [...last.prompt.content, ...message.content] };
     } else {
       turns.push({ runId: message.tracking_id ?? null, prompt: message, messages: [] });

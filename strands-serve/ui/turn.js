@@ -267,6 +267,11 @@ export class TurnView {
     this.#status.replaceChildren(...(text ? [el("div", { class: isError ? "note error" : "note", role: isError ? "alert" : null }, el("p", {}, text), row)] : []));
   }
 
+  /** Removes the buttons of the note. */
+  dropNoteButtons() {
+    this.#status.querySelector(".note-buttons")?.remove();
+  }
+
   /** Shows elements below the answer, such as cards. */
   setCards(cards) {
     this.element.removeAttribute("aria-busy");

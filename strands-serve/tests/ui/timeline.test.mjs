@@ -38,8 +38,8 @@ test("shows a recorded run with concurrent calls and an error", () => {
   const { element } = timeline(recorded("booking_fails"));
   assert.equal(element.localName, "ol");
   assert.deepEqual(lines(element), [
-    ["Todays date", "Done"], ["Get travel policies", "Done"], ["Check policy", "Done"], ["Search flights", "Done"], ["Search flights", "Done"],
-    ["Get hotels", "Done"], ["Get cars", "Done"], ["Check policy", "Done"], ["Book trip", "Failed"],
+    ["todays_date", "Done"], ["get_travel_policies", "Done"], ["check_policy", "Done"], ["search_flights", "Done"], ["search_flights", "Done"],
+    ["get_hotels", "Done"], ["get_cars", "Done"], ["check_policy", "Done"], ["book_trip", "Failed"],
   ]);
   const last = element.lastChild;
   assert.match(details(last, "Result").textContent, /^you are travelling .* already/);
@@ -51,10 +51,10 @@ test("shows a recorded run with concurrent calls and an error", () => {
 test("a recorded call waits for an approval, and the resumed run denies it in the same entry", () => {
   const shown = timeline(recorded("approval_waits"));
   const { lastChild } = shown.element;
-  assert.deepEqual(lines(shown.element).at(-1), ["Book trip", "Waiting for approval"]);
+  assert.deepEqual(lines(shown.element).at(-1), ["book_trip", "Waiting for approval"]);
   for (const event of recorded("approval_denied")) shown.apply(event);
   assert.equal(shown.element.lastChild, lastChild);
-  assert.deepEqual(lines(shown.element).at(-1), ["Book trip", "Denied"]);
+  assert.deepEqual(lines(shown.element).at(-1), ["book_trip", "Denied"]);
   assert.equal(lastChild.querySelector(".call-duration").textContent, "");
 });
 
@@ -83,13 +83,13 @@ test("streams arguments before the call starts", () => {
     { type: "tool_use_delta", tool_use_id: "1", input: '{"ci' },
     { type: "tool_use_delta", tool_use_id: "1", input: 'ty":"N' },
   ]);
-  assert.deepEqual(lines(shown.element), [["Book", "Preparing"]]);
+  assert.deepEqual(lines(shown.element), [["book", "Preparing"]]);
   assert.equal(details(shown.element.firstChild, "Arguments").textContent, '{"city":"N');
 });
 
 test("a retry removes the calls of void output, and keeps those that ran", () => {
   const shown = timeline([start("1"), end("1"), { type: "tool_use_start", tool_use_id: "2", name: "b" }, { type: "retry", discards_output: true }]);
-  assert.deepEqual(lines(shown.element), [["Search", "Done"]]);
+  assert.deepEqual(lines(shown.element), [["search", "Done"]]);
 });
 
 test("shows progress as text, number or bar", () => {
@@ -102,7 +102,7 @@ test("shows progress as text, number or bar", () => {
   assert.equal(report("half\nway").textContent, "half way");
   assert.equal(report(3).textContent, "3");
   const bar = report({ progress: 2, total: 4, message: "copying" }).querySelector("progress");
-  assert.deepEqual([bar.value, bar.max, bar.getAttribute("aria-label")], [2, 4, "Progress of Search"]);
+  assert.deepEqual([bar.value, bar.max, bar.getAttribute("aria-label")], [2, 4, "Progress of search"]);
   assert.match(progress.textContent, /copying/);
   report({ rows: [1] });
   assert.match(details(shown.element.firstChild, "Progress").textContent, /rows/);
@@ -126,7 +126,7 @@ test("tells denied, cancelled, refused and failed calls apart, in words", () => 
 test("an interrupt with the id of the call alone marks the call", () => {
   const id = "v1:tool_call:call:with:colons:b9e6f0f7-048e-5f43-a7b0-2b41b64a57ec";
   const shown = timeline([start("call:with:colons"), { type: "interrupt", interrupts: [{ id, name: "size", reason: "which?" }] }]);
-  assert.deepEqual(lines(shown.element), [["Search", "Waiting for approval"]]);
+  assert.deepEqual(lines(shown.element), [["search", "Waiting for approval"]]);
 });
 
 test("shows the calls of nested agents below the call that runs them", () => {
@@ -139,9 +139,9 @@ test("shows the calls of nested agents below the call that runs them", () => {
   ]);
   const [first, second] = shown.element.children;
   assert.equal(shown.element.children.length, 2);
-  assert.deepEqual([...first.querySelectorAll(".call-name")].map((name) => name.textContent), ["Expert", "Lookup", "Read"]);
+  assert.deepEqual([...first.querySelectorAll(".call-name")].map((name) => name.textContent), ["expert", "lookup", "read"]);
   assert.equal(first.querySelector(".timeline").getAttribute("aria-label"), "Tool calls of Expert");
-  assert.deepEqual([...second.querySelectorAll(".call-name")].map((name) => name.textContent), ["Expert", "Second"]);
+  assert.deepEqual([...second.querySelectorAll(".call-name")].map((name) => name.textContent), ["expert", "second"]);
   shown.apply(end("2", "expert", error("boom")));
   assert.deepEqual([...second.querySelectorAll(".call-status")].map((status) => status.textContent), ["Failed", "Not finished"]);
 });
@@ -153,7 +153,7 @@ test("concurrent invocations of one agent keep their own calls", () => {
     at(end("a", "one")), at({ type: "result", response: {} }), at(end("b", "two")),
   ]);
   const calls = [...shown.element.children].map((item) => [...item.querySelectorAll(".node .call")].map((call) => call.querySelector("summary").textContent.replace(/\s+/g, " ")));
-  assert.deepEqual(calls, [["One a Done 5 ms"], ["Two b Done 5 ms"]]);
+  assert.deepEqual(calls, [["one a Done 5 ms"], ["two b Done 5 ms"]]);
 });
 
 test("bounds the depth of nodes", () => {

@@ -3,7 +3,7 @@
 import { element } from "../elements.js";
 import { resultElements } from "./results.js";
 import { statusIcon } from "./status_icon.js";
-import { boundedText, briefArguments, durationText, fieldList, note, preformatted, toolLabel, visibleText } from "./values.js";
+import { boundedText, briefArguments, durationText, fieldList, note, preformatted, visibleText } from "./values.js";
 
 /** Text of each status. */
 export const STATUS = {
@@ -30,7 +30,8 @@ export class Call {
     const summary = details.appendChild(element("summary"));
     this.icon = element("span", "call-icon");
     this.icon.setAttribute("aria-hidden", "true");
-    this.name = element("span", "call-name");
+    // As it is: made into words, `todays_date` reads as a mistake.
+    this.name = element("code", "call-name");
     this.brief = element("span", "call-brief");
     this.progress = element("span", "call-progress");
     this.statusText = element("span", "call-status");
@@ -50,8 +51,7 @@ export class Call {
 
   setName(name) {
     this.tool = name;
-    this.name.textContent = toolLabel(name);
-    this.name.title = visibleText(String(name));
+    this.name.title = this.name.textContent = visibleText(String(name)) || "tool";
   }
 
   setStatus(status) {

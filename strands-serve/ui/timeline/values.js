@@ -36,10 +36,10 @@ export function durationText(milliseconds) {
   return `${WHOLE.format(Math.floor(seconds / 60))} min ${seconds % 60} s`;
 }
 
-/** Returns the name of a tool for readers: `Search flights` for `search_flights`. */
-export function toolLabel(name) {
+/** Returns the name of an agent for readers: `Flight search` for `flight_search`. */
+export function agentLabel(name) {
   const words = visibleText(String(name)).replace(/[_\-\s]+/g, " ").trim();
-  return words ? words[0].toUpperCase() + words.slice(1) : "Tool";
+  return words ? words[0].toUpperCase() + words.slice(1) : "Agent";
 }
 
 /** Returns the first arguments of a call, in one line. */
