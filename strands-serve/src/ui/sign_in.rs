@@ -91,17 +91,27 @@ impl From<OidcSignIn> for SignIn {
 }
 
 /// An error of a URL that the page would use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid URL `{url}`: use `https`, or `http` with a loopback host, without user and query")]
 #[non_exhaustive]
 pub struct UrlError {
-    /// The URL.
+    /// The URL, without its user.
     pub url: String,
+}
+
+strands_core::__debug_with_sources!(UrlError);
+
+/// Returns a URL without its user and password, which belong in no log.
+fn without_user(url: &str) -> String {
+    match url.split_once("//").zip(url.rsplit_once('@')) {
+        Some(((scheme, _), (_, rest))) => format!("{scheme}//{rest}"),
+        None => url.to_owned(),
+    }
 }
 
 /// Returns the origin of a URL: one without characters that have a meaning in a Content-Security-Policy.
 fn origin(url: &str) -> Result<String, UrlError> {
-    let invalid = || UrlError { url: url.to_owned() };
+    let invalid = || UrlError { url: without_user(url) };
     let parsed: Uri = url.parse().map_err(|_| invalid())?;
     let authority = parsed.authority().map(|authority| authority.as_str()).ok_or_else(invalid)?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
@@ -152,7 +162,15 @@ mod tests {
             "https://login.example.com?x=1",
             "javascript:alert(1)",
         ] {
-            assert_eq!(origin(url), Err(UrlError { url: url.to_owned() }), "{url}");
+            assert_eq!(origin(url), Err(UrlError { url: without_user(url) }), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_show_the_user_of_a_url() {
+        for url in ["https://user:secret@login.example.com", "https://a@user:secret@login.example.com/x?y"] {
+            let error = origin(url).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
     }
 }
