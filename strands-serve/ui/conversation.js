@@ -77,7 +77,7 @@ export class Conversation {
     else if (last?.runId && last.message && !last.isEnded) this.#follow(last, new Run(this.#api, { ...this.#runOptions(last.runId), isReplayed: true }));
     else this.#showEditable();
     // The page that sent the first prompt may have been left before its end.
-    if (!this.#run) this.#giveTitle().then((isGiven) => isGiven && this.#hooks.onChanged(this, true));
+    if (!this.#run) this.#showNewTitle();
   }
 
   /** Comes back to a prompt that this tab had sent before a reload. */
@@ -198,7 +198,7 @@ export class Conversation {
 
   #showEditable(isEditable = true) {
     const last = this.turns.at(-1);
-    for (const turn of this.turns) turn.setEditable(isEditable && turn === last && !this.isRunning && Boolean(turn.message));
+    for (const turn of this.turns) turn.setEditable(isEditable && turn === last && !this.isRunning && Boolean(turn.message) && turn.canRepeat);
   }
 
   /** Follows a run to its end, and shows it. */
@@ -266,7 +266,6 @@ export class Conversation {
     const { response } = end;
     if (end.kind === "result" && response?.interrupts?.length) {
       if (!end.isWhole) return this.#reload();
-      view.apply({ type: "interrupt", interrupts: response.interrupts });
       await this.#giveTitle();
       this.#hooks.onChanged(this, !run.isReplayed);
       return this.#wait(view, run, response.interrupts);
@@ -282,8 +281,7 @@ export class Conversation {
     }
     if (end.kind === "busy") return this.#busy(view, run);
     if (end.kind === "nothing") return this.#reload();
-    if (end.kind === "unfinished") this.#cutOff(view, CUT_OFF);
-    if (end.kind === "unfinished") return (await this.#giveTitle()) && this.#hooks.onChanged(this, false);
+    if (end.kind === "unfinished") return this.#cutOff(view, CUT_OFF);
     if (end.kind === "cancelled") {
       this.#refuse(view, run.body);
       return undefined;
@@ -304,7 +302,6 @@ export class Conversation {
     const text = kind === "lost" ? "The answer was lost." : problem instanceof Problem ? sentence(problem) : "Something went wrong on this page.";
     if (!(problem instanceof Problem) && problem) this.#hooks.onError(problem);
     this.#cutOff(view, text);
-    await this.#giveTitle();
     this.#hooks.onChanged(this, !run.isReplayed);
     return undefined;
   }
@@ -312,8 +309,9 @@ export class Conversation {
   /** Shows a turn without the end of its answer. */
   #cutOff(view, text) {
     view.cutOff();
-    view.setNote(text, view.message ? [this.#retryButton(view)] : [], true);
+    view.setNote(text, view.message && view.canRepeat ? [this.#retryButton(view)] : [], true);
     this.#showEditable();
+    this.#showNewTitle();
   }
 
   #retryButton(view) {
@@ -390,6 +388,7 @@ export class Conversation {
   async #wait(view, run, interrupts) {
     const waiting = (this.#waiting = new AbortController());
     run.isReplayed = false;
+    view.showInterrupts(interrupts);
     const answer = (reply) => {
       this.#stopWaiting();
       this.#follow(view, run, [reply]);
@@ -429,6 +428,10 @@ export class Conversation {
   #stopWaiting() {
     this.#waiting?.abort(new DOMException("done", "AbortError"));
     this.#waiting = null;
+  }
+
+  async #showNewTitle() {
+    if (await this.#giveTitle()) this.#hooks.onChanged(this, true);
   }
 
   /** Names a conversation after its first prompt. Returns true if it has done that. */

@@ -19,10 +19,22 @@ function isPrompt(message) {
   return message.role === "user" && !message.content.some((block) => block.toolResult);
 }
 
-/** Returns the turns of messages: `{runId, prompt, messages}`. */
+/** Returns true for a prompt in a message with the results of calls that were cut off before it. A session can't be rewound to it. */
+export function isMergedPrompt(message) {
+  const results = message.content.filter((block) => block.toolResult).length;
+  return message.role === "user" && Boolean(message.tracking_id) && results > 0 && results < message.content.length;
+}
+
+function split(message) {
+  if (!isMergedPrompt(message)) return [message];
+  const part = (isOfCalls) => message.content.filter((block) => Boolean(block.toolResult) === isOfCalls);
+  return [{ ...message, content: part(true) }, { ...message, content: part(false), isMerged: true }];
+}
+
+/** Returns the turns of messages: `{runId, prompt, messages}`; the prompt has `isMerged` if it is of a message with results of calls. */
 export function turnsOf(messages) {
   const turns = [];
-  for (const message of messages) {
+  for (const message of messages.flatMap(split)) {
     const last = turns.at(-1);
     if (!isPrompt(message)) {
       if (last) last.messages.push(message);

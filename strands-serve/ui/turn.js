@@ -5,7 +5,7 @@ import { el, icon, iconButton } from "./dom.js";
 import { MarkdownStream } from "./markdown.js";
 import { PromptView } from "./prompt_view.js";
 import { Timeline } from "./timeline.js";
-import { attachmentsOf, costOf, textOf, usageOf } from "./transcript.js";
+import { attachmentsOf, costOf, isMergedPrompt, textOf, usageOf } from "./transcript.js";
 
 const NUMBER = new Intl.NumberFormat("en-US");
 const SECONDS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
@@ -44,6 +44,8 @@ export class TurnView {
     this.runId = null;
     this.messages = [];
     this.usage = null;
+    /** False if the session can't be rewound to the prompt. */
+    this.canRepeat = true;
     const answer = el("div", { class: "answer" }, el("h2", { class: "visually-hidden" }, settings.title), this.#body, this.#status, this.#footer);
     this.element = el("article", { class: "turn" }, this.#prompt.element, answer);
   }
@@ -59,6 +61,7 @@ export class TurnView {
 
   /** Shows the prompt of a message. */
   setPrompt(message) {
+    if (message.isMerged) this.canRepeat = false;
     this.#prompt.show(message);
   }
 
@@ -165,6 +168,7 @@ export class TurnView {
 
   #onMessage(event) {
     const { message } = event;
+    if (isMergedPrompt(message)) this.canRepeat = false;
     if (message.role === "user" && !message.content.some((block) => block.toolResult)) this.setPrompt(message);
     else this.messages = [...this.messages, message];
     this.#forTimelines(event);
@@ -265,6 +269,11 @@ export class TurnView {
     this.element.removeAttribute("aria-busy");
     const row = buttons.length ? el("div", { class: "note-buttons" }, ...buttons) : null;
     this.#status.replaceChildren(...(text ? [el("div", { class: isError ? "note error" : "note", role: isError ? "alert" : null }, el("p", {}, text), row)] : []));
+  }
+
+  /** Shows which calls wait, of a run that was suspended here or before the page was loaded. */
+  showInterrupts(interrupts) {
+    this.#forTimelines({ type: "interrupt", interrupts });
   }
 
   /** Removes the buttons of the note. */

@@ -149,6 +149,26 @@ withClock("a cut-off run that goes on is followed", async () => {
   assert.equal(conversation.turns[0].text, "1");
 });
 
+withClock("a failed prompt can't be tried again below a later one", async () => {
+  let hasFailed = false;
+  const { conversation } = unfinished({
+    session: async () => ({ ...FAILED, messages: [] }),
+    async request(_, { body }) {
+      if (hasFailed) return answered(body.run_id);
+      hasFailed = true;
+      throw new Problem({ status: 502, code: "model_failed", detail: "the model failed" });
+    },
+  });
+  await conversation.load();
+  conversation.send("first");
+  await pass(() => note(conversation) !== "");
+  assert.ok(retry(conversation));
+  conversation.send("second");
+  await pass(() => conversation.turns.at(-1).isEnded);
+  assert.equal(note(conversation), "The model failed.");
+  assert.equal(retry(conversation), undefined);
+});
+
 for (const hasCome of [false, true]) {
   withClock(`trying again ${hasCome ? "shows the answer that has come meanwhile" : "replaces the prompt"}`, async () => {
     const scripts = hasCome ? { sessions: [FAILED, { ...FAILED, messages: [PROMPT, { role: "assistant", content: [{ text: "1" }] }] }] } : {};
@@ -163,7 +183,7 @@ for (const hasCome of [false, true]) {
   });
 }
 
-test("two tabs don't tell each other about the end of an old run", async () => {
+test("two tabs don't tell each other about the end of an old run", { timeout: 10_000 }, async () => {
   const news = await new Promise((resolve) => {
     const response = { stop_reason: "limit_turns", message: CALL, interrupts: [] };
     const request = async () => new Response(`id: ${RUN}:0\ndata: {"type":"start"}\n\nid: ${RUN}:1\ndata: ${JSON.stringify({ type: "result", response })}\n\n`);
@@ -172,7 +192,7 @@ test("two tabs don't tell each other about the end of an old run", async () => {
   assert.equal(news, false);
 });
 
-test("a conversation without a title gets one when it is shown", async () => {
+test("a conversation without a title gets one when it is shown", { timeout: 10_000 }, async () => {
   const messages = [PROMPT, { role: "assistant", content: [{ text: "1" }] }];
   const conversation = await new Promise((resolve) => {
     unfinished({ session: async () => ({ ...FAILED, title: null, messages }) }, { onChanged: resolve }).conversation.load();
@@ -194,4 +214,23 @@ test("a prompt after one without an answer is a turn of its own", async () => {
   const { conversation } = unfinished({ session: async () => ({ ...FAILED, messages: [PROMPT, next, more, answer] }) });
   await conversation.load();
   assert.deepEqual(conversation.turns.map((turn) => [turn.runId, turn.message.content.length, turn.text]), [[RUN, 1, ""], ["b", 2, "2"]]);
+});
+
+test("a prompt that is stored with the results of calls that were cut off is a turn of its own", async () => {
+  const next = { ...RESULT, content: [...RESULT.content, { text: "next" }], tracking_id: "b" };
+  const { conversation } = unfinished({ session: async () => ({ ...FAILED, messages: [PROMPT, CALL, next, { role: "assistant", content: [{ text: "2" }] }] }) });
+  await conversation.load();
+  assert.deepEqual(conversation.turns.map((turn) => [turn.runId, turn.element.querySelector(".prompt-text").textContent, turn.text]), [[RUN, "count", ""], ["b", "next", "2"]]);
+  assert.equal(conversation.element.querySelectorAll(".call").length, 1);
+  // The service can't rewind to it.
+  assert.equal(conversation.element.querySelector("[aria-label^=Edit]"), null);
+});
+
+test("a call that waits is shown so after a reload", async () => {
+  const interrupts = [{ id: "i", name: "approval", reason: { tool: "count", input: {}, tool_use_id: "t1" } }];
+  const approvals = () => new Promise(() => {});
+  const { conversation } = unfinished({ session: async () => ({ ...FAILED, messages: [PROMPT, CALL], interrupts }), approvals });
+  await conversation.load();
+  assert.equal(conversation.element.querySelector(".call-status").textContent, "Waiting for approval");
+  conversation.leave();
 });
