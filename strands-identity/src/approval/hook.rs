@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use strands_core::Interrupt;
-use strands_core::hook::{AuthorizeToolCall, BeforeInvocation, Hook, HookContext, HookResult};
+use strands_core::hook::{
+    AfterInvocation, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeTools, Hook, HookContext, HookResult,
+};
+use strands_core::{AgentError, Interrupt};
 
-use super::report::record;
+use super::recording;
+use super::report::{decision, record};
 use super::request::{check_approver, is_named};
 use super::response::{Answer, Stamped};
 use super::rules::{Need, Needed, Rules};
@@ -85,10 +88,10 @@ const VOID: &str = "the approval of this call is void; call the tool again to re
 const NOBODY: &str = "no role may approve this call";
 
 /// A response that was checked, or refused.
-struct Checked<'a> {
-    request: ApprovalRequest,
+pub(super) struct Checked<'a> {
+    pub(super) request: ApprovalRequest,
     approver: Option<&'a Identity>,
-    outcome: Result<Stamped, ApprovalError>,
+    pub(super) outcome: Result<Stamped, ApprovalError>,
 }
 
 impl ApprovalHook {
@@ -138,7 +141,7 @@ impl ApprovalHook {
     }
 
     /// Returns the request of an interrupt, and true if Strands wrote it.
-    fn request_of(
+    pub(super) fn request_of(
         &self,
         interrupt: &Interrupt,
         tool_use: &strands_core::message::ToolUse,
@@ -173,7 +176,8 @@ impl ApprovalHook {
         } else {
             request.check_denier(approver)?;
         }
-        Ok(Stamped::new(answer, request.fingerprint.clone(), approver, request.requested_by.as_ref()))
+        let (fingerprint, requester) = (request.fingerprint.clone(), request.requested_by.as_ref());
+        Ok(Stamped::new(answer, fingerprint, approver, requester, context.invocation_id()))
     }
 
     /// Parses a response to the call with a fingerprint.
@@ -230,6 +234,8 @@ impl ApprovalHook {
 
     /// Decides about a call whose response this hook has checked and stored.
     async fn decide(&self, event: &mut AuthorizeToolCall<'_>, needed: Option<Needed>, stamped: &Stamped) -> HookResult {
+        // A stop may have cut `before_tools` off.
+        self.record_responses(event.context, Some(&event.tool_use.tool_use_id)).await?;
         if is_for_call(&stamped.fingerprint, event) && !stamped.approved {
             event.deny(denial(stamped.reason.as_deref()));
             return Ok(());
@@ -310,20 +316,40 @@ impl ApprovalHook {
 #[async_trait]
 impl Hook for ApprovalHook {
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
-        if event.responses.is_empty() {
+        if event.interrupted.is_empty() {
             return Ok(());
         }
         let context = event.context;
-        for Checked { request, approver, outcome } in self.check_responses(event) {
-            let (decision, reason) = match &outcome {
-                Ok(stamped) => (decision(stamped.approved), stamped.reason.clone()),
-                Err(error) => (AuditDecision::ApprovalRefused, Some(error.to_string())),
-            };
-            let recorded = match context.is_replay() {
-                true => Ok(()),
-                false => self.audit.record(record(decision, &request, approver, reason, context)).await,
-            };
-            outcome.and_then(|_| recorded.map_err(ApprovalError::Audit))?;
+        let mut checked = self.check_responses(event);
+        if let Some(at) = checked.iter().position(|checked| checked.outcome.is_err()) {
+            let Checked { request, approver, outcome } = checked.swap_remove(at);
+            let reason = outcome.as_ref().err().map(ToString::to_string);
+            if !context.is_replay() {
+                let refused = record(AuditDecision::ApprovalRefused, &request, approver, reason, context);
+                // The response is refused, with a record or without; the audit reports its failure.
+                let _ = self.audit.record(refused).await;
+            }
+            outcome?;
+        }
+        // Recorded once they are stored: of two approvers at the same time, one gets a conflict.
+        self.await_storage(context, event.interrupted, &checked);
+        Ok(())
+    }
+
+    async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
+        Ok(self.record_responses(event.context, None).await?)
+    }
+
+    async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
+        recording::forget(event.context);
+        Ok(())
+    }
+
+    async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
+        if let Err(AgentError::Session(error)) = event.outcome
+            && error.is_conflict()
+        {
+            self.record_lost_responses(event.context).await;
         }
         Ok(())
     }
@@ -380,10 +406,6 @@ fn void(event: &AuthorizeToolCall<'_>, requirement: &ApprovalRequirement, stampe
     }
     let is_allowed = check_approver(requirement, &event.tool.spec().name, requester, approver).is_ok();
     (!is_allowed).then_some("the rules have changed, and its approver may not approve any more")
-}
-
-fn decision(approves: bool) -> AuditDecision {
-    if approves { AuditDecision::Approved } else { AuditDecision::Disapproved }
 }
 
 /// Returns the text of a denial for the model.

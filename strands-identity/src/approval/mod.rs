@@ -5,6 +5,7 @@ mod binding;
 mod builder;
 mod error;
 mod hook;
+mod recording;
 mod report;
 mod request;
 mod response;

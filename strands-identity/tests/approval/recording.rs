@@ -1,0 +1,140 @@
+//! Records of responses: one for each response that counts, also if several approvers respond or the process dies.
+
+use std::error::Error as StdError;
+use std::path::Path;
+use std::sync::Arc;
+
+use strands::hook::HookResult;
+use strands::identity::{
+    ApprovalHook, ApprovalRequest, Approver, Audit, AuditDecision, AuditRecord, AuditSink, Identity, MemoryAudit,
+};
+use strands::serde_json::json;
+use strands::testing::ScriptedTurn;
+use strands::{Agent, AgentError, Prompt, ToolPolicy, async_trait};
+
+use tokio::sync::Notify;
+
+use crate::support::{
+    Log, alice, calling, decisions, in_session, interrupted, manager, request, resume, template, tool, turn,
+};
+
+fn audited(audit: &MemoryAudit) -> ApprovalHook {
+    hook(Audit::new(audit.clone()))
+}
+
+fn hook(audit: Audit) -> ApprovalHook {
+    ApprovalHook::builder().tools(["book"]).by_role("manager").audit(audit).build()
+}
+
+fn zoe() -> Identity {
+    Identity::new("zoe").with_role("manager")
+}
+
+/// Prompts as Alice, and returns the request.
+async fn asked(folder: &Path, log: &Log) -> ApprovalRequest {
+    let call = ScriptedTurn::tool_use("book", json!({"price": 900}));
+    let mut agent = in_session(folder, [call], hook(Audit::default()), log).await;
+    request(&agent.prompt("Book it.").inject(alice()).await.unwrap())
+}
+
+#[tokio::test]
+async fn of_two_responses_the_one_that_counts_is_recorded() {
+    for approves in [true, false] {
+        let (folder, log, audit) = (tempfile::tempdir().unwrap(), Log::default(), MemoryAudit::new());
+        let request = asked(folder.path(), &log).await;
+        // Both have read the session before one of them responds.
+        let mut winner = in_session(folder.path(), [turn("done")], audited(&audit), &log).await;
+        let mut loser = in_session(folder.path(), [turn("done")], audited(&audit), &log).await;
+        let response = if approves { request.approve() } else { request.deny() };
+        resume(&mut winner, response, manager()).await.unwrap();
+        let error = resume(&mut loser, request.approve(), zoe()).await.unwrap_err();
+        assert!(matches!(&error, AgentError::Session(error) if error.is_conflict()), "{error:?}");
+        let counts = if approves { AuditDecision::Approved } else { AuditDecision::Disapproved };
+        let lost = (AuditDecision::ApprovalRefused, Some("zoe".to_owned()));
+        assert_eq!(decisions(&audit), [(counts, Some("bob".to_owned())), lost]);
+        assert_eq!(audit.records()[1].reason.as_deref(), Some("another response or prompt was first"));
+        assert_eq!(log.lines().len(), usize::from(approves));
+    }
+}
+
+/// A sink in which a process dies: it never returns, after it has stored the record or before.
+struct Deadly {
+    audit: MemoryAudit,
+    stores: bool,
+    reached: Arc<Notify>,
+}
+
+#[async_trait]
+impl AuditSink for Deadly {
+    async fn record(&self, record: &AuditRecord) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        if self.stores {
+            self.audit.record(record).await?;
+        }
+        self.reached.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_a_dead_process_has_stored_is_recorded_when_the_run_is_resumed() {
+    for stores in [false, true] {
+        let (folder, log, audit) = (tempfile::tempdir().unwrap(), Log::default(), MemoryAudit::new());
+        let request = asked(folder.path(), &log).await;
+        let reached = Arc::new(Notify::new());
+        let deadly = hook(Audit::new(Deadly { audit: audit.clone(), stores, reached: Arc::clone(&reached) }));
+        let mut dies = in_session(folder.path(), [turn("done")], deadly, &log).await;
+        let mut resumed = Box::pin(resume(&mut dies, request.approve(), manager()));
+        tokio::select! {
+            ended = &mut resumed => panic!("{ended:?}"),
+            () = reached.notified() => {}
+        }
+        drop(resumed);
+        assert_eq!((audit.records().len(), log.lines().len()), (usize::from(stores), 0));
+
+        let mut next = in_session(folder.path(), [turn("done")], audited(&audit), &log).await;
+        next.prompt(Prompt::none()).inject(alice()).await.unwrap();
+        let mut records = audit.records();
+        // The second record is recognised: it is the same.
+        records.dedup();
+        let [record] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!(record.decision, AuditDecision::Approved);
+        assert_eq!(record.approver, Some(manager().without_claims()));
+        assert_eq!(record.identity, Some(alice().without_claims()));
+        assert_eq!(record.tool_use_id.as_ref(), Some(&request.tool_use_id));
+        assert_eq!(log.lines().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_approved_call_that_waits_for_another_is_recorded_once() {
+    let (log, audit) = (Log::default(), MemoryAudit::new());
+    let calls = ScriptedTurn::tool_uses([("book".to_owned(), json!({"n": 1})), ("book".to_owned(), json!({"n": 2}))]);
+    let model = strands::testing::ScriptedModel::new([calls, turn("done")]);
+    let mut book = tool("book", &log);
+    book.policy = ToolPolicy::new().with_exclusive(true);
+    let mut agent: Agent = template(model, [book], audited(&audit)).build().await.unwrap();
+    let mut response = agent.prompt("Book both.").inject(alice()).await.unwrap();
+    while let Some(interrupt) = response.interrupts.last() {
+        let request = ApprovalRequest::from_interrupt(interrupt).unwrap();
+        response = resume(&mut agent, request.approve(), manager()).await.unwrap();
+    }
+    assert_eq!(log.lines().len(), 2);
+    let approved = audit.records().into_iter().filter(|record| record.decision == AuditDecision::Approved);
+    assert_eq!(approved.count(), 2, "{:?}", audit.records());
+    assert!(agent.state().get("approval:recorded").is_none());
+}
+
+#[tokio::test]
+async fn a_response_that_is_denied_before_it_is_stored_is_not_recorded() {
+    let (log, audit) = (Log::default(), MemoryAudit::new());
+    let (agent, request) = interrupted(audited(&audit), &log).await;
+    let snapshot = agent.snapshot().unwrap();
+    let refuses = template(calling("book", json!({})), [tool("book", &log)], audited(&audit))
+        .on_before_invocation(|_| HookResult::Err("not now".into()));
+    let mut agent = refuses.build().await.unwrap();
+    agent.restore(snapshot).unwrap();
+    let resumed = agent.prompt(Prompt::none()).resume([request.approve()]).inject(Approver::new(manager()));
+    assert!(matches!(resumed.await.unwrap_err(), AgentError::Hook { .. }));
+    assert_eq!(decisions(&audit), [(AuditDecision::ApprovalRequested, None)]);
+    assert_eq!(agent.interrupts().len(), 1);
+}
