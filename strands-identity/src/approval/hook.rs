@@ -32,6 +32,8 @@ use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
 /// that may approve, and must be another than the requester where that is required. An identity that may approve a call may
 /// deny it, and so may its requester. A response that fails a check is an [`ApprovalError`]: nothing changes, and the request stays open.
 ///
+/// A response that passes is stored with the run, then recorded in the audit, and then its call is made.
+///
 /// An approval is bound to the session, the agent, the id of the call, the tool and the arguments. On anything else it is void,
 /// and so it is when the agent works for an identity that is neither the requester nor the approver: the tool does not run, and
 /// the model reads that it has to call it again.
