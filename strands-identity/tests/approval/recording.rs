@@ -9,8 +9,9 @@ use strands::identity::{
     ApprovalHook, ApprovalRequest, Approver, Audit, AuditDecision, AuditRecord, AuditSink, Identity, MemoryAudit,
 };
 use strands::serde_json::json;
-use strands::testing::ScriptedTurn;
-use strands::{Agent, AgentError, Prompt, ToolPolicy, async_trait};
+use strands::session::FileSessionManager;
+use strands::testing::{ScriptedModel, ScriptedTurn};
+use strands::{AgentError, Prompt, async_trait};
 
 use tokio::sync::Notify;
 
@@ -106,21 +107,27 @@ async fn a_response_that_a_dead_process_has_stored_is_recorded_when_the_run_is_r
 }
 
 #[tokio::test]
-async fn an_approved_call_that_waits_for_another_is_recorded_once() {
-    let (log, audit) = (Log::default(), MemoryAudit::new());
-    let calls = ScriptedTurn::tool_uses([("book".to_owned(), json!({"n": 1})), ("book".to_owned(), json!({"n": 2}))]);
-    let model = strands::testing::ScriptedModel::new([calls, turn("done")]);
-    let mut book = tool("book", &log);
-    book.policy = ToolPolicy::new().with_exclusive(true);
-    let mut agent: Agent = template(model, [book], audited(&audit)).build().await.unwrap();
-    let mut response = agent.prompt("Book both.").inject(alice()).await.unwrap();
-    while let Some(interrupt) = response.interrupts.last() {
-        let request = ApprovalRequest::from_interrupt(interrupt).unwrap();
+async fn a_response_to_a_call_that_waits_for_another_is_recorded_once() {
+    let (folder, log, audit) = (tempfile::tempdir().unwrap(), Log::default(), MemoryAudit::new());
+    let build = async |turns: Vec<ScriptedTurn>| {
+        let sessions = FileSessionManager::builder("s").dir(folder.path()).build().await.unwrap();
+        let second = ApprovalHook::builder().tools(["book"]).interrupt_name("second").audit(Audit::new(audit.clone()));
+        let template = template(ScriptedModel::new(turns), [tool("book", &log)], audited(&audit)).hook(second.build());
+        template.session_manager(sessions).build().await.unwrap()
+    };
+    let mut agent = build(vec![ScriptedTurn::tool_use("book", json!({}))]).await;
+    let mut response = agent.prompt("Book it.").inject(alice()).await.unwrap();
+    assert_eq!(response.interrupts.len(), 2);
+    for left in [1, 0] {
+        let request = ApprovalRequest::from_interrupt(&response.interrupts[0]).unwrap();
+        agent = build(vec![turn("done")]).await;
         response = resume(&mut agent, request.approve(), manager()).await.unwrap();
+        assert_eq!(response.interrupts.len(), left);
     }
-    assert_eq!(log.lines().len(), 2);
+    assert_eq!(log.lines().len(), 1);
     let approved = audit.records().into_iter().filter(|record| record.decision == AuditDecision::Approved);
     assert_eq!(approved.count(), 2, "{:?}", audit.records());
+    // The note about it ends with the turn.
     assert!(agent.state().get("approval:recorded").is_none());
 }
 
