@@ -236,7 +236,7 @@ impl ApprovalHook {
 
     /// Decides about a call whose response this hook has checked and stored.
     async fn decide(&self, event: &mut AuthorizeToolCall<'_>, needed: Option<Needed>, stamped: &Stamped) -> HookResult {
-        // A stop may have cut `before_tools` off.
+        // Done in `before_tools`, unless a hook that wraps this one does not forward it.
         self.record_responses(event.context, Some(&event.tool_use.tool_use_id)).await?;
         if is_for_call(&stamped.fingerprint, event) && !stamped.approved {
             event.deny(denial(stamped.reason.as_deref()));

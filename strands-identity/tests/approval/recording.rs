@@ -4,19 +4,19 @@ use std::error::Error as StdError;
 use std::path::Path;
 use std::sync::Arc;
 
-use strands::hook::HookResult;
+use strands::hook::{AuthorizeToolCall, BeforeInvocation, Hook, HookResult};
 use strands::identity::{
     ApprovalHook, ApprovalRequest, Approver, Audit, AuditDecision, AuditRecord, AuditSink, Identity, MemoryAudit,
 };
 use strands::serde_json::json;
 use strands::session::FileSessionManager;
 use strands::testing::{ScriptedModel, ScriptedTurn};
-use strands::{AgentError, Prompt, async_trait};
+use strands::{Agent, AgentError, Prompt, async_trait};
 
 use tokio::sync::Notify;
 
 use crate::support::{
-    Log, alice, calling, decisions, in_session, interrupted, manager, request, resume, template, tool, turn,
+    Broken, Log, alice, calling, decisions, in_session, interrupted, manager, request, resume, template, tool, turn,
 };
 
 fn audited(audit: &MemoryAudit) -> ApprovalHook {
@@ -144,4 +144,34 @@ async fn a_response_that_is_denied_before_it_is_stored_is_not_recorded() {
     assert!(matches!(resumed.await.unwrap_err(), AgentError::Hook { .. }));
     assert_eq!(decisions(&audit), [(AuditDecision::ApprovalRequested, None)]);
     assert_eq!(agent.interrupts().len(), 1);
+}
+
+/// Forwards the events of responses and calls alone.
+struct Wraps(ApprovalHook);
+
+#[async_trait]
+impl Hook for Wraps {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        self.0.before_invocation(event).await
+    }
+
+    async fn authorize_tool_call(&self, event: &mut AuthorizeToolCall<'_>) -> HookResult {
+        self.0.authorize_tool_call(event).await
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_is_wrapped_records_the_response_before_the_tool_runs() {
+    let (log, audit) = (Log::default(), MemoryAudit::new());
+    for (audit, runs) in [(Audit::new(Broken), 0), (Audit::new(audit.clone()), 1)] {
+        let asks = hook(Audit::default());
+        let (agent, request) = interrupted(asks, &log).await;
+        let builder =
+            Agent::builder().model(ScriptedModel::new([turn("done")])).agent_id("main").tool(tool("book", &log));
+        let mut wrapped = builder.hook(Wraps(hook(audit))).build().await.unwrap();
+        wrapped.restore(agent.snapshot().unwrap()).unwrap();
+        assert_eq!(resume(&mut wrapped, request.approve(), manager()).await.is_ok(), runs == 1);
+        assert_eq!(log.lines().len(), runs);
+    }
+    assert_eq!(decisions(&audit), [(AuditDecision::Approved, Some("bob".to_owned()))]);
 }
