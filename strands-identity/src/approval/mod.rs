@@ -3,6 +3,7 @@
 mod approver;
 mod binding;
 mod builder;
+mod checking;
 mod error;
 mod hook;
 mod recording;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use strands_core::InterruptedCall;
 use strands_core::hook::HookContext;
 
-use super::hook::Checked;
+use super::checking::Checked;
 use super::report::of_response;
 use super::request::is_named;
 use super::response::Stamped;
