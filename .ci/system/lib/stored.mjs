@@ -43,7 +43,9 @@ export async function auditProblems(system, users) {
   for (const record of system.audits.flatMap(lines)) {
     if (record.tool !== "book_trip") continue;
     if (!decisions.has(record.tool_use_id)) decisions.set(record.tool_use_id, []);
-    decisions.get(record.tool_use_id).push(record);
+    // A process that resumes the run of one that died repeats its record of the approval, which is the same.
+    const known = decisions.get(record.tool_use_id);
+    if (!known.some((it) => JSON.stringify(it) === JSON.stringify(record))) known.push(record);
   }
   const calls = new Map();
   for (const user of users) {
@@ -63,9 +65,9 @@ export async function auditProblems(system, users) {
     const approvals = all.map((each) => each.filter((it) => it.decision === "approved"));
     const subject = `employee-${username}`;
     if (all.flat().some((it) => it.identity?.subject !== subject)) problems.push(`${code} of ${username} has an audit record of another user`);
-    // Managers who reply at the same time have a record each; `acceptedTwice` checks that one of them was accepted.
-    const approvers = approvals.flat().map((it) => it.approver?.subject);
-    if (isAbove && (approvers.length === 0 || new Set(approvers).size !== approvers.length)) problems.push(`${code} is above the limit and approved by [${approvers}]`);
+    // Of managers who reply at the same time, only the one whose reply counts has a record of an approval.
+    const approvers = approvals.map((each) => each.map((it) => it.approver?.subject));
+    if (isAbove && approvers.some((each) => each.length !== 1)) problems.push(`${code} is above the limit and approved by ${JSON.stringify(approvers)}`);
     if (!isAbove && approvals.flat().length) problems.push(`${code} is not above the limit and was approved`);
     if (!isAbove && !all.some((each) => each.some((it) => it.decision === "allowed"))) problems.push(`${code} has no audit record in a file`);
     if (approvals.flat().some((it) => !it.approver || it.approver.subject === subject)) problems.push(`${code} was approved by ${username}`);

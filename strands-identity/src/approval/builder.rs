@@ -126,8 +126,10 @@ impl ApprovalHookBuilder {
 
     /// Sets the audit of requests and responses. Default: `tracing`.
     ///
-    /// Without a record of it, no request is made, and no response is taken. A response is recorded before it is stored: of
-    /// two approvers at the same time, one gets a conflict although both are in the audit.
+    /// Without a record of it, no request is made, and no approved call runs. A response is recorded once it is stored with
+    /// the run: of two approvers at the same time, the one who gets a conflict has a record of a refused response. If the
+    /// process dies in between, it is recorded when the agent is prompted again. A crash after the record may lead to a second
+    /// one, which is equal in all fields.
     pub fn audit(mut self, audit: Audit) -> Self {
         self.audit = audit;
         self

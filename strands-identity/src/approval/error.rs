@@ -5,7 +5,8 @@ use strands_core::AgentError;
 use super::Trust;
 use crate::AuditError;
 
-/// An error of a response to an approval request. Nothing has changed, and the request is still open.
+/// An error of a response to an approval request. Nothing has changed, and the request is still open, unless it is
+/// [`Audit`](Self::Audit).
 ///
 /// It is the source of the [`AgentError::Hook`] with which the invocation ends: see [`of`](Self::of). A response to an
 /// interrupt that is not pending, since it is unknown or has a response already, is [`AgentError::UnknownInterrupt`] instead.
@@ -76,8 +77,11 @@ pub enum ApprovalError {
         /// Longest trust that a response may grant.
         allowed: Trust,
     },
-    /// The audit could not record the response.
-    #[error("the response could not be recorded in the audit")]
+    /// The audit could not record the response. It is stored with the run, and its call has not run: the next prompt, which
+    /// may be `Prompt::none()`, records it and makes the call. In a direct call, nothing has changed.
+    #[error(
+        "the response could not be recorded in the audit, and its call has not run: repair the audit, and prompt again"
+    )]
     Audit(#[source] AuditError),
 }
 

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use strands_core::Interrupt;
-use strands_core::hook::{AuthorizeToolCall, BeforeInvocation, Hook, HookContext, HookResult};
+use strands_core::AgentError;
+use strands_core::hook::{
+    AfterInvocation, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeTools, Hook, HookResult,
+};
 
-use super::report::record;
-use super::request::{check_approver, is_named};
-use super::response::{Answer, Stamped};
+use super::checking::Checked;
+use super::recording;
+use super::report::{decision, record};
+use super::request::check_approver;
+use super::response::Stamped;
 use super::rules::{Need, Needed, Rules};
 use super::{ApprovalError, ApprovalHookBuilder, ApprovalRequest, Approver, Trust, binding, time};
 use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
@@ -28,6 +32,8 @@ use crate::{ApprovalRequirement, Audit, AuditDecision, Fingerprint, Identity};
 /// The identity that responds is the injected [`Approver`], or else the injected [`Identity`]. It must have one of the roles
 /// that may approve, and must be another than the requester where that is required. An identity that may approve a call may
 /// deny it, and so may its requester. A response that fails a check is an [`ApprovalError`]: nothing changes, and the request stays open.
+///
+/// A response that passes is stored with the run, then recorded in the audit, and then its call is made.
 ///
 /// An approval is bound to the session, the agent, the id of the call, the tool and the arguments. On anything else it is void,
 /// and so it is when the agent works for an identity that is neither the requester nor the approver: the tool does not run, and
@@ -84,119 +90,10 @@ const VOID: &str = "the approval of this call is void; call the tool again to re
 /// Text of a denial for a call whose requirements no role meets.
 const NOBODY: &str = "no role may approve this call";
 
-/// A response that was checked, or refused.
-struct Checked<'a> {
-    request: ApprovalRequest,
-    approver: Option<&'a Identity>,
-    outcome: Result<Stamped, ApprovalError>,
-}
-
 impl ApprovalHook {
     /// Creates a builder. Without rules, only `#[tool(approval)]` and other hooks require approvals.
     pub fn builder() -> ApprovalHookBuilder {
         ApprovalHookBuilder::new()
-    }
-
-    /// Checks the responses to this hook's requests. Replaces them by those to store if all are valid.
-    ///
-    /// Nothing is awaited between the first check and the replacement.
-    fn check_responses<'a>(&self, event: &mut BeforeInvocation<'a>) -> Vec<Checked<'a>> {
-        let mut checked: Vec<Checked<'a>> = Vec::new();
-        let mut stamps: Vec<(usize, Value)> = Vec::new();
-        for (at, response) in event.responses.iter().enumerate() {
-            let own = event.interrupted.iter().find_map(|call| {
-                let interrupt = call.interrupts.iter().find(|interrupt| interrupt.id == response.interrupt_id)?;
-                is_named(interrupt, &self.name).then_some((call, interrupt))
-            });
-            let Some((call, interrupt)) = own else { continue };
-            if interrupt.response.is_some() {
-                // Delivered twice, and checked the first time: the agent rejects one that differs from the stored one.
-                continue;
-            }
-            let (request, is_foreign) = self.request_of(interrupt, &call.tool_use, event.context);
-            let approver = Approver::of(event.context);
-            let is_repeated = checked.iter().any(|other| other.request.interrupt_id == interrupt.id);
-            let outcome = match is_repeated {
-                true => Err(ApprovalError::Repeated { interrupt_id: interrupt.id.clone() }),
-                false => self.check(&request, is_foreign, &response.response, approver, event.context),
-            };
-            if let Ok(stamped) = &outcome {
-                stamps.push((at, stamped.to_json()));
-            }
-            checked.push(Checked { request, approver, outcome });
-        }
-        if let Some(refused) = checked.iter().position(|checked| checked.outcome.is_err()) {
-            // Refused together, so that only the refusal is reported.
-            return vec![checked.swap_remove(refused)];
-        }
-        for (at, stamp) in stamps {
-            if let Some(response) = event.responses.get_mut(at) {
-                response.response = stamp;
-            }
-        }
-        checked
-    }
-
-    /// Returns the request of an interrupt, and true if Strands wrote it.
-    fn request_of(
-        &self,
-        interrupt: &Interrupt,
-        tool_use: &strands_core::message::ToolUse,
-        context: &HookContext,
-    ) -> (ApprovalRequest, bool) {
-        let own = ApprovalRequest::from_interrupt(interrupt);
-        let is_foreign = own.is_none();
-        let mut request = own.unwrap_or_else(|| {
-            let request = ApprovalRequest::of_strands(interrupt, context.session_id(), context.agent_id(), tool_use);
-            ApprovalRequest { requested_by: context.injected().map(Identity::without_claims), ..request }
-        });
-        request.requirement = self.rules.completed(request.requirement);
-        (request, is_foreign)
-    }
-
-    fn check(
-        &self,
-        request: &ApprovalRequest,
-        is_foreign: bool,
-        response: &Value,
-        approver: Option<&Identity>,
-        context: &HookContext,
-    ) -> Result<Stamped, ApprovalError> {
-        let answer = self.answer(response, &request.interrupt_id, &request.fingerprint, context)?;
-        if answer.approves {
-            // The time of a replay is not that of the response.
-            let has_expired = request.has_expired() || (is_foreign && self.expires_after.is_some());
-            if has_expired && !context.is_replay() {
-                return Err(ApprovalError::Expired { tool: request.tool.clone() });
-            }
-            request.check_approver(approver)?;
-        } else {
-            request.check_denier(approver)?;
-        }
-        Ok(Stamped::new(answer, request.fingerprint.clone(), approver, request.requested_by.as_ref()))
-    }
-
-    /// Parses a response to the call with a fingerprint.
-    fn answer(
-        &self,
-        response: &Value,
-        interrupt_id: &str,
-        expected: &Fingerprint,
-        context: &HookContext,
-    ) -> Result<Answer, ApprovalError> {
-        let interrupt_id = || interrupt_id.to_owned();
-        // A runner of direct calls may serve many users with one state.
-        let allowed = if context.is_direct() { Trust::Call } else { self.trust };
-        let Some(answer) = Answer::parse(response, allowed) else {
-            return Err(ApprovalError::InvalidResponse { interrupt_id: interrupt_id() });
-        };
-        if answer.fingerprint.as_ref().is_some_and(|found| found != expected) {
-            return Err(ApprovalError::OtherCall { interrupt_id: interrupt_id() });
-        }
-        if answer.trust > allowed {
-            return Err(ApprovalError::TrustNotAllowed { interrupt_id: interrupt_id(), allowed });
-        }
-        Ok(answer)
     }
 
     /// Returns the request for the approval of a call.
@@ -230,6 +127,8 @@ impl ApprovalHook {
 
     /// Decides about a call whose response this hook has checked and stored.
     async fn decide(&self, event: &mut AuthorizeToolCall<'_>, needed: Option<Needed>, stamped: &Stamped) -> HookResult {
+        // Done in `before_tools`, unless a hook that wraps this one does not forward it.
+        self.record_responses(event.context, Some(&event.tool_use.tool_use_id)).await?;
         if is_for_call(&stamped.fingerprint, event) && !stamped.approved {
             event.deny(denial(stamped.reason.as_deref()));
             return Ok(());
@@ -310,20 +209,40 @@ impl ApprovalHook {
 #[async_trait]
 impl Hook for ApprovalHook {
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
-        if event.responses.is_empty() {
+        if event.interrupted.is_empty() {
             return Ok(());
         }
         let context = event.context;
-        for Checked { request, approver, outcome } in self.check_responses(event) {
-            let (decision, reason) = match &outcome {
-                Ok(stamped) => (decision(stamped.approved), stamped.reason.clone()),
-                Err(error) => (AuditDecision::ApprovalRefused, Some(error.to_string())),
-            };
-            let recorded = match context.is_replay() {
-                true => Ok(()),
-                false => self.audit.record(record(decision, &request, approver, reason, context)).await,
-            };
-            outcome.and_then(|_| recorded.map_err(ApprovalError::Audit))?;
+        let mut checked = self.check_responses(event);
+        if let Some(at) = checked.iter().position(|checked| checked.outcome.is_err()) {
+            let Checked { request, approver, outcome } = checked.swap_remove(at);
+            let reason = outcome.as_ref().err().map(ToString::to_string);
+            if !context.is_replay() {
+                let refused = record(AuditDecision::ApprovalRefused, &request, approver, reason, context);
+                // The response is refused, with a record or without; the audit reports its failure.
+                let _ = self.audit.record(refused).await;
+            }
+            outcome?;
+        }
+        // Recorded once they are stored: of two approvers at the same time, one gets a conflict.
+        self.await_storage(context, event.interrupted, &checked);
+        Ok(())
+    }
+
+    async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
+        Ok(self.record_responses(event.context, None).await?)
+    }
+
+    async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
+        recording::forget(event.context);
+        Ok(())
+    }
+
+    async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
+        if let Err(AgentError::Session(error)) = event.outcome
+            && error.is_conflict()
+        {
+            self.record_lost_responses(event.context).await;
         }
         Ok(())
     }
@@ -380,10 +299,6 @@ fn void(event: &AuthorizeToolCall<'_>, requirement: &ApprovalRequirement, stampe
     }
     let is_allowed = check_approver(requirement, &event.tool.spec().name, requester, approver).is_ok();
     (!is_allowed).then_some("the rules have changed, and its approver may not approve any more")
-}
-
-fn decision(approves: bool) -> AuditDecision {
-    if approves { AuditDecision::Approved } else { AuditDecision::Disapproved }
 }
 
 /// Returns the text of a denial for the model.

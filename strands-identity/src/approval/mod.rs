@@ -3,8 +3,10 @@
 mod approver;
 mod binding;
 mod builder;
+mod checking;
 mod error;
 mod hook;
+mod recording;
 mod report;
 mod request;
 mod response;

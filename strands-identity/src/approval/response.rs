@@ -69,7 +69,10 @@ pub(super) struct Stamped {
     /// Fingerprint of the request.
     pub(super) fingerprint: Fingerprint,
     /// Time of the response.
-    at: String,
+    pub(super) at: String,
+    /// Id of the invocation that got the response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) invocation_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) approver: Option<Identity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,11 +89,13 @@ impl Stamped {
         fingerprint: Fingerprint,
         approver: Option<&Identity>,
         requester: Option<&Identity>,
+        invocation_id: &str,
     ) -> Self {
         Self {
             approved: answer.approves,
             fingerprint,
             at: time::now(),
+            invocation_id: Some(invocation_id.to_owned()),
             approver: approver.map(Identity::without_claims),
             requested_by: requester.map(Identity::without_claims),
             trust: answer.trust,

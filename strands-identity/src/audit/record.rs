@@ -145,11 +145,11 @@ pub enum AuditDecision {
     Denied,
     /// A tool call needs the approval of a human. An authorizer decides, and this is recorded, again when the call is resumed.
     ApprovalRequested,
-    /// A human approved a tool call.
+    /// A human approved a tool call, or its tool is trusted. The approval of a human is stored with the run, and counts.
     Approved,
-    /// A human denied a tool call.
+    /// A human denied a tool call. The denial is stored with the run, and counts.
     Disapproved,
-    /// A response to an approval request was refused: it is unknown, late, or its sender may not approve.
+    /// A response to an approval request was refused: it is late, its sender may not approve, or another response was first.
     ApprovalRefused,
     /// A token or another proof of an identity was refused.
     IdentityRefused,

@@ -1,8 +1,12 @@
 //! Audit of requests and responses.
 
+use strands::Prompt;
 use strands::identity::{ApprovalError, ApprovalHook, Audit, AuditDecision, MemoryAudit, Trust};
 
-use crate::support::{Broken, Log, alice, calling, interrupted, manager, refusal, results, resume, template, tool};
+use crate::support::{
+    Broken, Log, alice, calling, decisions, in_session, interrupted, manager, refusal, results, resume, template, tool,
+    turn,
+};
 
 fn audited(audit: Audit) -> ApprovalHook {
     ApprovalHook::builder().tools(["book"]).by_role("manager").audit(audit).build()
@@ -17,9 +21,8 @@ async fn requests_responses_and_refusals_are_recorded() {
     let (mut agent, request) = interrupted(audited(Audit::new(audit.clone())), &log).await;
     resume(&mut agent, request.deny_with("too much"), manager()).await.unwrap();
     let records = audit.records();
-    let of = |at: usize| (records[at].decision, records[at].approver.clone().map(|identity| identity.subject));
     assert_eq!(
-        (0..records.len()).map(of).collect::<Vec<_>>(),
+        decisions(&audit),
         [
             (AuditDecision::ApprovalRequested, None),
             (AuditDecision::ApprovalRefused, Some("alice".to_owned())),
@@ -53,8 +56,16 @@ async fn an_audit_that_fails_denies() {
     let mut agent = template.build().await.unwrap();
     let error = resume(&mut agent, request.approve(), manager()).await.unwrap_err();
     assert!(matches!(ApprovalError::of(&error), Some(ApprovalError::Audit(_))), "{error:?}");
-    assert_eq!(agent.interrupts().len(), 1);
+    // It is stored, and nothing runs before it is recorded, here or elsewhere.
+    assert!(agent.interrupts().is_empty());
+    let error = agent.prompt(Prompt::none()).inject(alice()).await.unwrap_err();
+    assert!(matches!(ApprovalError::of(&error), Some(ApprovalError::Audit(_))), "{error:?}");
     assert!(log.lines().is_empty());
+    let audit = MemoryAudit::new();
+    let mut agent = in_session(folder.path(), [turn("done")], audited(Audit::new(audit.clone())), &log).await;
+    agent.prompt(Prompt::none()).inject(alice()).await.unwrap();
+    assert_eq!(log.lines().len(), 1);
+    assert_eq!(decisions(&audit), [(AuditDecision::Approved, Some("bob".to_owned()))]);
 }
 
 #[tokio::test]

@@ -1,12 +1,16 @@
 //! Agents, tools and identities of the tests.
 
 use std::error::Error as StdError;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use strands::identity::{ApprovalError, ApprovalHook, ApprovalRequest, Approver, AuditRecord, AuditSink, Identity};
+use strands::identity::{
+    ApprovalError, ApprovalHook, ApprovalRequest, Approver, AuditDecision, AuditRecord, AuditSink, Identity,
+    MemoryAudit,
+};
 use strands::message::{Message, ToolResult, ToolResultContent};
 use strands::serde_json::{Value, json};
-use strands::session::SessionManager;
+use strands::session::{FileSessionManager, SessionManager};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{
     Agent, AgentBuilder, AgentError, AgentResponse, InterruptResponse, Prompt, Tool, ToolAnnotations, ToolContext,
@@ -100,6 +104,28 @@ pub(crate) async fn suspended(
     let template = template(model, [tool("book", log)], hook).session_manager(sessions);
     let response = template.build().await.unwrap().prompt("Book it.").inject(alice()).await.unwrap();
     request(&response)
+}
+
+/// Builds an agent with a session in a folder, and a tool `book`.
+pub(crate) async fn in_session(
+    folder: &Path,
+    turns: impl IntoIterator<Item = ScriptedTurn>,
+    hook: ApprovalHook,
+    log: &Log,
+) -> Agent {
+    let sessions = FileSessionManager::builder("s").dir(folder).build().await.unwrap();
+    let template = template(ScriptedModel::new(turns), [tool("book", log)], hook).session_manager(sessions);
+    template.build().await.unwrap()
+}
+
+pub(crate) fn turn(text: &str) -> ScriptedTurn {
+    ScriptedTurn::text(text)
+}
+
+/// Returns the decisions of an audit, with their approvers.
+pub(crate) fn decisions(audit: &MemoryAudit) -> Vec<(AuditDecision, Option<String>)> {
+    let of = |record: AuditRecord| (record.decision, record.approver.map(|identity| identity.subject));
+    audit.records().into_iter().map(of).collect()
 }
 
 pub(crate) fn request(response: &AgentResponse) -> ApprovalRequest {

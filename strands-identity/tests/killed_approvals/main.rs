@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use strands::identity::Approver;
+use strands::identity::{Approver, AuditDecision, AuditRecord};
 use strands::message::{ToolResult, ToolResultContent};
 use strands::serde_json::{Value, json};
 use strands::{Agent, Prompt, Repair};
@@ -94,9 +94,11 @@ async fn check_killed_approvals(as_snapshots: bool) {
             }
         }
         check(&agent, &ledger, &seen, kill);
+        check_audit(&place, &agent, &ledger, kill);
         if kill % 4 == 3 {
             go_on(&place, &mut agent, &mut seen, kill).await;
             check(&agent, &ledger, &seen, kill);
+            check_audit(&place, &agent, &ledger, kill);
             let again = place.agent(place.store(None), &ledger).await;
             assert_eq!(again.messages(), agent.messages(), "kill {kill}");
         }
@@ -190,6 +192,31 @@ fn check(agent: &Agent, ledger: &Path, seen: &Seen, kill: usize) {
             // The outcome is unknown, or a call without an approval was cut off.
             _ => assert!(result.is_error() && !text.contains("void"), "kill {kill}: {text}"),
         }
+    }
+}
+
+/// Each call that ran has a record of its approval, each that was denied has one of that, and a record that is made again after a
+/// kill is the same.
+fn check_audit(place: &Place, agent: &Agent, ledger: &Path, kill: usize) {
+    let mut decisions: HashMap<String, HashSet<String>> = HashMap::new();
+    let audits = std::fs::read_dir(place.audits()).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()));
+    for line in audits.map(Result::unwrap).collect::<String>().lines() {
+        // A kill may truncate a line.
+        let Ok(record) = serde_json::from_str::<AuditRecord>(line) else { continue };
+        if [AuditDecision::Approved, AuditDecision::Disapproved].contains(&record.decision) {
+            decisions.entry(record.tool_use_id.unwrap()).or_default().insert(line.to_owned());
+        }
+    }
+    assert!(decisions.values().all(|of_call| of_call.len() == 1), "kill {kill}: {decisions:?}");
+    let is_recorded = |id: &str, decision: &str| {
+        decisions.get(id).is_some_and(|of_call| of_call.iter().all(|line| line.contains(decision)))
+    };
+    for (id, (tool, _)) in runs(ledger) {
+        assert!(tool == "look" || is_recorded(&id, "\"approved\""), "kill {kill}: {tool} {id} ran without a record");
+    }
+    for result in agent.messages().iter().flat_map(|message| message.tool_results()) {
+        let is_denied = text(result) == "a human denied the call";
+        assert!(!is_denied || is_recorded(&result.tool_use_id, "\"disapproved\""), "kill {kill}: {result:?}");
     }
 }
 

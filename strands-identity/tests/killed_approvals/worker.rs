@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use strands::conversation::NullConversationManager;
-use strands::identity::{ApprovalHook, ApprovalRequest, Approver, Identity};
+use strands::identity::{ApprovalHook, ApprovalRequest, Approver, Audit, Identity, JsonLinesAudit};
 use strands::serde_json::{Value, json};
 use strands::session::bytes::Bytes;
 use strands::session::{
@@ -132,6 +132,11 @@ impl Place {
         SessionStore::new(Arc::new(Deadly { store, death, writes: AtomicUsize::new(0) }))
     }
 
+    /// Returns the folder of the audits. A file has one writer, so that each agent has its own.
+    pub(crate) fn audits(&self) -> PathBuf {
+        self.folder.with_extension("audits")
+    }
+
     /// Builds Alice's agent.
     pub(crate) async fn agent(&self, store: SessionStore, ledger: &Path) -> Agent {
         let tool = |name: &str, idempotent| Records {
@@ -140,7 +145,11 @@ impl Place {
             ledger: ledger.to_owned(),
         };
         let tools = [tool("pay", false), tool("touch", true), tool("look", false)];
-        let approval = ApprovalHook::builder().tools(["pay", "touch"]).by_role("manager").by_another().build();
+        std::fs::create_dir_all(self.audits()).unwrap();
+        let file = self.audits().join(format!("{}.jsonl", fastrand::u64(..)));
+        let audit = Audit::new(JsonLinesAudit::open(file).unwrap());
+        let approval =
+            ApprovalHook::builder().tools(["pay", "touch"]).by_role("manager").by_another().audit(audit).build();
         let builder = Agent::builder().model(model()).agent_id("main").tools(tools).hook(approval);
         let builder = builder.conversation_manager(NullConversationManager::new());
         self.with_session(builder, store).build().await.unwrap()

@@ -130,8 +130,9 @@ impl AgentService {
     /// # Errors
     ///
     /// Returns [`TurnError::UnknownApproval`] if the run has no such request that the identity may respond to, or if it has a response
-    /// already, [`TurnError::Agent`] with an [`ApprovalError`](strands_identity::ApprovalError) if a hook refuses the reply, and
-    /// [`TurnError::SessionBusy`] if another reply or prompt was first.
+    /// already, [`TurnError::Agent`] with an [`ApprovalError`](strands_identity::ApprovalError) if a hook refuses the reply or its
+    /// audit fails, and [`TurnError::SessionBusy`] if another reply or prompt was first. After a failure of the audit the reply is
+    /// stored, and the next prompt of the owner records it and makes the call.
     pub async fn reply(&self, identity: &Identity, run_id: &str, replies: Vec<Reply>) -> Result<Replied, TurnError> {
         self.reply_with(identity, run_id, replies, |turn| turn).await
     }

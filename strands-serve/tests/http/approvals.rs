@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
-use strands_core::hook::{AuthorizeToolCall, Hook, HookResult};
+use strands_core::hook::{AuthorizeToolCall, BeforeInvocation, Hook, HookResult};
 use strands_core::{AgentBuilder, ToolOutput, async_trait};
-use strands_identity::{ApprovalHook, ApprovalHookBuilder, ApprovalRequest, Approver, Identity, SessionIds, Trust};
+use strands_identity::{
+    ApprovalHook, ApprovalHookBuilder, ApprovalRequest, Approver, Audit, AuditDecision, Identity, MemoryAudit,
+    SessionIds, Trust,
+};
 use strands_serve::{AgentService, ServiceLimits};
 use strands_session::SessionStore;
 use strands_session::object_store::memory::InMemory;
 use strands_session::object_store::{ObjectStore, ObjectStoreExt as _};
+use tokio::sync::Barrier;
 
 use crate::support::{Gate, Outgoing, Reply, Rig, agent, get, memory, post, sse, tool, types};
 
@@ -252,6 +256,52 @@ async fn of_two_replies_at_once_one_counts() {
     settled(&other).await;
     let text = last_text(&rig).await;
     assert_eq!(text == "alice traveler none", one.status == 202, "{text}");
+}
+
+/// Waits before responses are stored, until as many processes have checked theirs.
+struct Together(Arc<Barrier>);
+
+#[async_trait]
+impl Hook for Together {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        if !event.responses.is_empty() {
+            self.0.wait().await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn of_two_replies_at_once_the_one_that_counts_is_in_the_audit() {
+    for approves in [true, false] {
+        let (audit, together, store) = (MemoryAudit::new(), Arc::new(Barrier::new(2)), memory());
+        let process = || {
+            let gate = Gate::new();
+            let hook = approving().audit(Audit::new(audit.clone())).build();
+            let template = with_hook(&gate, hook).hook(Together(Arc::clone(&together)));
+            Rig::new(template, store.clone(), ServiceLimits::new(), gate)
+        };
+        let (rig, other) = (process(), process());
+        requested(&rig, "whoami").await;
+        let approval = approvals(&rig, manager).await.remove(0);
+        let zoe = |it: Outgoing| it.user("zoe").header("x-roles", "manager");
+        let (one, two) =
+            tokio::join!(rig.send(manager(answer(&approval, approves))), other.send(zoe(answer(&approval, approves))));
+        let (winner, loser) = if one.status == 202 { ("mia", "zoe") } else { ("zoe", "mia") };
+        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [202, 409], "{one:?} {two:?}");
+        settled(&rig).await;
+        settled(&other).await;
+        let decided_by = |decision: AuditDecision| -> Vec<String> {
+            let records = audit.records().into_iter().filter(|record| record.decision == decision);
+            records.filter_map(|record| Some(record.approver?.subject)).collect()
+        };
+        let (approved, denied) = if approves { (vec![winner], vec![]) } else { (vec![], vec![winner]) };
+        assert_eq!(decided_by(AuditDecision::Approved), approved);
+        assert_eq!(decided_by(AuditDecision::Disapproved), denied);
+        assert_eq!(decided_by(AuditDecision::ApprovalRefused), [loser]);
+    }
 }
 
 #[tokio::test]
