@@ -68,6 +68,10 @@ impl Problem {
     pub(crate) fn of_turn(error: &TurnError, retry_after: Duration) -> Self {
         let (status, code) = kind(error);
         let problem = match error {
+            TurnError::Unavailable(source) => {
+                tracing::error!(error = format!("{source:?}"), "a service that the turn needs failed");
+                Self::new(status, code, detail(error))
+            }
             TurnError::Agent(error) if let Some(detail) = approval_detail(error) => Self::new(status, code, detail),
             _ if status.is_client_error() || error.is_temporary() => Self::new(status, code, detail(error)),
             _ => {
@@ -95,6 +99,7 @@ fn kind(error: &TurnError) -> (StatusCode, &'static str) {
         TurnError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
         TurnError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
         TurnError::SlowReader => (StatusCode::SERVICE_UNAVAILABLE, "slow_reader"),
+        TurnError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         TurnError::EventsGone => (StatusCode::GONE, "events_gone"),
         TurnError::Agent(error) if let Some(error) = ApprovalError::of(error) => approval_kind(error),
         TurnError::Agent(error) => match &**error {

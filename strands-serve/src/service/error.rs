@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use strands_core::session::SessionError;
 use strands_core::{AgentError, BuildError};
+use strands_identity::ApprovalError;
 
 /// An error of a turn: it was refused, or its agent failed.
 ///
@@ -64,9 +65,12 @@ pub enum TurnError {
     /// The invocation failed.
     #[error("{0}")]
     Agent(#[source] Arc<AgentError>),
-    /// The session could not be read or written.
+    /// The session has invalid content, or its id can't be stored.
     #[error("{0}")]
     Session(#[source] Arc<SessionError>),
+    /// A store or a tool provider failed or can't be reached. Nothing is lost: the same request succeeds once it works again.
+    #[error("a service that the turn needs can't be reached; try again later")]
+    Unavailable(#[source] Arc<dyn StdError + Send + Sync>),
     /// The task of the turn ended without a result, since a component of the agent panicked or the runtime was shut down.
     #[error("the turn was aborted")]
     Aborted,
@@ -76,16 +80,21 @@ strands_core::__debug_with_sources!(TurnError);
 
 impl TurnError {
     pub(crate) fn template(error: Box<dyn StdError + Send + Sync>) -> Self {
-        Self::Template(error.into())
+        if is_of_store(&*error) { Self::Unavailable(error.into()) } else { Self::Template(error.into()) }
     }
 
     pub(crate) fn session(error: SessionError) -> Self {
-        if error.is_conflict() { Self::SessionBusy } else { Self::Session(Arc::new(error)) }
+        match error {
+            SessionError::Conflict { .. } => Self::SessionBusy,
+            SessionError::Storage { .. } => Self::Unavailable(Arc::new(error)),
+            error => Self::Session(Arc::new(error)),
+        }
     }
 
     pub(crate) fn build(error: BuildError) -> Self {
         match error {
             BuildError::Session(error) => Self::session(error),
+            BuildError::ToolProvider { .. } => Self::Unavailable(Arc::new(error)),
             error => Self::Build(Arc::new(error)),
         }
     }
@@ -93,14 +102,31 @@ impl TurnError {
     pub(crate) fn agent(error: AgentError) -> Self {
         match error {
             AgentError::Session(error) => Self::session(error),
+            AgentError::Build(error) => Self::build(error),
+            // A reply whose audit failed is stored: it must not be sent again.
+            error if ApprovalError::of(&error).is_none() && is_of_store(&error) => Self::Unavailable(Arc::new(error)),
             error => Self::Agent(Arc::new(error)),
         }
     }
 
     /// Returns true if the same request may succeed a moment later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::SessionBusy | Self::UserBusy | Self::Overloaded | Self::ShuttingDown | Self::SlowReader)
+        matches!(
+            self,
+            Self::SessionBusy
+                | Self::UserBusy
+                | Self::Overloaded
+                | Self::ShuttingDown
+                | Self::SlowReader
+                | Self::Unavailable(_)
+        )
     }
+}
+
+/// Returns true if the error comes from a store that failed or can't be reached.
+fn is_of_store(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(SessionError::Storage { .. })))
 }
 
 impl From<AgentError> for TurnError {

@@ -24,6 +24,8 @@ pub trait AgentTemplate: Send + Sync {
     /// # Errors
     ///
     /// Returns an error if there is no agent for this identity. The turn fails, and the error is logged, not shown to the user.
+    /// With a [`SessionError::Storage`](strands_core::session::SessionError::Storage) as the error or one of its sources, the turn
+    /// fails with [`TurnError::Unavailable`](crate::TurnError::Unavailable), and may be tried again.
     async fn agent(&self, identity: &Identity) -> Result<AgentBuilder, Box<dyn StdError + Send + Sync>>;
 }
 

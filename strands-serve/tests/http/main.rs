@@ -23,3 +23,4 @@ mod streams;
 mod support;
 #[cfg(feature = "ui")]
 mod ui;
+mod unreachable_store;

@@ -219,7 +219,7 @@ impl Rig {
 }
 
 /// A request.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     method: &'static str,
     path: String,
