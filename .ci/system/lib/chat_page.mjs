@@ -151,9 +151,11 @@ export class ChatPage {
   async approveFirst() {
     const address = this.page.url();
     await this.openApprovals();
-    const button = this.page.locator(".inbox .approval").getByRole("button", { name: "Approve", exact: true }).first();
+    // Not one whose reply is on its way, or was sent.
+    const button = this.page.locator('.inbox .approval button.approval-approve:not([aria-disabled="true"])').first();
     const isThere = await button.waitFor({ timeout: 1000 }).then(() => true, () => false);
-    if (isThere) await button.click();
+    // Another manager may reply first, and the card goes.
+    if (isThere) await button.click({ timeout: 3000 }).catch(() => {});
     await this.page.evaluate((to) => (location.href = to), address);
     await this.turns.first().waitFor();
   }

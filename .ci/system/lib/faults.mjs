@@ -14,8 +14,7 @@ export class Faults {
     const { children, gates } = this.system;
     const names = [...children.keys()];
     return [
-      // The S3 server has its data in memory.
-      ...names.filter((it) => it !== "s3").map((name) => ["kill", name]),
+      ...names.map((name) => ["kill", name]),
       ...names.map((name) => ["stop", name]),
       ...[...gates.keys()].map((name) => ["cut", name]),
     ];

@@ -72,9 +72,9 @@ export class System {
   async startStore(recorder) {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
-    await this.supervise("s3", "moto_server", ["-H", "127.0.0.1", "-p", `${port}`], AWS, `${url}/moto-api/`);
-    const created = await fetch(`${url}/${BUCKET}`, { method: "PUT" });
-    if (!created.ok) throw new Error(`no bucket: ${created.status}`);
+    // That of `up --s3`: unlike moto alone, it survives a kill, and two conditional writes at once don't both succeed.
+    const server = ["examples/travel-agent/src/system/s3_server.py", `${port}`, join(this.folder, "s3"), BUCKET];
+    await this.supervise("s3", "python3", server, {}, `${url}/${BUCKET}`);
     this.store = `${url}/${BUCKET}`;
     if (!recorder) return { agent: (await this.gate("serve-s3", port)).port, mcp: (await this.gate("mcp-s3", port)).port };
     const ports = join(this.folder, "recorder.json");

@@ -1,7 +1,5 @@
 //! Errors as the SDK writes them: `{"error"}`, and error events in streams.
 
-use std::any::Any;
-
 use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -89,8 +87,7 @@ fn write_data(chunk: &mut BytesMut, json: &[u8]) {
 }
 
 /// The error of a request whose handler panicked.
-pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a request was aborted by a panic");
+pub(super) fn panicked() -> Response {
     let detail = "the request could not be processed";
     InvocationError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
 }

@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
-use tower_http::catch_panic::CatchPanicLayer;
 
 pub use address::default_address;
 pub use context::{AgentCoreContext, WorkloadAccessToken};
@@ -34,7 +34,7 @@ pub use headers::{ForwardedHeaders, is_forwarded};
 pub use health::{ForcedPing, PingStatus};
 pub use tasks::{AsyncTask, AsyncTasks, RunningTask};
 
-use crate::http::{Authenticate, HostState};
+use crate::http::{Authenticate, HostState, panics};
 use crate::{AgentService, Disconnect};
 use health::{CustomPing, Health};
 
@@ -158,7 +158,7 @@ impl AgentCoreHost {
             .method_not_allowed_fallback(error::method_not_allowed)
             .with_state(shared)
             .layer(DefaultBodyLimit::max(body_limit))
-            .layer(CatchPanicLayer::custom(error::panicked));
+            .layer(from_fn(|request, next| panics::caught(request, next, error::panicked)));
         #[cfg(feature = "otel")]
         let router = crate::http::telemetry::with_spans(router, &service);
         router

@@ -23,6 +23,7 @@ mod development;
 mod health;
 pub(crate) mod json_body;
 mod openapi;
+pub(crate) mod panics;
 mod parameters;
 pub(crate) mod problem;
 mod prompt;
@@ -44,8 +45,6 @@ use axum::middleware::from_fn;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
 use tokio::sync::Semaphore;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use approvals::{
@@ -193,8 +192,7 @@ impl HttpHost {
             .method_not_allowed_fallback(problem::method_not_allowed)
             .with_state(state)
             .layer(DefaultBodyLimit::max(body_limit))
-            .layer(CatchPanicLayer::custom(problem::panicked))
-            .layer(CompressionLayer::new())
+            .layer(from_fn(|request, next| panics::caught(request, next, problem::panicked)))
             .layer(from_fn(request_id::with_request_id));
         #[cfg(feature = "otel")]
         let router = telemetry::with_spans(router, &service);

@@ -1,6 +1,5 @@
 //! Errors of requests, as `application/problem+json` of RFC 9457.
 
-use std::any::Any;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -215,7 +214,6 @@ pub(crate) async fn method_not_allowed(method: Method) -> Problem {
 }
 
 /// The problem of a request whose handler panicked.
-pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a request was aborted by a panic");
+pub(super) fn panicked() -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", HIDDEN).into_response()
 }

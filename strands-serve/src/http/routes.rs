@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::on;
 use bytes::Bytes;
+use tower_http::compression::CompressionLayer;
 
 use super::approvals::{AnswersAccepted, AnswersBody, ApprovalList};
 use super::openapi::{Operation, document};
@@ -26,7 +27,12 @@ impl Routes {
     }
 
     fn route<T: 'static>(mut self, operation: Operation, handler: impl Handler<T, HostState>) -> Self {
-        self.router = self.router.route(operation.path, on(operation.filter, handler));
+        let mut handlers = on(operation.filter, handler);
+        // A stream must not pass through a compressor, even one that does nothing: each of its events would.
+        if !operation.may_stream() {
+            handlers = handlers.layer(CompressionLayer::new());
+        }
+        self.router = self.router.route(operation.path, handlers);
         self.operations.push(operation);
         self
     }

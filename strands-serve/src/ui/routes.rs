@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY};
 use http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tower_http::compression::CompressionLayer;
 
 use super::files::{FILES, File, PAGE, entity_tag};
 use super::policy::content_security_policy;
@@ -75,7 +76,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(settings: &UiSettings) ->
     let mut files: Vec<Served> = FILES.iter().map(|file| Served::new(file, &policy)).collect();
     files.push(Served::settings(settings, &policy));
     let files = Arc::new(files);
-    Router::new().route("/", get(async move |headers: HeaderMap| page.response(&headers))).route(
+    let router = Router::new().route("/", get(async move |headers: HeaderMap| page.response(&headers))).route(
         "/ui/{*path}",
         get(async move |path: Result<Path<String>, PathRejection>, headers: HeaderMap| {
             match files.iter().find(|file| path.as_ref().is_ok_and(|Path(path)| path == file.path)) {
@@ -83,5 +84,6 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(settings: &UiSettings) ->
                 None => problem::not_found().await.into_response(),
             }
         }),
-    )
+    );
+    router.layer(CompressionLayer::new())
 }

@@ -133,6 +133,11 @@ impl Operation {
         self.response(StatusCode::OK, description, Content::Events)
     }
 
+    /// Returns true if a response may be a stream of events.
+    pub(crate) fn may_stream(&self) -> bool {
+        self.responses.iter().any(|response| matches!(response.content, Content::Events | Content::JsonOrEvents(_)))
+    }
+
     pub(crate) fn text(self, description: &'static str) -> Self {
         self.response(StatusCode::OK, description, Content::Text)
     }
