@@ -34,8 +34,13 @@ def main() -> None:
             check = ["cargo", "check", "--locked", "-p", name, "--no-default-features"]
             check += ["--features", feature] if feature else []
             print("+", " ".join(check), flush=True)
-            if subprocess.run(check).returncode:
+            ended = subprocess.run(check, stderr=subprocess.PIPE, text=True)
+            print(ended.stderr, end="", file=sys.stderr, flush=True)
+            if ended.returncode:
                 sys.exit(f"{name} does not build with {feature or 'no features'} alone")
+            # An import that one feature needs, for example. A flag for the compiler would build all dependencies again.
+            if "\nwarning: " in f"\n{ended.stderr}":
+                sys.exit(f"{name} has warnings with {feature or 'no features'} alone")
 
 
 main()

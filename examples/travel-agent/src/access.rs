@@ -1,6 +1,6 @@
 //! Access to the tools: an employee's identity and roles, the policies in Cedar, approval by managers, and the audit.
 
-use std::{convert::Infallible, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde_json::{Map, json};
 use strands::{
@@ -11,7 +11,7 @@ use strands::{
     },
 };
 
-use crate::desk::Desk;
+use crate::{desk::Desk, error::TravelError};
 
 /// The agent in the tokens that it mints for its users, and their issuer.
 pub const AGENT: &str = "travel-agent";
@@ -91,9 +91,9 @@ pub fn access(desk: Desk, audit: Audit) -> Result<Plugin, CedarError> {
         async move {
             let mut facts = Map::new();
             if let Some((desk, user, order)) = booking {
-                facts.insert("above_cost_limit".to_owned(), desk.above_cost_limit(&user, &order).await.into());
+                facts.insert("above_cost_limit".to_owned(), desk.above_cost_limit(&user, &order).await?.into());
             }
-            Ok::<_, Infallible>(facts)
+            Ok::<_, TravelError>(facts)
         }
     });
     Ok(Plugin::new("access")

@@ -21,6 +21,7 @@ use crate::{
     access::{AGENT, Role},
     clock::Clock,
     desk::{self, AUDIENCE, DeskSecret, desk_tools},
+    error::TravelError,
     services::Services,
     store::Store,
     trip::{Traveller, TripOrder},
@@ -39,7 +40,7 @@ fn my_profile(traveller: &Traveller) -> Traveller {
 
 /// True if a trip can be booked with the approval of a manager only.
 #[tool(read_only)]
-fn needs_approval(#[args] order: TripOrder, store: &Store, clock: &Clock) -> bool {
+fn needs_approval(#[args] order: TripOrder, store: &Store, clock: &Clock) -> Result<bool, TravelError> {
     desk::needs_approval(store, &order, clock.today())
 }
 

@@ -15,17 +15,17 @@ use strands::serve::http::HttpHost;
 #[cfg(feature = "lambda")]
 use strands::serve::lambda::LambdaHost;
 
+#[cfg(feature = "agentcore")]
+use super::listen::ListenArgs;
 #[cfg(feature = "serve")]
-use super::listen::{ListenArgs, ServeArgs};
+use super::listen::ServeArgs;
 #[cfg(feature = "mcp")]
 use super::{Args, listen::McpArgs};
 use super::{BoxError, Conversation, Outcome, System, Terminal, chat};
+#[cfg(all(feature = "mcp", feature = "lambda"))]
+use crate::mcp_server::ServiceTokens;
 #[cfg(feature = "mcp")]
-use crate::{
-    desk::DeskSecret,
-    mcp_server::{self, ServiceTokens},
-    services::Services,
-};
+use crate::{desk::DeskSecret, mcp_server, services::Services};
 
 /// In the terminal: one reply to a prompt, or a chat.
 pub(crate) async fn chat(system: &System) -> Result<Outcome, BoxError> {

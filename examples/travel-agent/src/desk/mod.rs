@@ -88,16 +88,20 @@ impl Desk {
         }
     }
 
-    /// Returns true if the costs of a trip, the arguments of `book_trip`, need a manager's approval, or can't be found out.
-    pub async fn above_cost_limit(&self, user: &Identity, order: &Value) -> bool {
+    /// Returns true if the costs of a trip, the arguments of `book_trip`, need a manager's approval.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TravelError`] if the costs can't be found out.
+    pub async fn above_cost_limit(&self, user: &Identity, order: &Value) -> Result<bool, TravelError> {
         #[cfg(not(feature = "mcp"))]
         let _ = user;
         match self {
             Self::Local(store, clock) => {
                 // The tool refuses what is no order.
-                let Ok(order) = TripOrder::deserialize(order) else { return false };
+                let Ok(order) = TripOrder::deserialize(order) else { return Ok(false) };
                 let today = clock.today();
-                Arc::clone(store).run(move |store| Ok(needs_approval(store, &order, today))).await.unwrap_or(true)
+                Arc::clone(store).run(move |store| needs_approval(store, &order, today)).await
             }
             #[cfg(feature = "mcp")]
             Self::Remote(desk) => desk.above_cost_limit(user, order).await,
@@ -105,11 +109,11 @@ impl Desk {
     }
 }
 
-/// Returns true if the costs of a trip need a manager's approval, or can't be found out. For an order that makes no sense, `book_trip`
-/// has the better error.
-pub(crate) fn needs_approval(store: &Store, order: &TripOrder, today: jiff::civil::Date) -> bool {
+/// Returns true if the costs of a trip need a manager's approval. For an order that makes no sense, `book_trip` has the better error.
+pub(crate) fn needs_approval(store: &Store, order: &TripOrder, today: jiff::civil::Date) -> Result<bool, TravelError> {
     match store.check(&order.draft(), today) {
-        Ok(verdict) => verdict.needs_approval,
-        Err(error) => error.is_of_the_database(),
+        Ok(verdict) => Ok(verdict.needs_approval),
+        Err(error) if error.is_of_the_database() => Err(error),
+        Err(_) => Ok(false),
     }
 }

@@ -114,10 +114,11 @@ impl RemoteDesk {
         }
     }
 
-    pub(super) async fn above_cost_limit(&self, user: &Identity, order: &Value) -> bool {
-        let Ok(UserClient { client, .. }) = self.client(user) else { return true };
-        let verdict = timeout(COSTS_TIMEOUT, client.call_tool("needs_approval", order.clone())).await;
-        !matches!(verdict, Ok(Ok(output)) if json_of(&output) == json!(false))
+    pub(super) async fn above_cost_limit(&self, user: &Identity, order: &Value) -> Result<bool, TravelError> {
+        let UserClient { client, .. } = self.client(user)?;
+        let asked = timeout(COSTS_TIMEOUT, client.call_tool("needs_approval", order.clone())).await;
+        let output = asked.map_err(TravelError::desk)?.map_err(TravelError::desk)?;
+        json_of(&output).as_bool().ok_or_else(|| TravelError::desk("it can't tell whether the trip needs an approval"))
     }
 
     /// Returns the client of a user. Another role or name makes another client.
