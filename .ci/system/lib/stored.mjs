@@ -15,7 +15,9 @@ export async function storedTurns(user, shared) {
   for (const turn of user.turns) {
     const id = turn.session ?? `session_for_user_${user.subject}`;
     const messages = await messagesOf(user, id);
-    const at = messages.flatMap((it, index) => (it.role === "user" && textOf(it) === turn.text ? [index] : []));
+    // A prompt after one that got no response is a part of its message.
+    const has = (it) => it.role === "user" && it.content.some((part) => part.text === turn.text);
+    const at = messages.flatMap((it, index) => (has(it) ? [index] : []));
     // A user who retries sends the prompt again.
     if (at.length > 1 && !turn.isRetried) shared.unexpected.push(`${user.username}: stored ${at.length} times: ${turn.text}`);
     if (!turn.isAcknowledged) continue;
