@@ -132,7 +132,8 @@ async function usePage({ page, user }, isOver) {
     try {
       await page.send(text);
       for (let attempt = 0; attempt < 5; attempt += 1) {
-        await page.idle(60_000);
+        // A server that is away for good is waited for, and each call of a tool that hangs takes its time.
+        await page.idle(180_000);
         if (!(await page.retry())) break;
         turn.isRetried = true;
       }
