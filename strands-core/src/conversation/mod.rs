@@ -6,6 +6,7 @@ mod null;
 mod offload;
 mod options;
 mod pins;
+mod recorded_calls;
 mod result_truncation;
 mod sliding_window;
 mod summarizing;
@@ -23,6 +24,7 @@ pub(crate) use conversation_view::{Cost, REDUCED_AT};
 pub use null::NullConversationManager;
 pub use offload::ToolResultOffloader;
 pub use sliding_window::SlidingWindowConversationManager;
+pub(crate) use recorded_calls::Interruption;
 pub use summarizing::{SummarizingConversationManager, SummaryError};
 pub(crate) use window_trimming::{SLIDING_WINDOW, WINDOW, window_to_store};
 

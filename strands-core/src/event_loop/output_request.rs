@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::driver::Driver;
-use super::journal_records;
 use super::output_type::OutputType;
 use super::structured_output::StructuredOutput;
 use crate::journal::{JournalError, JournalStep};
@@ -52,12 +51,11 @@ impl Driver<'_> {
 
     /// Returns the model's capabilities. A journal records them, since they change when a provider rejects a request.
     async fn capabilities(&self) -> Result<ModelCapabilities, JournalError> {
-        let Some(journal) = self.effects.journal else { return Ok(self.work.model.capabilities()) };
+        let Some(recorder) = &self.effects.recorder else { return Ok(self.work.model.capabilities()) };
         let (calls, tools) = self.work.run.as_ref().map(Run::steps).unwrap_or_default();
         let name = format!("capabilities/{calls}/{tools}");
-        let effect = async { journal_records::of_capabilities(self.work.model.capabilities()) };
-        let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
-        journal_records::into_capabilities(&name, value)
+        let capabilities = async { self.work.model.capabilities() };
+        Ok(recorder.record(JournalStep::new(&name), Box::pin(capabilities)).await?.value)
     }
 
     /// Returns true if the provider may support the schema.
