@@ -316,11 +316,7 @@ pub(super) async fn attempt(model: &dyn Model, request: ModelRequest<'_>) -> (Re
         while let Some(event) = events.next().await {
             turn.push(&event?)?;
         }
-        if turn.is_complete() {
-            Ok(())
-        } else {
-            Err(ModelError::transport("the stream ended before its stop event"))
-        }
+        if turn.is_complete() { Ok(()) } else { Err(ModelError::transport("the stream ended before its stop event")) }
     };
     let response = response.await;
     let cost = Cost { usage: turn.usage(), latency: began.elapsed() };

@@ -23,8 +23,8 @@ pub use conversation_view::Conversation;
 pub(crate) use conversation_view::{Cost, REDUCED_AT};
 pub use null::NullConversationManager;
 pub use offload::ToolResultOffloader;
-pub use sliding_window::SlidingWindowConversationManager;
 pub(crate) use recorded_calls::Interruption;
+pub use sliding_window::SlidingWindowConversationManager;
 pub use summarizing::{SummarizingConversationManager, SummaryError};
 pub(crate) use window_trimming::{SLIDING_WINDOW, WINDOW, window_to_store};
 

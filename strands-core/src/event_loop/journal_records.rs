@@ -192,10 +192,7 @@ enum RecordedCallOutcome {
 /// The next event of the calls of a turn.
 pub(super) enum NextCall {
     Starting(Vec<usize>),
-    Stopped {
-        reason: StopReason,
-        nested: Spent,
-    },
+    Stopped { reason: StopReason, nested: Spent },
     Ended(Box<FinishedCall>),
 }
 

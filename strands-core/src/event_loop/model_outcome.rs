@@ -73,15 +73,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) fn new(outcome: AttemptOutcome) -> Self {
-        Self {
-            outcome,
-            retry: false,
-            delay: None,
-            capabilities: None,
-            hook_failure: None,
-            nested: None,
-            state: None,
-        }
+        Self { outcome, retry: false, delay: None, capabilities: None, hook_failure: None, nested: None, state: None }
     }
 }
 

@@ -49,9 +49,9 @@ impl StopSignal {
         replayed_micros: Option<Arc<AtomicU64>>,
         budget: Arc<Budget>,
     ) -> Self {
-        let journaled = replayed_micros.is_some().then(|| {
-            Box::new(Inputs { cancellation: cancellation.clone(), time_left, parent: parent.clone() })
-        });
+        let journaled = replayed_micros
+            .is_some()
+            .then(|| Box::new(Inputs { cancellation: cancellation.clone(), time_left, parent: parent.clone() }));
         let can_stop = cancellation.is_some() || time_left.is_some() || parent.is_some();
         let reason: Option<BoxFuture<'static, StopReason>> = match can_stop {
             true => Some(Box::pin(stop_requested_after(replayed_micros, cancellation.clone(), time_left, parent))),

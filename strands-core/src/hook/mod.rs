@@ -18,12 +18,12 @@ pub(crate) use closures::{
     OnBeforeModelCall, OnBeforeToolCall, OnBeforeTools, OnMessageAdded, OnSelectTools,
 };
 pub use context::HookContext;
-pub(crate) use replay::{NotImplemented, is_implemented};
-pub use replay::HookReplay;
 pub use events::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
     BeforeToolCall, BeforeTools, MessageAdded, SelectTools,
 };
+pub use replay::HookReplay;
+pub(crate) use replay::{NotImplemented, is_implemented};
 
 use crate::models::ModelStream;
 
