@@ -61,7 +61,8 @@ impl Driver<'_> {
     /// Returns true if the provider may support the schema.
     fn supports_schema(&self, schema: &OutputSchema, capabilities: ModelCapabilities) -> bool {
         let is_refused = |(name, refused): &(String, Value)| *name == schema.name && *refused == schema.schema;
-        capabilities.structured_output && !self.work.refused_outputs.iter().any(is_refused)
+        capabilities.structured_output
+            && !self.work.refused_outputs.iter().flat_map(|refused| refused.iter()).any(is_refused)
     }
 
     /// Switches to the next output mode if the provider may have rejected the current one. Returns false if there is none
@@ -82,7 +83,7 @@ impl Driver<'_> {
         };
         let Some(capabilities) = capabilities.filter(|_| is_rejected) else { return false };
         if let Some(schema) = self.output.disable_native(capabilities) {
-            self.work.refused_outputs.insert((schema.name, schema.schema));
+            self.work.refused_outputs.get_or_insert_default().insert((schema.name, schema.schema));
             self.specs = self.output.specs().clone();
             return true;
         }

@@ -150,10 +150,7 @@ impl Driver<'_> {
         self.update_spent();
         match stop.race(self.work.save_record()).await {
             Ok(Ok(())) => {
-                for start in starts {
-                    // The call may have been dropped.
-                    let _ = start.recorded.send(());
-                }
+                starts.into_iter().for_each(Start::allow);
                 return true;
             }
             Ok(Err(error)) => end.failure = Some(error),
@@ -203,19 +200,25 @@ impl Driver<'_> {
             let starting = &mut starting;
             let stop = &mut *stop;
             let effect = async {
-                for start in newly_started {
-                    // The call may have been dropped.
-                    let _ = start.recorded.send(());
-                }
+                newly_started.into_iter().for_each(Start::allow);
                 let running = running.get_or_insert_with(|| tools.continuing(calls, started_earlier, concurrency));
-                let next = match channels.next_event(running, emitter, stop).await {
-                    CallEvent::Ended(outcome) => NextCall::Ended(Box::new(outcome)),
-                    CallEvent::Stopped(reason) => stopped(reason, budget.spent().beyond(counted)),
-                    // Unreachable: a step is only requested while a call is open.
-                    CallEvent::AllEnded => stopped(StopReason::Cancelled, budget.spent().beyond(counted)),
-                    CallEvent::Starting(start) => {
-                        *starting = channels.requested_with(start);
-                        NextCall::Starting(starting.iter().map(|start| start.position).collect())
+                let next = loop {
+                    match channels.next_event(running, emitter, stop).await {
+                        CallEvent::Ended(outcome) => break NextCall::Ended(Box::new(outcome)),
+                        CallEvent::Stopped(reason) => break stopped(reason, budget.spent().beyond(counted)),
+                        // Unreachable: a step is only requested while a call is open.
+                        CallEvent::AllEnded => break stopped(StopReason::Cancelled, budget.spent().beyond(counted)),
+                        CallEvent::Starting(start) => {
+                            let requested = channels.requested_with(start);
+                            let (again, new) =
+                                requested.into_iter().partition(|start| started_earlier.contains(&start.position));
+                            let again: Vec<Start> = again;
+                            again.into_iter().for_each(Start::allow);
+                            *starting = new;
+                            if !starting.is_empty() {
+                                break NextCall::Starting(starting.iter().map(|start| start.position).collect());
+                            }
+                        }
                     }
                 };
                 journal_records::of_call(next)

@@ -28,7 +28,15 @@ pub(super) struct TurnCalls {
 /// Request to start a tool. The tool starts once this is recorded, and never if the recorder drops it.
 pub(super) struct Start {
     pub(super) position: usize,
-    pub(super) recorded: oneshot::Sender<()>,
+    recorded: oneshot::Sender<()>,
+}
+
+impl Start {
+    /// Lets the tool start.
+    pub(super) fn allow(self) {
+        // The call may have been dropped.
+        let _ = self.recorded.send(());
+    }
 }
 
 impl TurnCalls {

@@ -19,8 +19,12 @@ pub use step::JournalStep;
 ///
 /// After a crash the engine runs the same handler again. The invocation then requests the same steps in the same order,
 /// gets the recorded values, and continues from there: recorded model calls and tool calls are never repeated. An effect
-/// whose result was not recorded is executed again (at least once); its
-/// [`tool_use_id`](crate::ToolContext::tool_use_id) is the same each time and serves as idempotency key.
+/// whose result was not recorded is executed again (at least once); the
+/// [`idempotency_key`](crate::ToolContext::idempotency_key) of a tool call is the same each time. The tool of an approved call, and of
+/// others that waited with it, is not called again once its start was recorded, unless it is declared idempotent.
+///
+/// Recorded are model calls, tool calls, what hooks decide ([`HookReplay`](crate::hook::HookReplay)), model calls of conversation
+/// managers, and each change of hooks and tools to the agent's state.
 ///
 /// # Contract
 ///

@@ -56,8 +56,8 @@ pub(crate) struct WorkingSet {
     pub(crate) response_is_cut: bool,
     /// Messages as the model's provider serialized them for earlier requests.
     pub(crate) serialized: SerializedMessages,
-    /// Names and schemas of output types that the provider rejected in native mode.
-    pub(crate) refused_outputs: HashSet<(String, Value)>,
+    /// Names and schemas of output types that the provider rejected in native mode. Boxed, since most agents have none.
+    pub(crate) refused_outputs: Option<Box<HashSet<(String, Value)>>>,
 }
 
 /// A rewind: the index of the first message to remove, and the number of messages of the whole conversation that stay.
