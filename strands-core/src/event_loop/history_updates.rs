@@ -98,7 +98,10 @@ impl Driver<'_> {
         let mut new = self.work.history.commit_prompt();
         if let Some(run) = &mut self.work.run {
             run.charge(usage);
-            new.extend(run.end(reason, INTERRUPTED).map(|results| self.work.history.push(results)));
+            new.extend(run.end(reason, INTERRUPTED).map(|mut results| {
+                self.effects.track(&mut results);
+                self.work.history.push(results)
+            }));
         }
         self.add_assistant_message(new, message, stop)
     }

@@ -22,11 +22,12 @@ impl Driver<'_> {
         stop: &mut StopSignal,
     ) -> Result<Box<AgentResponse>, AgentError> {
         self.end_cycle();
-        let results = self.work.settle();
         // The durable engine makes another attempt, which has the real results.
         if matches!(ended, Err(AgentError::Journal(_))) {
+            self.work.settle();
             return ended;
         }
+        let results = self.work.settle_with(|results| self.effects.track(results));
         if let Some(results) = results {
             // The first failure is the one to report, unless the journal fails.
             if let Err(failure @ AgentError::Journal(_)) = Box::pin(self.announce(&results, stop)).await {

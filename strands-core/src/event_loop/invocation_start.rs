@@ -133,7 +133,8 @@ impl Driver<'_> {
     async fn denied(&mut self, reason: String, stop: &mut StopSignal) -> Result<Box<AgentResponse>, AgentError> {
         let mut new = self.work.history.commit_prompt();
         let run = self.work.run.take();
-        new.extend(run.clone().and_then(|run| self.work.end_run(run, &reason)));
+        let track = |results: &mut Message| self.effects.track(results);
+        new.extend(run.clone().and_then(|run| self.work.end_run(run, &reason, track)));
         self.add_assistant_message(new, Message::assistant(reason), stop).await?;
         Ok(self.response(StopReason::EndTurn, run))
     }

@@ -111,6 +111,11 @@ impl WorkingSet {
     ///
     /// Approved calls stay approved unless their tool was started.
     pub(crate) fn settle(&mut self) -> Option<Arc<Message>> {
+        self.settle_with(Message::track)
+    }
+
+    /// As [`settle`](Self::settle), with a function that sets the tracking id of the message.
+    pub(crate) fn settle_with(&mut self, track: impl FnOnce(&mut Message)) -> Option<Arc<Message>> {
         if self.suspended {
             return None;
         }
@@ -131,7 +136,7 @@ impl WorkingSet {
                 return None;
             }
         }
-        let results = self.end_run(run, INTERRUPTED);
+        let results = self.end_run(run, INTERRUPTED, track);
         if let Some(results) = &results {
             diagnostics::repaired(&self.config.names, results.tool_results().count());
         }
@@ -139,10 +144,18 @@ impl WorkingSet {
     }
 
     /// Ends a run: calls without a result get an error result, and all results are added to the history.
-    pub(crate) fn end_run(&mut self, mut run: Run, error: &str) -> Option<Arc<Message>> {
+    pub(crate) fn end_run(
+        &mut self,
+        mut run: Run,
+        error: &str,
+        track: impl FnOnce(&mut Message),
+    ) -> Option<Arc<Message>> {
         run.fail_open_calls(error);
         self.prepare_results(&run);
-        run.end(StopReason::Cancelled, error).map(|results| self.history.push(results))
+        run.end(StopReason::Cancelled, error).map(|mut results| {
+            track(&mut results);
+            self.history.push(results)
+        })
     }
 
     /// Discards the pending interrupts. Their calls get an error result.
@@ -150,7 +163,7 @@ impl WorkingSet {
         if std::mem::take(&mut self.suspended)
             && let Some(run) = self.run.take()
         {
-            self.end_run(run, INTERRUPTED);
+            self.end_run(run, INTERRUPTED, Message::track);
         }
     }
 
