@@ -30,7 +30,7 @@ pub(super) trait Event<'a>: Send {
     const IS_REVERSED: bool = false;
     /// True if the other hooks are called after one has failed.
     const CALLS_ALL: bool = false;
-    /// What hooks decide.
+    /// Decision of the hooks.
     type Decision: Serialize + DeserializeOwned + Send;
     /// The parts of the event that are recorded only if they change.
     type Before: Send + Sync;
@@ -57,7 +57,7 @@ pub(super) struct EventContexts {
     replayed: HookContext,
 }
 
-/// Record of what the hooks of an event decided.
+/// Record of a decision of hooks.
 #[derive(Serialize, Deserialize)]
 struct RecordedDecision<D> {
     decision: D,
@@ -199,7 +199,7 @@ async fn call_all<'a, 'h, E: Event<'a>>(
     end
 }
 
-/// What `before_invocation` hooks decide.
+/// Decision of `before_invocation` hooks.
 #[derive(Serialize, Deserialize)]
 pub(super) struct InvocationDecision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
