@@ -321,14 +321,14 @@ impl<'a> Driver<'a> {
 
     fn is_out_of_time(&self) -> bool {
         let Some(run) = &self.work.run else { return false };
-        let elapsed = run.elapsed().saturating_add(self.effects.since(self.began));
+        let elapsed = run.elapsed().saturating_add(self.effects.time_for_limits().saturating_sub(self.began));
         run.limits().time().is_some_and(|limit| elapsed >= limit)
     }
 
     /// Adds the time since the last call, and the usage of nested agents, to the run. A suspended run does not change, so that
     /// refused responses to its interrupts write nothing.
     pub(super) fn update_spent(&mut self) {
-        let now = self.effects.now();
+        let now = self.effects.time_for_limits();
         if let Some(run) = self.work.run.as_mut().filter(|_| !self.work.suspended) {
             run.set_spent(self.context.scope().budget.spent());
             run.add_elapsed(now.saturating_sub(self.began));

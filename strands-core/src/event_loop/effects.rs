@@ -27,6 +27,12 @@ impl Effects<'_> {
         self.recorder.as_ref().map_or_else(clock, |recorder| recorder.began())
     }
 
+    /// Returns the time to which limits apply. With a journal, it is that of the newest record, which is the same in each attempt.
+    pub(super) fn time_for_limits(&self) -> Duration {
+        let recorded = |recorder: &Recorder<'_>| recorder.began().saturating_add(recorder.recorded_elapsed());
+        self.recorder.as_ref().map_or_else(clock, |recorder| recorded(recorder))
+    }
+
     /// Returns the time since an earlier [`now`](Self::now).
     pub(super) fn since(&self, earlier: Duration) -> Duration {
         self.now().saturating_sub(earlier)

@@ -51,6 +51,7 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 ///
 /// - A hook may be called for several agents at once. It must not leak data of one agent into the conversation of another.
 /// - It returns an error only if the invocation must end.
+/// - Its methods do nothing before their futures are polled, as those under `#[async_trait]`.
 /// - It does not block the thread. A cancelled invocation waits at most 25 ms for hooks, and ends within 50 ms.
 /// - Its futures may be dropped at any await point, and an invocation between any two events, so an `after_` event may never
 ///   follow. The next invocation must still work.

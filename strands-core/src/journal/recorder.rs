@@ -24,6 +24,8 @@ pub(crate) struct Recorder<'a> {
     began: Duration,
     /// Time of earlier attempts, which replayed steps stand for, in microseconds.
     replayed: Arc<AtomicU64>,
+    /// Time of the invocation at the end of the newest step or wait, in microseconds.
+    newest: AtomicU64,
     /// Number of steps whose names have no numbers of their own.
     steps: AtomicU32,
     /// True if the newest step was replayed rather than executed.
@@ -44,6 +46,7 @@ impl<'a> Recorder<'a> {
             journal,
             began: journal.now(),
             replayed: Arc::default(),
+            newest: AtomicU64::new(0),
             steps: AtomicU32::new(steps),
             is_replay: AtomicBool::new(false),
         }
@@ -99,7 +102,7 @@ impl<'a> Recorder<'a> {
 
     /// Waits durably. A wait that an earlier attempt has completed counts as time of the invocation.
     pub(crate) async fn sleep(&self, name: &str, time: Duration) -> Result<(), JournalError> {
-        let end = self.elapsed().saturating_add(time);
+        let end = self.recorded_elapsed().saturating_add(time);
         self.journal.sleep(name, time).await?;
         self.reach(end);
         Ok(())
@@ -130,8 +133,14 @@ impl<'a> Recorder<'a> {
         self.now().saturating_sub(self.began)
     }
 
-    /// Moves the time forward to this time since the start of the invocation, if it is earlier.
+    /// Returns the time of the invocation at the end of the newest step or wait: the same in each attempt.
+    pub(crate) fn recorded_elapsed(&self) -> Duration {
+        Duration::from_micros(self.newest.load(Ordering::Relaxed))
+    }
+
+    /// Notes the time of the invocation at the end of a step or wait, and moves the time forward to it if it is earlier.
     fn reach(&self, time: Duration) {
+        self.newest.fetch_max(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let ahead = time.saturating_sub(self.elapsed());
         self.replayed.fetch_add(u64::try_from(ahead.as_micros()).unwrap_or_default(), Ordering::Relaxed);
     }

@@ -25,6 +25,7 @@ mod hook_failures;
 mod hook_replays;
 mod hook_sequences;
 mod hooks;
+mod idempotency_keys;
 mod injected_values;
 mod interrupts;
 mod journal;
