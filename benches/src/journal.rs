@@ -77,7 +77,7 @@ struct Work {
 impl Work {
     /// Creates the work, and records an invocation for replays.
     fn new(calls: usize, has_hooks: bool) -> Self {
-        let mut template = Agent::builder().model(Calling(calls)).tool(add());
+        let mut template = Agent::builder().model(Calling(calls)).tool(Add);
         if has_hooks {
             template = template
                 .on_before_invocation(|_| ())

@@ -83,7 +83,9 @@ impl Scope {
 
 /// Values that hooks keep for the invocation, by type. Empty, without an allocation, until a hook uses one.
 #[derive(Default)]
-pub(crate) struct Locals(OnceLock<Arc<Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>>>);
+pub(crate) struct Locals(OnceLock<Arc<Mutex<LocalValues>>>);
+
+type LocalValues = Vec<(TypeId, Arc<dyn Any + Send + Sync>)>;
 
 impl Locals {
     /// Returns the value of a type, which is created if there is none.

@@ -91,7 +91,7 @@ impl OutputSchema {
 
 impl ModelRequest<'_> {
     /// Returns the request as JSON, without the parts that it does not have.
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         let schema = self.output_schema.map(|schema| json!({"name": schema.name, "schema": schema.schema}));
         let specs: Vec<&ToolSpec> = self.tools.iter().collect();
         json!({

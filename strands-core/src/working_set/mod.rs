@@ -56,7 +56,8 @@ pub(crate) struct WorkingSet {
     pub(crate) response_is_cut: bool,
     /// Messages as the model's provider serialized them for earlier requests.
     pub(crate) serialized: SerializedMessages,
-    /// Names and schemas of output types that the provider rejected in native mode. Boxed, since most agents have none.
+    /// Names and schemas of output types that the provider rejected in native mode.
+    #[expect(clippy::box_collection, reason = "most agents have none, and a server holds many agents")]
     pub(crate) refused_outputs: Option<Box<HashSet<(String, Value)>>>,
 }
 

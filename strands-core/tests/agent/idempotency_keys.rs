@@ -54,7 +54,7 @@ async fn is_the_same_in_retries_of_the_tool() {
     let fails = tool("one", move |ctx, _| {
         log.add(ctx.idempotency_key());
         let fails = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        async move { if fails { Err(ToolError::new("no")) } else { Ok(ToolOutput::text("one")) } }
+        async move { if fails { Err(ToolError::retryable("no")) } else { Ok(ToolOutput::text("one")) } }
     });
     let fails =
         fails.policy(ToolPolicy::new().with_retries(2)).annotations(ToolAnnotations::new().with_idempotent(true));

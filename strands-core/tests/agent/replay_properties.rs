@@ -360,7 +360,12 @@ fn requests(world: &World) -> Vec<String> {
 
 /// Ids of the calls whose results are recorded.
 fn ended_calls(journal: &RecordedJournal) -> BTreeSet<String> {
-    let id = |(_, record): (String, Value)| Some(record["value"]["ended"]["call"]["toolUseId"].as_str()?.to_owned());
+    let id = |(_, record): (String, Value)| {
+        let ended = &record["value"]["ended"];
+        // An interrupted call is made once it is approved.
+        let has_result = ended["answer"]["interrupts"].is_null();
+        has_result.then(|| ended["call"]["toolUseId"].as_str().map(str::to_owned)).flatten()
+    };
     journal.entries().into_iter().filter_map(id).collect()
 }
 
