@@ -304,19 +304,17 @@ struct Normal {
 
 impl Normal {
     fn text(&mut self, text: &str) -> String {
-        let mut rest = text;
-        let mut normal = String::new();
-        while let Some(at) = ["tooluse_", "offloaded-"].iter().filter_map(|prefix| rest.find(prefix)).min() {
-            let id = &rest[at..];
-            let prefix = id.find(['_', '-']).unwrap() + 1;
-            let end =
-                id[prefix..].find(|c: char| !c.is_ascii_hexdigit() && c != '-').map_or(id.len(), |end| prefix + end);
+        let is_of_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let pieces = text.split_inclusive(|c| !is_of_id(c)).map(|piece| {
+            let id = piece.trim_end_matches(|c| !is_of_id(c));
+            if !id.starts_with("tooluse_") && !id.starts_with("offloaded-") {
+                return piece.to_owned();
+            }
             let next = self.ids.len();
-            let number = *self.ids.entry(id[..end].to_owned()).or_insert(next);
-            normal.push_str(&format!("{}#{number}", &rest[..at]));
-            rest = &id[end..];
-        }
-        normal + rest
+            let number = *self.ids.entry(id.to_owned()).or_insert(next);
+            format!("#{number}{}", piece.trim_start_matches(id))
+        });
+        pieces.collect()
     }
 
     fn messages<'m>(&mut self, messages: impl IntoIterator<Item = &'m Arc<Message>>) -> String {
