@@ -20,7 +20,7 @@ use crate::models::StopReason;
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
-use crate::state::StateChanges;
+use crate::state::{StateChanges, WatchedState};
 
 /// An event around calls.
 pub(super) trait Event<'a>: Send {
@@ -149,6 +149,21 @@ impl Driver<'_> {
     ) -> BoxFuture<'r, HooksEnd> {
         let hooks = ordered::<E>(self.work.config.hooks()).filter(|hook| hook.replay() != HookReplay::Recorded);
         Box::pin(call_all(event, hooks, stop, false))
+    }
+
+    /// Watches the agent's state, if hooks may change it.
+    pub(super) fn watched_state(&self) -> Option<WatchedState> {
+        (!self.work.config.hooks().is_empty()).then(|| self.work.state.watched())
+    }
+
+    /// Repeats the usage of nested agents, and changes of the agent's state, as an earlier attempt has recorded them.
+    pub(super) fn repeat_changes(&self, nested: Option<Spent>, state: Option<StateChanges>) {
+        if let Some(nested) = nested {
+            self.context.scope().budget.charge_all(nested);
+        }
+        if let Some(state) = state {
+            self.work.state.repeat(state);
+        }
     }
 
     /// Returns true if a journal records which tools hooks select.

@@ -24,7 +24,6 @@ use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::run::{Run, Step};
 use crate::session::SessionError;
-use crate::state::{StateChanges, WatchedState};
 use crate::tool::ToolSet;
 use crate::working_set::WorkingSet;
 
@@ -146,21 +145,6 @@ impl<'a> Driver<'a> {
             return;
         }
         self.context.set_replay(self.effects.recorder.as_ref().is_some_and(|recorder| recorder.is_replaying()));
-    }
-
-    /// Watches the agent's state, if hooks may change it.
-    pub(super) fn watched_state(&self) -> Option<WatchedState> {
-        (!self.work.config.hooks().is_empty()).then(|| self.work.state.watched())
-    }
-
-    /// Repeats the usage of nested agents, and changes of the agent's state, as an earlier attempt has recorded them.
-    pub(super) fn repeat_changes(&self, nested: Option<Spent>, state: Option<StateChanges>) {
-        if let Some(nested) = nested {
-            self.context.scope().budget.charge_all(nested);
-        }
-        if let Some(state) = state {
-            self.work.state.repeat(state);
-        }
     }
 
     /// Emits the first event, which identifies the invocation.
