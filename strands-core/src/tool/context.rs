@@ -21,7 +21,7 @@ use crate::state::AgentState;
 /// Context of a tool call: the call, injected values, the agent's state, progress events and interrupts. Cheap to clone.
 #[derive(Clone)]
 pub struct ToolContext {
-    parts: Arc<ContextParts>,
+    pub(super) parts: Arc<ContextParts>,
 }
 
 pub(crate) struct ContextParts {
@@ -94,7 +94,7 @@ impl ToolContext {
 
     /// Returns the one-based number of the attempt: above 1 if the call failed before and is repeated, as the
     /// [policy](crate::ToolPolicy::with_retries) of the tool allows. All attempts have the same
-    /// [`tool_use_id`](Self::tool_use_id), which can serve as an idempotency key.
+    /// [`idempotency_key`](Self::idempotency_key).
     pub fn attempt(&self) -> u32 {
         self.parts.attempt
     }

@@ -6,6 +6,7 @@ mod context;
 mod error;
 mod events;
 mod failure;
+mod idempotency;
 mod limiter;
 pub(crate) mod macro_support;
 mod output;

@@ -18,6 +18,8 @@ use super::mcp_client::Caller;
 pub(super) const MOST_ROUNDS: u32 = 10;
 /// Wait before a call is sent again whose response has a state and no requests: the server is busy.
 pub(super) const BUSY_DELAY: Duration = Duration::from_millis(100);
+/// Field of `_meta` with the idempotency key of a call.
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotencyKey";
 /// Start of the names of interrupted calls in the agent's state.
 const STATE_NAME: &str = "mcp_pending_call:";
 /// Maximum number of interrupted calls in the state. The oldest is forgotten first, and starts again: its interrupt may never
@@ -28,8 +30,8 @@ const MAX_PENDING: usize = 1_000;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Pending {
-    Input { round: u32, required: InputRequiredResult },
-    Visits { round: u32, requests: InputRequests },
+    Input { round: u32, answered: u32, required: InputRequiredResult },
+    Visits { round: u32, answered: u32, requests: InputRequests },
     Task { round: u32, id: String },
 }
 
@@ -96,14 +98,20 @@ impl Caller {
     }
 
     async fn run(&self, mut request: CallRequest, ctx: Option<&ToolContext>) -> Result<CallToolResult, CallError> {
-        let (mut step, mut round) = match ctx.filter(|ctx| ctx.is_resumed()).and_then(Pending::take) {
-            Some(Pending::Input { round, required }) => (Step::Answer(required), round),
-            Some(Pending::Visits { round, requests }) => (Step::Visit(requests), round),
-            Some(Pending::Task { round, id }) => (Step::Poll(id), round),
-            None => (Step::Send, 0),
+        // Rounds in which input was sent: a server that was only busy gets the same request, with the same key.
+        let (mut step, mut round, mut answered) = match ctx.filter(|ctx| ctx.is_resumed()).and_then(Pending::take) {
+            Some(Pending::Input { round, answered, required }) => (Step::Answer(required), round, answered),
+            Some(Pending::Visits { round, answered, requests }) => (Step::Visit(requests), round, answered),
+            Some(Pending::Task { round, id }) => (Step::Poll(id), round, 0),
+            None => (Step::Send, 0, 0),
         };
         let tool = request.params.name.clone();
+        let key = request.meta.get(IDEMPOTENCY_KEY).and_then(Value::as_str).map(str::to_owned);
         while round <= MOST_ROUNDS {
+            // A request with input is another one than the request before it.
+            if let Some(key) = key.as_ref().filter(|_| answered > 0) {
+                request.meta.insert(IDEMPOTENCY_KEY.to_owned(), format!("{key}.{answered}").into());
+            }
             // Steps after the first one are rare, and boxed so that the future of a call is small.
             step = match step {
                 Step::Send => match self.send_call(&request, ctx).await? {
@@ -124,15 +132,17 @@ impl Caller {
                         sleep(BUSY_DELAY * round).await;
                     }
                     let answers = Box::pin(self.answers(&tool, round, requests, ctx)).await;
-                    let answers =
-                        self.pending(answers, ctx, || Pending::Input { round, required: required.clone() })?;
+                    let pending = || Pending::Input { round, answered, required: required.clone() };
+                    let answers = self.pending(answers, ctx, pending)?;
+                    answered += u32::from(!answers.is_empty());
                     request.params.input_responses = (!answers.is_empty()).then_some(answers);
                     request.params.request_state = required.request_state;
                     Step::Send
                 }
                 Step::Visit(requests) => {
                     let answers = Box::pin(self.answers(&tool, round, requests.clone(), ctx)).await;
-                    let answers = self.pending(answers, ctx, || Pending::Visits { round, requests })?;
+                    let answers = self.pending(answers, ctx, || Pending::Visits { round, answered, requests })?;
+                    answered += 1;
                     let is_accepted = |answer: &Value| answer.get("action").and_then(Value::as_str) == Some("accept");
                     if answers.is_empty() || !answers.values().all(is_accepted) {
                         let reason = "the visit of a web page, which was declined".to_owned();
@@ -162,9 +172,10 @@ impl Caller {
         result
     }
 
-    /// Returns the `_meta` of a call: the position in a trace (SEP-414), and fields of the program.
+    /// Returns the `_meta` of a call: its idempotency key, the position in a trace (SEP-414), and fields of the program.
     fn meta(&self, ctx: &ToolContext) -> JsonObject {
         let mut meta = JsonObject::new();
+        meta.insert(IDEMPOTENCY_KEY.to_owned(), ctx.idempotency_key().into());
         if let Ok(trace) = ctx.injected::<TraceContext>() {
             meta.insert("traceparent".to_owned(), trace.traceparent().into());
             if let Some(state) = trace.tracestate() {
