@@ -20,11 +20,7 @@ pub struct TurnInfo {
 }
 
 impl TurnInfo {
-    pub(crate) fn new(
-        session_id: impl Into<String>,
-        run_id: impl Into<String>,
-        metadata: &Map<String, Value>,
-    ) -> Self {
+    pub(crate) fn new(session_id: impl Into<String>, run_id: impl Into<String>, metadata: &Map<String, Value>) -> Self {
         Self { session_id: session_id.into(), run_id: run_id.into(), metadata: metadata.clone() }
     }
 }
