@@ -57,7 +57,6 @@ async fn waits_for_approvals_over_several_invocations() {
     let first = interrupts("go").await;
     assert_eq!(first.len(), 2);
     let (world, sent) = (World::default(), Sent::default());
-    // The third outcome denies, since it is known that the interrupts of the second turn are not those of the first.
     let runner = LocalRunner::new().callback_success(&responses(&first, true)).callback_timeout();
     let result = execute(runner, sent.agent(template(&world)), "go").await;
     let output = succeeded(&result);
@@ -70,6 +69,17 @@ async fn waits_for_approvals_over_several_invocations() {
     assert!(!format!("{requests:?}").contains(&requests[0].callback_id));
     assert_eq!((world.count("model"), world.count("tool look"), world.count("tool pay")), (2, 1, 2));
     assert_eq!(result.invocation_count(), 3);
+    // After a wait of unknown length, the time is recorded.
+    let expected = ["approval/1", "approval/1/request", "approval/1/time", "tools/1/4", "tools/1/5", "model/2/1"];
+    let names = names(&result);
+    assert_eq!(names[5..11], expected, "{names:?}");
+    assert_eq!(output.response.usage.input_tokens, 20, "the usage of both model calls");
+
+    // A prompt is refused as long as responses are missing.
+    let mut request = ExecutionRequest::new("something else");
+    request.snapshot = Some(output.snapshot.clone());
+    let refused = execute(LocalRunner::new(), sent.agent(template(&world)), request).await;
+    assert_eq!(refused.error_type(), Some("strands.invalid_request"));
 
     // No response within the time: another execution resumes the snapshot.
     assert_eq!(output.response.stop_reason, "interrupt");

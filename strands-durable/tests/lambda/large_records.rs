@@ -29,7 +29,7 @@ async fn a_large_record_is_split_and_survives_a_crash_between_its_parts() {
     ];
     for crash in 0..2 * steps.len() {
         let world = World::default();
-        let runner = LocalRunner::new().fail_checkpoints_after_retryable(crash, 1);
+        let runner = LocalRunner::new().single_page().fail_checkpoints_after_retryable(crash, 1);
         let result = execute(runner, agent(&world, 200 * 1024), "go").await;
         let output = succeeded(&result);
         world.assert_recorded_once(&output.snapshot);
