@@ -89,9 +89,10 @@ impl TurnFailure {
             AgentError::JsonTooDeep { .. } => {
                 (Kind::InvalidRequest, "JSON of the request nests deeper than 100 levels; make it flatter")
             }
-            AgentError::Interrupted { .. } => {
-                (Kind::InvalidRequest, "the conversation waits for responses to its interrupts: send them instead of a prompt")
-            }
+            AgentError::Interrupted { .. } => (
+                Kind::InvalidRequest,
+                "the conversation waits for responses to its interrupts: send them instead of a prompt",
+            ),
             AgentError::EmptyConversation | AgentError::NothingToRespondTo => {
                 (Kind::InvalidRequest, "nothing to respond to: send a prompt")
             }

@@ -173,7 +173,8 @@ impl DurableAgent {
             let responses: Vec<InterruptResponse> = match serde_json::from_str(&answer) {
                 Ok(responses) => responses,
                 Err(error) => {
-                    refused = Some(format!("expected JSON like [{{\"interruptId\": \"..\", \"response\": true}}]: {error}"));
+                    refused =
+                        Some(format!("expected JSON like [{{\"interruptId\": \"..\", \"response\": true}}]: {error}"));
                     continue;
                 }
             };

@@ -134,7 +134,9 @@ impl Journal for LambdaJournal {
         step: JournalStep<'a>,
         effect: BoxFuture<'a, Value>,
     ) -> BoxFuture<'a, Result<Value, JournalError>> {
-        Box::pin(async move { self.value(step.name, effect).await.map_err(|error| JournalError::new(step.name, error)) })
+        Box::pin(
+            async move { self.value(step.name, effect).await.map_err(|error| JournalError::new(step.name, error)) },
+        )
     }
 
     fn sleep<'a>(&'a self, name: &'a str, time: Duration) -> BoxFuture<'a, Result<(), JournalError>> {

@@ -68,7 +68,8 @@ impl ExecutionResult {
     pub(super) fn new(response: TurnResponse, snapshot: Snapshot) -> Result<Self, Failure> {
         let result = Self { response, snapshot };
         // The envelope has it as a string.
-        let size = serde_json::to_string(&result).and_then(|json| serde_json::to_string(&json)).map_or(0, |json| json.len());
+        let size =
+            serde_json::to_string(&result).and_then(|json| serde_json::to_string(&json)).map_or(0, |json| json.len());
         if size > MAX_RESULT {
             let text = format!(
                 "the result has {size} bytes, and {MAX_RESULT} are allowed; shorten the conversation with a conversation manager"

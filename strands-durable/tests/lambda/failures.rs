@@ -16,7 +16,8 @@ use crate::support::{World, done, execute, names, succeeded};
 async fn a_permanent_error_of_the_model_is_final_and_quotes_nothing() {
     let world = World::default();
     let model = world.model(|_, _| {
-        let details = ErrorDetails::new().with_status(400).with_body(r#"{"message": "invalid: my secret plan"}"#).boxed();
+        let details =
+            ErrorDetails::new().with_status(400).with_body(r#"{"message": "invalid: my secret plan"}"#).boxed();
         ScriptedTurn::error(ModelError::InvalidRequest { details })
     });
     let result = execute(LocalRunner::new(), DurableAgent::new(Agent::builder().model(model)), "my secret plan").await;
@@ -64,9 +65,9 @@ async fn an_agent_that_cannot_be_built_is_final() {
 /// Passes an invocation to the function as the Lambda runtime does.
 async fn invoke(agent: DurableAgent) -> Result<Value, sdk::BoxError> {
     let input = serde_json::to_string(&ExecutionRequest::new("go")).unwrap();
-    let operations = json!([{"Id": "e", "Type": "Execution", "Status": "Started", "ExecutionDetails": {"InputPayload": input}}]);
-    let envelope =
-        json!({"DurableExecutionArn": "arn", "CheckpointToken": "t", "InitialExecutionState": {"Operations": operations}});
+    let operations =
+        json!([{"Id": "e", "Type": "Execution", "Status": "Started", "ExecutionDetails": {"InputPayload": input}}]);
+    let envelope = json!({"DurableExecutionArn": "arn", "CheckpointToken": "t", "InitialExecutionState": {"Operations": operations}});
     let payload = sdk::InvocationPayload::deserialize(envelope).unwrap();
     let event = LambdaEvent::new(payload, sdk::LambdaContext::default());
     let config = sdk::SdkConfig::builder().build();
@@ -102,7 +103,8 @@ async fn a_checkpoint_that_the_service_refuses_ends_the_execution() {
 #[tokio::test]
 async fn a_conversation_continues_with_the_snapshot() {
     let world = World::default();
-    let template = Agent::builder().model(world.model(|request, _| ScriptedTurn::text(request.messages.len().to_string())));
+    let template =
+        Agent::builder().model(world.model(|request, _| ScriptedTurn::text(request.messages.len().to_string())));
     let first = execute(LocalRunner::new(), DurableAgent::new(template.clone()), "one").await;
     let mut request = ExecutionRequest::new("two");
     request.snapshot = Some(succeeded(&first).snapshot.clone());

@@ -8,7 +8,8 @@ use strands::durable::lambda::sdk::{BoxError, DurableContext};
 use strands::durable::lambda::{LambdaJournal, RecordTooLarge};
 use strands::serde_json::{Value, json};
 use strands::{
-    Agent, AgentError, CancellationToken, Journal, JournalStep, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait,
+    Agent, AgentError, CancellationToken, Journal, JournalStep, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
+    async_trait,
 };
 
 use crate::support::{World, calls, done, names};
@@ -49,7 +50,10 @@ async fn a_cancelled_turn_stays_cancelled() {
                 let mut agent = template.build().await?;
                 let response = agent.prompt("go").cancel_with(token).journal(&journal).await?;
                 context.wait(Duration::from_secs(1)).name("afterwards").await?;
-                Ok::<_, BoxError>((response.stop_reason.to_string(), agent.snapshot()?.data.messages.map(|all| all.len())))
+                Ok::<_, BoxError>((
+                    response.stop_reason.to_string(),
+                    agent.snapshot()?.data.messages.map(|all| all.len()),
+                ))
             }
         }
     };
@@ -101,8 +105,14 @@ async fn a_record_that_is_too_large_is_the_source_of_the_error() {
             let mut agent = Agent::builder().model(model).tools([large]).build().await?;
             let error = agent.prompt("go").journal(&journal).await.unwrap_err();
             assert!(matches!(error, AgentError::Journal(_)), "{error:?}");
-            let sources = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
-            Ok::<_, BoxError>(sources.filter_map(|source| source.downcast_ref::<RecordTooLarge>()).map(|large| large.limit).collect::<Vec<_>>())
+            let sources =
+                std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
+            Ok::<_, BoxError>(
+                sources
+                    .filter_map(|source| source.downcast_ref::<RecordTooLarge>())
+                    .map(|large| large.limit)
+                    .collect::<Vec<_>>(),
+            )
         }
     };
     let result = LocalRunner::new().run(handler, ()).await;
@@ -115,7 +125,10 @@ async fn an_effect_runs_in_the_task_of_the_handler_only() {
         let journal = Arc::new(LambdaJournal::start(context).await?);
         let other = Arc::clone(&journal);
         let step = tokio::spawn(async move {
-            other.step(JournalStep::new("elsewhere"), Box::pin(async { Value::Null })).await.map_err(|error| error.to_string())
+            other
+                .step(JournalStep::new("elsewhere"), Box::pin(async { Value::Null }))
+                .await
+                .map_err(|error| error.to_string())
         });
         Ok::<_, BoxError>(step.await?.unwrap_err())
     };

@@ -28,7 +28,9 @@ fn model(world: &World) -> ScriptedModel {
     let attempts = world.clone();
     world.model(move |request, number| match (request.messages.len(), attempts.count("model")) {
         (1, _) => calls(number, ["old"]),
-        (_, 2) => ScriptedTurn::error(ModelError::Throttled { retry_after: None, details: ErrorDetails::new().boxed() }),
+        (_, 2) => {
+            ScriptedTurn::error(ModelError::Throttled { retry_after: None, details: ErrorDetails::new().boxed() })
+        }
         (3, _) => calls(number, ["new"]),
         _ => done(number),
     })

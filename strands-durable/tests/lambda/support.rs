@@ -75,7 +75,9 @@ impl World {
                         let [ToolResultContent::Text(text)] = &result.content[..] else { panic!("{result:?}") };
                         (format!("tool {}", result.tool_use_id), text.clone())
                     }
-                    ContentBlock::Text(text) if text.text.contains('#') => (format!("model {index}"), text.text.clone()),
+                    ContentBlock::Text(text) if text.text.contains('#') => {
+                        (format!("model {index}"), text.text.clone())
+                    }
                     _ => continue,
                 };
                 let number = text.rsplit_once('#').unwrap().1.parse().ok();
