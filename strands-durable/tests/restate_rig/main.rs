@@ -21,6 +21,7 @@ mod plan;
 mod processes;
 mod readers;
 mod rig;
+mod scenarios;
 mod worker;
 
 #[tokio::main]
@@ -37,6 +38,13 @@ async fn main() {
     match suite {
         Some("worker") => worker::run(serde_json::from_str(&args[2]).unwrap()).await,
         Some("kills") => kills::kills(number(20)).await,
+        Some("approvals") => scenarios::approvals().await,
+        Some("waits") => scenarios::waits().await,
+        Some("cancels") => scenarios::cancels().await,
+        Some("failures") => scenarios::failures().await,
+        Some("long_steps") => scenarios::long_steps().await,
+        Some("queued") => scenarios::queued().await,
+        Some("versions") => scenarios::versions().await,
         _ => panic!("name a suite"),
     }
 }

@@ -26,22 +26,22 @@ pub(crate) struct ToolStart {
     pub(crate) id: String,
 }
 
-/// Requests of one session.
+/// Requests of one turn.
 #[derive(Default)]
 pub(crate) struct Seen {
     /// Number of requests for each response.
     pub(crate) model_calls: HashMap<u32, u32>,
-    /// Number of starts of each tool call.
-    pub(crate) tool_starts: HashMap<String, u32>,
-    recorded_results: HashSet<String>,
-    refusals: u32,
-    /// Times of the requests.
-    pub(crate) times: Vec<tokio::time::Instant>,
+    requests: u32,
 }
 
 #[derive(Default)]
 pub(crate) struct Log {
-    sessions: HashMap<String, Seen>,
+    /// By session and one-based number of the turn.
+    turns: HashMap<(String, usize), Seen>,
+    /// Ids of calls whose results were recorded.
+    recorded_results: HashSet<String>,
+    /// Number of starts of each tool call.
+    pub(crate) tool_starts: HashMap<String, u32>,
     /// Effects that were begun again after they had been recorded.
     pub(crate) repeated: Vec<String>,
     /// Duration of a word, in milliseconds.
@@ -49,16 +49,17 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// Returns the requests of the first turn of a session.
     pub(crate) fn seen(&self, session: &str) -> &Seen {
-        self.sessions.get(session).unwrap_or_else(|| panic!("the model has seen nothing of {session}"))
+        self.turns.get(&(session.to_owned(), 1)).unwrap_or_else(|| panic!("the model has seen nothing of {session}"))
     }
 
     pub(crate) fn total_model_calls(&self) -> u32 {
-        self.sessions.values().flat_map(|seen| seen.model_calls.values()).sum()
+        self.turns.values().flat_map(|seen| seen.model_calls.values()).sum()
     }
 
     pub(crate) fn total_tool_starts(&self) -> u32 {
-        self.sessions.values().flat_map(|seen| seen.tool_starts.values()).sum()
+        self.tool_starts.values().sum()
     }
 }
 
@@ -85,9 +86,8 @@ impl Mock {
 
 async fn tool(State(mock): State<Mock>, Json(start): Json<ToolStart>) {
     let mut log = mock.log();
-    let seen = log.sessions.entry(start.session.clone()).or_default();
-    *seen.tool_starts.entry(start.id.clone()).or_default() += 1;
-    if seen.recorded_results.contains(&start.id) {
+    *log.tool_starts.entry(start.id.clone()).or_default() += 1;
+    if log.recorded_results.contains(&start.id) {
         log.repeated.push(format!("tool {} of {}", start.id, start.session));
     }
 }
@@ -95,6 +95,8 @@ async fn tool(State(mock): State<Mock>, Json(start): Json<ToolStart>) {
 /// The last prompt of a conversation, and what followed it.
 struct Conversation {
     session: String,
+    /// One-based number of the turn.
+    turn: usize,
     plan: Plan,
     /// One-based number of the next response.
     response: u32,
@@ -105,6 +107,7 @@ fn conversation(request: &Value) -> Conversation {
     let messages = request["messages"].as_array().unwrap();
     let is_prompt = |message: &&Value| message["role"] == "user";
     let at = messages.iter().rposition(|message| is_prompt(&message)).unwrap();
+    let turn = messages.iter().filter(is_prompt).count();
     let content = &messages[at]["content"];
     let prompt = content.as_str().or_else(|| content[0]["text"].as_str()).unwrap();
     let later = &messages[at..];
@@ -112,6 +115,7 @@ fn conversation(request: &Value) -> Conversation {
     let responses = later.iter().filter(|message| message["role"] == "assistant").count();
     Conversation {
         session: prompt.split(' ').nth(1).unwrap().to_owned(),
+        turn,
         plan: Plan::of(prompt),
         response: u32::try_from(responses).unwrap() + 1,
         results: results.map(str::to_owned).collect(),
@@ -120,23 +124,22 @@ fn conversation(request: &Value) -> Conversation {
 
 async fn completion(State(mock): State<Mock>, body: Bytes) -> Response {
     let request: Value = serde_json::from_slice(&body).unwrap();
-    let Conversation { session, plan, response, results } = conversation(&request);
+    let Conversation { session, turn, plan, response, results } = conversation(&request);
     let pace = {
         let mut log = mock.log();
         let pace = log.pace;
-        let seen = log.sessions.entry(session.clone()).or_default();
+        log.recorded_results.extend(results);
+        let seen = log.turns.entry((session.clone(), turn)).or_default();
         *seen.model_calls.entry(response).or_default() += 1;
-        seen.times.push(tokio::time::Instant::now());
-        seen.recorded_results.extend(results);
         let newest = seen.model_calls.keys().max().copied().unwrap_or_default();
-        seen.refusals += 1;
-        let refusals = seen.refusals;
+        seen.requests += 1;
+        let requests = seen.requests;
         if newest > response {
             log.repeated.push(format!("model call {response} of {session}, after {newest}"));
         }
         let error = |text: &str| Json(json!({"error": {"message": text, "type": "error"}}));
         match plan {
-            Plan::Throttled if refusals <= 2 => {
+            Plan::Throttled if requests <= 2 => {
                 return (StatusCode::TOO_MANY_REQUESTS, error("slow down")).into_response();
             }
             Plan::Refused => return (StatusCode::UNAUTHORIZED, error("a bad key")).into_response(),

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use strands::durable::restate::restate_sdk::endpoint::Endpoint;
 use strands::durable::restate::{DurableAgent, TurnEvent, serve};
+use strands::hook::{BeforeTools, Hook, HookResult};
 use strands::models::{OpenAiModel, reqwest};
-use strands::{Agent, AgentBuilder, RetryPolicy, ToolContext, tool, tools};
+use strands::{Agent, AgentBuilder, RetryPolicy, ToolContext, async_trait, tool, tools};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -96,12 +97,24 @@ async fn linger(session: String, number: u32, ctx: &ToolContext, world: &World) 
     world.act(&session, number, ctx.tool_use_id()).await
 }
 
+/// A hook that makes the steps of a turn others: no tool runs.
+struct NoTools;
+
+#[async_trait]
+impl Hook for NoTools {
+    async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
+        event.deny = Some("no tools".to_owned());
+        Ok(())
+    }
+}
+
 fn agent(settings: &Settings) -> Result<AgentBuilder, Box<dyn std::error::Error>> {
     let model =
         OpenAiModel::builder().base_url(format!("{}/v1", settings.mock)).api_key("test").model_id("mock").build()?;
     let world = World { client: reqwest::Client::new(), settings: settings.clone() };
     let agent = Agent::builder().model(model).system_prompt(&*settings.system_prompt).inject(world);
     let agent = agent.tools(tools![Act, Pay, Linger]);
+    let agent = if settings.has_hook { agent.hook(NoTools) } else { agent };
     Ok(agent.retry(RetryPolicy::new().max_attempts(4).initial_delay(Duration::from_secs(2))))
 }
 
