@@ -15,6 +15,7 @@
     reason = "a test may panic"
 )]
 
+mod fleet;
 mod kills;
 mod mock;
 mod plan;
@@ -38,6 +39,9 @@ async fn main() {
     match suite {
         Some("worker") => worker::run(serde_json::from_str(&args[2]).unwrap()).await,
         Some("kills") => kills::kills(number(20)).await,
+        Some("fleet") => fleet::fleet(number(300), 3, true).await,
+        Some("one") => fleet::fleet(number(300), 1, false).await,
+        Some("figures") => fleet::figures(number(20)).await,
         Some("approvals") => scenarios::approvals().await,
         Some("waits") => scenarios::waits().await,
         Some("cancels") => scenarios::cancels().await,

@@ -150,8 +150,9 @@ async fn completion(State(mock): State<Mock>, body: Bytes) -> Response {
     let events = events(&session, plan, response);
     let body = stream::unfold(events.into_iter(), move |mut events| async move {
         let event = events.next()?;
-        let wait = if pace == 0 { 0 } else { fastrand::u64(0..=2 * pace) };
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        if pace > 0 {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=2 * pace))).await;
+        }
         Some((Ok::<_, Infallible>(event), events))
     });
     ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response()

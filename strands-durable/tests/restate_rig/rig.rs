@@ -15,6 +15,9 @@ use crate::worker::Settings;
 /// Maximum time for anything to happen.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Text of the server and the SDK for a journal that does not fit the steps of a replay.
+pub(crate) const MISMATCH: &str = "[570";
+
 pub(crate) struct Rig {
     pub(crate) workers: Vec<Process>,
     pub(crate) server: Server,
@@ -52,6 +55,7 @@ impl Rig {
             inactivity_timeout: Duration::from_secs(60),
             step_timeout: Duration::from_secs(60),
             has_hook: false,
+            is_sdk_server: false,
         };
         change(&mut settings);
         let server = processes::server(&folder.0);
@@ -157,9 +161,11 @@ impl Rig {
     /// Panics if a failure shows a mismatch of journals, or something of a conversation.
     pub(crate) async fn check_failures(&self) {
         for failure in self.failures().await {
-            assert!(!failure.contains("570"), "a journal does not fit: {failure}");
+            assert!(!failure.contains(MISMATCH), "a journal does not fit: {failure}");
             assert!(!failure.contains(MARKER), "a failure quotes the conversation: {failure}");
         }
+        let log = self.server.process.log();
+        assert!(!log.contains(MARKER), "the server's log quotes the conversation");
     }
 
     pub(crate) async fn history(&self, session: &str) -> (Vec<Value>, Vec<String>) {

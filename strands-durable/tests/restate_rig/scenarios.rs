@@ -7,7 +7,7 @@ use strands::models::reqwest::Method;
 use tokio::time::Instant;
 
 use crate::plan;
-use crate::rig::{Rig, Sent, eventually};
+use crate::rig::{MISMATCH, Rig, Sent, eventually};
 
 /// Sends a turn, and waits until it waits for an approval. Returns the id of the interrupt.
 async fn waiting(rig: &Rig, session: &str) -> (Sent, String) {
@@ -263,7 +263,7 @@ pub(crate) async fn versions() {
     tokio::time::sleep(Duration::from_millis(900)).await;
     deploy(&mut rig, &|settings| settings.has_hook = true);
     let failure = eventually("the changed step is found", async || {
-        rig.failures().await.into_iter().find(|failure| failure.contains("570"))
+        rig.failures().await.into_iter().find(|failure| failure.contains(MISMATCH))
     })
     .await;
     assert!(!failure.contains(plan::MARKER), "{failure}");

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use restate_sdk::http_server::HttpServer;
 use serde::{Deserialize, Serialize};
 use strands::durable::restate::restate_sdk::endpoint::Endpoint;
 use strands::durable::restate::{DurableAgent, TurnEvent, serve};
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) step_timeout: Duration,
     /// True for a version with a hook that makes the steps of the turn others.
     pub(crate) has_hook: bool,
+    /// True for the server of the SDK, which sets no TCP_NODELAY.
+    pub(crate) is_sdk_server: bool,
 }
 
 /// What tools act on.
@@ -72,7 +75,9 @@ impl World {
 
     async fn sleep(&self) {
         let time = self.settings.tool_time / 2;
-        tokio::time::sleep(Duration::from_millis(if time == 0 { 0 } else { fastrand::u64(0..=time) })).await;
+        if time > 0 {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=time))).await;
+        }
     }
 }
 
@@ -143,5 +148,10 @@ pub(crate) async fn run(settings: Settings) {
         .events(move |event| _ = sender.try_send(event))
         .inactivity_timeout(settings.inactivity_timeout)
         .step_timeout(settings.step_timeout);
-    serve(listener, Endpoint::builder().bind(agent).build(), std::future::pending()).await;
+    let endpoint = Endpoint::builder().bind(agent).build();
+    if settings.is_sdk_server {
+        HttpServer::new(endpoint).serve(listener).await;
+    } else {
+        serve(listener, endpoint, std::future::pending()).await;
+    }
 }
