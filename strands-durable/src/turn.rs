@@ -104,7 +104,7 @@ pub struct TurnResponse {
     pub stop_reason: String,
     /// Token usage of the turn.
     pub usage: Usage,
-    /// Summary of the metrics, in the JSON of Strands.
+    /// Totals of the metrics, with the keys of Strands' summary: `total_cycles`, `total_duration`, `tool_usage` and so on.
     pub metrics: Value,
     /// Pending interrupts, if the stop reason is `interrupt`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -122,10 +122,19 @@ impl TurnResponse {
             message: Arc::clone(&response.message),
             stop_reason: response.stop_reason.to_string(),
             usage: response.usage,
-            metrics: response.metrics.summary().to_json(),
+            metrics: totals(response),
             interrupts: response.interrupts.clone(),
             session_id: session_id.to_owned(),
             run_id: run_id.to_owned(),
         }
     }
+}
+
+/// Returns the metrics without those of each cycle, which grow with the turn.
+fn totals(response: &AgentResponse) -> Value {
+    let mut metrics = response.metrics.summary().to_json();
+    if let Some(metrics) = metrics.as_object_mut() {
+        metrics.retain(|key, _| !matches!(&**key, "traces" | "agent_invocations"));
+    }
+    metrics
 }
