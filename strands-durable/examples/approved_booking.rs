@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run -p strands-durable --features lambda --example approved_booking
 //! ```
+#![allow(clippy::print_stdout, reason = "it shows what happens")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use strands::{Agent, InterruptResponse, tool};
 
 /// Books a trip.
 #[tool(approval)]
-async fn book(city: String) -> String {
+fn book(city: String) -> String {
     format!("A trip to {city} is booked.")
 }
 

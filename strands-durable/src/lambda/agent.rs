@@ -142,7 +142,11 @@ impl DurableAgent {
     }
 
     async fn execute(&self, event: Value, context: DurableContext) -> Result<ExecutionResult, Failure> {
-        let request: ExecutionRequest = serde_json::from_value(event).map_err(|error| Failure::invalid(&error))?;
+        // The text of a deserialization error may quote the prompt.
+        let request: ExecutionRequest = serde_json::from_value(event).map_err(|_| {
+            let expected = r#"{"prompt": .., "session_id": .., "metadata": {..}, "snapshot": {..}, "responses": [..]}"#;
+            TurnFailure::new(FailureKind::InvalidRequest, format!("invalid event: expected {expected}"))
+        })?;
         let ExecutionRequest { prompt, responses, session_id, metadata, snapshot } = request;
         let run_id = context.execution_arn().to_owned();
         let session_id = session_id.unwrap_or_else(|| run_id.clone());
@@ -150,7 +154,9 @@ impl DurableAgent {
         let builder = self.template.agent(&turn).await.map_err(Failure::Unavailable)?;
         let mut agent = builder.build().await?;
         if let Some(snapshot) = snapshot {
-            agent.restore(snapshot).map_err(|error| Failure::invalid(&error))?;
+            agent.restore(snapshot).map_err(|error| {
+                TurnFailure::new(FailureKind::InvalidRequest, format!("the snapshot can't be restored: {error}"))
+            })?;
         }
         let prompt = prompt.map_or_else(|| Ok(Prompt::none()), PromptContent::into_prompt)?;
         let journal = LambdaJournal::start(context.clone()).await?;

@@ -21,13 +21,6 @@ pub(super) enum Failure {
     Unavailable(BoxError),
 }
 
-impl Failure {
-    /// Creates the failure of a request that is invalid.
-    pub(super) fn invalid(error: &(dyn StdError + 'static)) -> Self {
-        TurnFailure::new(FailureKind::InvalidRequest, format!("invalid request: {error}")).into()
-    }
-}
-
 impl From<TurnFailure> for Failure {
     fn from(failure: TurnFailure) -> Self {
         Self::Final(failure)

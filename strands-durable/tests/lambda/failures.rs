@@ -34,6 +34,7 @@ async fn invalid_events_are_final() {
         json!({"prompt": ""}),
         json!({"prompt": []}),
         json!({"prompt": "hi", "prmpt": "typo"}),
+        json!({"prompt": "hi", "metadata": "typo"}),
         json!({"prompt": [{"toolResult": {"toolUseId": "1", "content": [], "status": "success"}}]}),
         json!({"prompt": "hi", "snapshot": snapshot}),
         json!({"prompt": "hi", "responses": [{"interruptId": "unknown", "response": true}]}),
@@ -45,6 +46,7 @@ async fn invalid_events_are_final() {
         let result = execute(LocalRunner::new(), DurableAgent::new(template), event.clone()).await;
         let (kind, message) = (result.error_type(), result.error_message());
         assert_eq!((kind, result.invocation_count()), (Some("strands.invalid_request"), 1), "{event}: {message:?}");
+        assert!(!message.unwrap().contains("typo"), "{message:?}");
     }
 }
 
