@@ -12,7 +12,7 @@ use restate_sdk::service::{IntoServiceDefinition, Service, ServiceDefinition};
 use serde_json::Value;
 
 use super::events::EventPublisher;
-use super::messages::{Answers, Cancellation, SessionHistory};
+use super::messages::{Answers, RunReference, SessionHistory};
 use super::running::RunningTurns;
 use super::{state, turn};
 use crate::{AgentTemplate, TurnRequest, TurnResponse};
@@ -23,8 +23,8 @@ use crate::{AgentTemplate, TurnRequest, TurnResponse};
 /// |---|---|---|
 /// | `prompt` | [`TurnRequest`] | [`TurnResponse`]: runs a turn. Turns of one session are queued |
 /// | `stream` | [`TurnRequest`] | [`TurnResponse`]: as `prompt`, with events to the [`EventPublisher`] |
-/// | `answer` | [`Answers`] | responds to interrupts of the running turn |
-/// | `cancel` | none | [`Cancellation`]: cancels the running turn, which ends with the stop reason `cancelled` |
+/// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn |
+/// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled` |
 /// | `history` | none | [`SessionHistory`] |
 ///
 /// Callers are trusted: whoever may call the handlers of a session may read it and approve its tool calls. Put your service with
@@ -182,14 +182,14 @@ const HANDLERS: [HandlerRow; 5] = [
         documentation: "Responds to interrupts of the running turn.",
         is_shared: true,
         input: InputPayload::from_metadata::<Json<Answers>>,
-        output: OutputPayload::from_metadata::<Json<Cancellation>>,
+        output: OutputPayload::from_metadata::<Json<RunReference>>,
     },
     HandlerRow {
         name: "cancel",
         documentation: "Cancels the running turn.",
         is_shared: true,
         input: InputPayload::empty,
-        output: OutputPayload::from_metadata::<Json<Cancellation>>,
+        output: OutputPayload::from_metadata::<Json<RunReference>>,
     },
     HandlerRow {
         name: "history",

@@ -12,6 +12,7 @@ use restate_sdk::errors::{HandlerResult, TerminalError};
 use restate_sdk::serde::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strands_core::bytes::Bytes;
 use strands_core::{BoxFuture, CancellationToken, Journal, JournalError, JournalStep};
 
 use crate::{FailureKind, TurnFailure};
@@ -21,6 +22,10 @@ const CANCELLED: (u16, &str) = (409, "cancelled");
 
 /// Time that an effect gets to end after it was stopped, since it took too long.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Maximum size of a record in bytes. The server accepts messages of up to 32 MiB by default, and would repeat a step with a larger
+/// record for ever.
+const MAX_RECORD: usize = 30 << 20;
 
 /// Record of a step.
 #[derive(Serialize, Deserialize)]
@@ -118,7 +123,7 @@ impl<'c> RestateJournal<'c> {
                 number => format!("{name}/cancelled/{number}"),
             };
             match self.ctx.run(move || async move { self.perform(pending).await }).name(step).await {
-                Ok(Json(record)) => break record,
+                Ok(record) => break record,
                 Err(error) if is_cancellation(&error) => {
                     self.token.cancel();
                     cancellations = cancellations.saturating_add(1);
@@ -126,7 +131,8 @@ impl<'c> RestateJournal<'c> {
                 Err(error) => return Err(self.failed(name, &error)),
             }
         };
-        let record = serde_json::from_value(record).map_err(|_| JournalError::new(name, "its record is unreadable"))?;
+        let record =
+            serde_json::from_slice(&record).map_err(|_| JournalError::new(name, "its record is unreadable"))?;
         let Record { took, timed_out, value } = record;
         self.clock.fetch_add(took, Ordering::Relaxed);
         if timed_out {
@@ -136,7 +142,7 @@ impl<'c> RestateJournal<'c> {
         Ok(value)
     }
 
-    async fn perform(&self, pending: &mut Pending<'_>) -> HandlerResult<Json<Value>> {
+    async fn perform(&self, pending: &mut Pending<'_>) -> HandlerResult<Bytes> {
         self.is_live.store(true, Ordering::Relaxed);
         let record = match &pending.record {
             Some(record) => record.clone(),
@@ -145,14 +151,14 @@ impl<'c> RestateJournal<'c> {
                 pending.record.insert(record).clone()
             }
         };
-        Ok(Json(record))
+        Ok(record)
     }
 
     /// Performs an effect. The engine would repeat one that takes longer than its timeouts for ever, so it is stopped before.
     async fn within_limits(
         &self,
         mut effect: Pin<&mut (dyn Future<Output = Value> + Send + '_)>,
-    ) -> HandlerResult<Value> {
+    ) -> HandlerResult<Bytes> {
         let began = Instant::now();
         *lock(&self.effect_began) = Some(began);
         let (ended, timed_out) = match tokio::time::timeout(self.step_timeout, effect.as_mut()).await {
@@ -165,14 +171,24 @@ impl<'c> RestateJournal<'c> {
         *lock(&self.effect_began) = None;
         let value = ended.map_err(|_| TerminalError::new_with_code(504, "the step took too long"))?;
         let record = Record { took: micros(began.elapsed()), timed_out, value };
-        Ok(serde_json::to_value(record).map_err(|_| TerminalError::new("the record is no JSON"))?)
+        match serde_json::to_vec(&record) {
+            Ok(record) if record.len() <= MAX_RECORD => Ok(record.into()),
+            Ok(_) => Err(TerminalError::new_with_code(413, "the record is too large").into()),
+            Err(_) => Err(TerminalError::new("the record is no JSON").into()),
+        }
     }
 
     /// Keeps the failure that the engine has recorded in place of a value.
     fn failed(&self, name: &str, error: &TerminalError) -> JournalError {
         let failure = match error.code() {
             504 => self.too_long(name),
-            413 => TurnFailure::new(FailureKind::TooLarge, format!("the record of step `{name}` is too large")),
+            413 => {
+                let limit = MAX_RECORD >> 20;
+                TurnFailure::new(
+                    FailureKind::TooLarge,
+                    format!("the record of step `{name}` has more than {limit} MiB"),
+                )
+            }
             code => TurnFailure::new(FailureKind::Agent, format!("step `{name}` failed with status {code}")),
         };
         *lock(&self.failure) = Some(failure.clone());
@@ -188,7 +204,7 @@ impl<'c> RestateJournal<'c> {
 /// An effect, and its record once it was performed.
 struct Pending<'e> {
     effect: BoxFuture<'e, Value>,
-    record: Option<Value>,
+    record: Option<Bytes>,
 }
 
 impl Journal for RestateJournal<'_> {

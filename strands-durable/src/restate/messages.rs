@@ -18,11 +18,11 @@ pub struct Answers {
     pub responses: Vec<InterruptResponse>,
 }
 
-/// Output of the handler `cancel`.
+/// Output of the handlers `answer` and `cancel`: the turn that they concern.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
-pub struct Cancellation {
-    /// Id of the run that is cancelled. `None` if no turn was running.
+pub struct RunReference {
+    /// Id of its run. `None` if no turn was running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
 }

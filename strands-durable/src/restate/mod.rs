@@ -12,7 +12,7 @@ mod turn;
 
 pub use agent::{DurableAgent, ServiceNameError};
 pub use events::{EventPublisher, TurnEvent, TurnEventKind};
-pub use messages::{Answers, Cancellation, SessionHistory};
+pub use messages::{Answers, RunReference, SessionHistory};
 // `Endpoint` is part of the public API.
 #[doc(no_inline)]
 pub use restate_sdk;

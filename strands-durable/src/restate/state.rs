@@ -6,7 +6,7 @@ use restate_sdk::serde::Json;
 use serde_json::Value;
 use strands_core::Snapshot;
 
-use super::messages::{Answers, Cancellation, RunningState, SessionHistory};
+use super::messages::{Answers, RunReference, RunningState, SessionHistory};
 use super::running::RunningTurns;
 
 /// Key of the snapshot of the agent.
@@ -26,7 +26,7 @@ async fn running(ctx: &ContextInternal) -> Result<Option<RunningState>, Terminal
 }
 
 /// Sends responses to the interrupts of the waiting turn.
-pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult<Json<Cancellation>> {
+pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult<Json<RunReference>> {
     let expected = r#"invalid request: expected {"responses": [{"interruptId": "..", "response": ..}]}"#;
     let answers: Answers = serde_json::from_value(input).map_err(|_| TerminalError::new_with_code(400, expected))?;
     let running = running(ctx).await?;
@@ -41,17 +41,17 @@ pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult
     for response in answers.responses {
         handle.signal(response.interrupt_id).resolve(Json(response.response));
     }
-    Ok(Json(Cancellation { run_id: Some(turn.run_id.clone()) }))
+    Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
 }
 
 /// Cancels the running turn.
-pub(super) async fn cancel(ctx: &ContextInternal, turns: &RunningTurns) -> HandlerResult<Json<Cancellation>> {
+pub(super) async fn cancel(ctx: &ContextInternal, turns: &RunningTurns) -> HandlerResult<Json<RunReference>> {
     let run_id = running(ctx).await?.map(|turn| turn.run_id);
     if let Some(run_id) = &run_id {
         ctx.invocation_handle(run_id.clone()).cancel();
         turns.cancel(run_id);
     }
-    Ok(Json(Cancellation { run_id }))
+    Ok(Json(RunReference { run_id }))
 }
 
 /// Returns the conversation at the end of the last turn.

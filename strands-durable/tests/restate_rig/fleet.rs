@@ -17,40 +17,23 @@ pub(crate) async fn fleet(sessions: u32, workers: usize, with_kills: bool) {
     let mut rig = Rig::start("fleet", workers, |_| {}).await;
     rig.mock.log().pace = 10;
     let began = Instant::now();
-    let mut sent = Vec::new();
-    for number in 0..sessions {
-        for _ in 0..2 {
-            let turn = rig.send("journey", &format!("f-{number}")).await;
-            sent.push((turn, began.elapsed()));
-        }
-    }
-    let mut killer = std::mem::take(&mut rig.workers);
+    let mut workers_alive = std::mem::take(&mut rig.workers);
     let rig = rig;
-    let mut ends: FuturesUnordered<_> = sent
-        .iter()
-        .map(|(turn, at)| {
-            let (rig, began) = (&rig, &began);
-            async move {
-                let (status, response) = rig.end(turn).await;
-                assert!(status.is_success(), "{}: {status} {response}", turn.session);
-                began.elapsed() - *at
-            }
-        })
-        .collect();
+    let mut running: FuturesUnordered<_> = (0..sessions).map(|number| two_turns(&rig, format!("f-{number}"))).collect();
     let (mut times, mut kills) = (Vec::new(), 0);
     let mut next_kill = tokio::time::interval_at(Instant::now() + BETWEEN_KILLS, BETWEEN_KILLS);
-    while !ends.is_empty() {
+    while !running.is_empty() {
         tokio::select! {
-            Some(time) = ends.next() => times.push(time),
+            Some(ended) = running.next() => times.extend(ended),
             _ = next_kill.tick(), if with_kills => {
-                let worker = kills % killer.len();
-                killer[worker].kill();
-                killer[worker].start();
+                let worker = kills % workers;
+                workers_alive[worker].kill();
+                workers_alive[worker].start();
                 kills += 1;
             }
         }
     }
-    drop(ends);
+    drop(running);
     let elapsed = began.elapsed().as_secs_f64();
     for number in 0..sessions {
         let session = format!("f-{number}");
@@ -63,7 +46,7 @@ pub(crate) async fn fleet(sessions: u32, workers: usize, with_kills: bool) {
     rig.check_repeated();
     times.sort();
     let percentile = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64();
-    let cpu: f64 = killer.iter().map(crate::processes::Process::cpu).sum();
+    let cpu: f64 = workers_alive.iter().map(crate::processes::Process::cpu).sum();
     println!(
         "{workers} workers, {kills} kills: {} turns of {sessions} sessions ended in {elapsed:.1} s: {:.1} turns/s; p50 {:.1} s, p99 {:.1} s; \
          CPU of the server {:.1} s, of the workers {cpu:.1} s (since their last start); {} model calls for {} responses",
@@ -75,6 +58,21 @@ pub(crate) async fn fleet(sessions: u32, workers: usize, with_kills: bool) {
         rig.mock.log().total_model_calls(),
         times.len() * 10,
     );
+}
+
+/// Sends two turns of a session at once. Returns the time that each took, with its wait for the one before it.
+async fn two_turns(rig: &Rig, session: String) -> [Duration; 2] {
+    let mut turns = Vec::new();
+    for _ in 0..2 {
+        turns.push((rig.send("journey", &session).await, Instant::now()));
+    }
+    let mut times = [Duration::ZERO; 2];
+    for ((turn, began), time) in turns.iter().zip(&mut times) {
+        let (status, response) = rig.end(turn).await;
+        assert!(status.is_success(), "{}: {status} {response}", turn.session);
+        *time = began.elapsed();
+    }
+    times
 }
 
 /// Measures the cost of a turn with 10 model calls and 12 tools that take no time, with our server and that of the SDK.

@@ -25,6 +25,8 @@ pub(crate) enum Plan {
     Throttled,
     /// A model that refuses the key.
     Refused,
+    /// A tool with a result that is too large for a record.
+    Huge,
 }
 
 impl Plan {
@@ -36,6 +38,7 @@ impl Plan {
             Some("slow_tool") => Self::SlowTool,
             Some("throttled") => Self::Throttled,
             Some("refused") => Self::Refused,
+            Some("huge") => Self::Huge,
             other => panic!("unknown plan {other:?}"),
         }
     }
@@ -49,6 +52,7 @@ impl Plan {
             (Self::Approve, 1) => vec![act(1), PlannedCall { tool: "pay", number: 2 }, act(3)],
             (Self::Slow, 1) => vec![act(1)],
             (Self::SlowTool, 1) => vec![act(1), PlannedCall { tool: "linger", number: 2 }],
+            (Self::Huge, 1) => vec![PlannedCall { tool: "bulk", number: 1 }],
             _ => Vec::new(),
         }
     }

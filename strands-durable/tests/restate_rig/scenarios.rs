@@ -203,17 +203,19 @@ pub(crate) async fn failures() {
     assert_eq!(seen[&1], 3, "two refusals and a response");
     let journal = format!("select entry_type from sys_journal where id = '{}'", slow.run_id);
     let entries = rig.query(&journal).await;
-    let sleeps =
-        entries.iter().filter(|row| row["entry_type"].as_str().is_some_and(|kind| kind.contains("Sleep"))).count();
-    println!("entries with waits: {sleeps} of {entries:?}");
+    let sleeps = entries.iter().filter(|row| row["entry_type"] == "Command: Sleep").count();
+    assert_eq!(sleeps, 2, "a wait was repeated: {entries:?}");
 
-    let long = rig.send("slow_tool", "long-1").await;
-    let (status, response) = rig.end(&long).await;
-    assert!(status == 504, "{status} {response}");
-    check_valid(&rig.history("long-1").await.0);
-    let next = rig.send("journey", "long-1").await;
-    assert!(rig.end(&next).await.0.is_success());
-    check_valid(&rig.history("long-1").await.0);
+    for (plan, expected) in [("slow_tool", 504), ("huge", 413)] {
+        let failed = rig.send(plan, plan).await;
+        let (status, response) = rig.end(&failed).await;
+        assert!(status == expected, "{plan}: {status} {response}");
+        check_valid(&rig.history(plan).await.0);
+        let next = rig.send("journey", plan).await;
+        let (status, response) = rig.end(&next).await;
+        assert!(status.is_success(), "after {plan}: {status} {response}");
+        check_valid(&rig.history(plan).await.0);
+    }
 
     rig.check_failures().await;
     rig.check_repeated();

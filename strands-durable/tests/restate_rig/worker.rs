@@ -102,6 +102,12 @@ async fn linger(session: String, number: u32, ctx: &ToolContext, world: &World) 
     world.act(&session, number, ctx.tool_use_id()).await
 }
 
+/// Returns more than a record may hold.
+#[tool]
+fn bulk(session: String, number: u32) -> String {
+    format!("{session} {number}").repeat(6 << 20)
+}
+
 /// A hook that makes the steps of a turn others: no tool runs.
 struct NoTools;
 
@@ -118,7 +124,7 @@ fn agent(settings: &Settings) -> Result<AgentBuilder, Box<dyn std::error::Error>
         OpenAiModel::builder().base_url(format!("{}/v1", settings.mock)).api_key("test").model_id("mock").build()?;
     let world = World { client: reqwest::Client::new(), settings: settings.clone() };
     let agent = Agent::builder().model(model).system_prompt(&*settings.system_prompt).inject(world);
-    let agent = agent.tools(tools![Act, Pay, Linger]);
+    let agent = agent.tools(tools![Act, Pay, Linger, Bulk]);
     let agent = if settings.has_hook { agent.hook(NoTools) } else { agent };
     Ok(agent.retry(RetryPolicy::new().max_attempts(4).initial_delay(Duration::from_secs(2))))
 }
