@@ -22,7 +22,7 @@ fn book(city: String) -> String {
     format!("A trip to {city} is booked.")
 }
 
-/// Sends the request to whoever approves: a queue, a chat, a mail.
+/// Sends the request to the people who approve: by a queue, a chat, or a mail.
 async fn request_approval(request: ApprovalRequest) -> Result<(), serde_json::Error> {
     println!("approve? {}", serde_json::to_string_pretty(&request.interrupts)?);
     Ok(())
@@ -50,7 +50,7 @@ async fn main() -> Result<(), BoxError> {
         async move { agent.turn(event, context).await }
     };
     let event = serde_json::to_value(ExecutionRequest::new("Book a trip to Oslo."))?;
-    // Nobody responds, and the execution ends with its interrupt.
+    // The request times out, and the execution ends with its interrupt.
     let waited = LocalRunner::new().callback_timeout().run(handler.clone(), event).await;
     let Some(ExecutionResult { response, snapshot, .. }) = waited.into_output() else { return Err("it failed".into()) };
     println!("ended with `{}`", response.stop_reason);

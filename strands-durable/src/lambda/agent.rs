@@ -46,7 +46,7 @@ use crate::{AgentTemplate, FailureKind, PromptContent, TurnFailure, TurnInfo, Tu
 /// let template = Agent::builder().model(model).system_prompt("You book trips.");
 /// DurableAgent::new(template)
 ///     .approver(async |request| {
-///         // To a queue, a chat, or a mail: whoever responds needs the id of the callback.
+///         // To a queue, a chat, or a mail: a response needs the id of the callback.
 ///         println!("{}", serde_json::to_string(&request)?);
 ///         Ok::<_, serde_json::Error>(())
 ///     })

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,8 +23,8 @@ use super::record::{self, Entry, Parts, RecordTooLarge, Text};
 /// - A record larger than the 256 KB of a checkpoint is split into several steps. One larger than 4 MB is
 ///   [`RecordTooLarge`].
 /// - Waits are timers of the execution, which cost nothing. They are rounded up to whole seconds.
-/// - The clock is that of the recorded steps, so that durations and time limits are the same in a replay. It includes the
-///   time between the invocations of the function.
+/// - Between steps, the clock is that of the recorded ones, so that durations and time limits are the same in a replay. It
+///   includes the time between the invocations of the function.
 ///
 /// Await the agent in the task of the handler, as all operations of an execution.
 ///
@@ -54,6 +54,8 @@ pub struct LambdaJournal {
     random: Mutex<fastrand::Rng>,
     /// Time of the newest record, in milliseconds since 1970.
     now: AtomicU64,
+    /// True while an effect is executed, which sees the time of the system.
+    is_live: AtomicBool,
 }
 
 impl LambdaJournal {
@@ -63,7 +65,12 @@ impl LambdaJournal {
     ///
     /// Returns [`JournalError`] if the start can't be recorded.
     pub async fn start(context: DurableContext) -> Result<Self, JournalError> {
-        let journal = Self { context, random: Mutex::new(fastrand::Rng::with_seed(0)), now: AtomicU64::new(0) };
+        let journal = Self {
+            context,
+            random: Mutex::new(fastrand::Rng::with_seed(0)),
+            now: AtomicU64::new(0),
+            is_live: AtomicBool::new(false),
+        };
         let seed = Box::pin(async { Value::from(fastrand::u64(..)) });
         let seed = journal.step(JournalStep::new("start"), seed).await?;
         let seed = seed.as_u64().ok_or_else(|| JournalError::new("start", "the record is not a number"))?;
@@ -89,7 +96,10 @@ impl LambdaJournal {
         loop {
             let next = async {
                 if let Some(effect) = effect.take() {
-                    unrecorded = record::entries(&effect.await, milliseconds())?;
+                    self.is_live.store(true, Ordering::Relaxed);
+                    let value = effect.await;
+                    self.is_live.store(false, Ordering::Relaxed);
+                    unrecorded = record::entries(&value, milliseconds())?;
                 }
                 Ok(unrecorded.pop_front().unwrap_or_default())
             };
@@ -160,7 +170,9 @@ impl Journal for LambdaJournal {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_millis(self.now.load(Ordering::Relaxed))
+        let recorded = self.now.load(Ordering::Relaxed);
+        let is_live = self.is_live.load(Ordering::Relaxed);
+        Duration::from_millis(if is_live { recorded.max(milliseconds()) } else { recorded })
     }
 }
 

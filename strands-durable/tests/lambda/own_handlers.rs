@@ -69,6 +69,16 @@ async fn numbers() -> TestResult<Vec<u64>> {
         let journal = LambdaJournal::start(context.clone()).await?;
         let mut numbers = vec![journal.random(), journal.random()];
         let began = journal.now();
+        // An effect sees the time move on.
+        let later = Box::pin(async {
+            while journal.now() == began {
+                tokio::task::yield_now().await;
+            }
+            Value::Null
+        });
+        journal.step(JournalStep::new("clock"), later).await?;
+        assert!(journal.now() > began);
+        let began = journal.now();
         journal.sleep("none", Duration::ZERO).await?;
         journal.sleep("some", Duration::from_millis(1)).await?;
         numbers.push((journal.now() - began).as_millis().try_into()?);
@@ -84,7 +94,7 @@ async fn numbers() -> TestResult<Vec<u64>> {
 async fn numbers_and_times_are_those_of_the_execution() {
     let result = numbers().await;
     let first = result.output().unwrap();
-    assert_eq!(names(&result), ["start", "some", "time"]);
+    assert_eq!(names(&result), ["start", "clock", "some", "time"]);
     assert_eq!(result.invocation_count(), 2);
     assert_eq!(first[2], 1000, "rounded up to whole seconds");
     assert_eq!(first[4], 0, "no operation is left to replay");

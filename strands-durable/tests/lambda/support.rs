@@ -12,7 +12,7 @@ use strands::serde_json::{self, Value, json};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Snapshot, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec, async_trait};
 
-/// What began outside of the executions: model calls and tools, each with a number of its own.
+/// Log of model calls and tools, each with a number of its own.
 #[derive(Clone, Default)]
 pub(crate) struct World(Arc<Mutex<Begun>>);
 
