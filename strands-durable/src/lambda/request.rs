@@ -72,7 +72,8 @@ impl ExecutionResult {
             serde_json::to_string(&result).and_then(|json| serde_json::to_string(&json)).map_or(0, |json| json.len());
         if size > MAX_RESULT {
             let text = format!(
-                "the result with the conversation has {size} bytes, and {MAX_RESULT} are allowed; trim it with a conversation manager"
+                "the result has {size} bytes, and {MAX_RESULT} are allowed; trim the conversation with a conversation \
+                 manager"
             );
             return Err(TurnFailure::new(FailureKind::TooLarge, text).into());
         }
