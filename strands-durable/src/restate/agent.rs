@@ -40,7 +40,7 @@ use crate::{AgentTemplate, TurnRequest, TurnResponse};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let agent = DurableAgent::new("Assistant", Agent::builder().model(ScriptedModel::responding("Good morning.")))?;
 /// let endpoint = Endpoint::builder().bind(agent).build();
-/// let listener = tokio::net::TcpListener::bind("0.0.0.0:9080").await?;
+/// let listener = restate::TcpListener::bind("0.0.0.0:9080").await?;
 /// restate::serve(listener, endpoint, async { _ = tokio::signal::ctrl_c().await }).await;
 /// # Ok(())
 /// # }

@@ -13,7 +13,7 @@ use crate::readers::Readers;
 use crate::worker::Settings;
 
 /// Maximum time for anything to happen.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Text of the server and the SDK for a journal that does not fit the steps of a replay.
 pub(crate) const MISMATCH: &str = "[570";
