@@ -27,8 +27,8 @@ use crate::{AgentTemplate, TurnRequest, TurnResponse};
 /// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled` |
 /// | `history` | none | [`SessionHistory`] |
 ///
-/// Callers are trusted: whoever may call the handlers of a session may read it and approve its tool calls. Put your service with
-/// its own authentication before Restate's ingress.
+/// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
+/// with its own authentication before Restate's ingress.
 ///
 /// # Examples
 ///

@@ -24,7 +24,7 @@ pub(crate) struct Rig {
     pub(crate) mock: Mock,
     pub(crate) readers: Readers,
     pub(crate) settings: Settings,
-    /// Where the server finds the workers.
+    /// URL of the workers.
     pub(crate) uri: String,
     client: reqwest::Client,
     // Last, so that it is removed after the processes have ended.
