@@ -11,6 +11,7 @@
 
 mod bedrock;
 mod growth;
+mod journal;
 mod mcp;
 mod measure;
 mod openai;
@@ -35,7 +36,9 @@ const USAGE: &str = "usage:
   compare rows                            the names of the rows, each with the clock that measures it
   compare once ROW SIDE COUNT [prepare]   COUNT runs of one side after one to warm up, or their preparation alone
   compare growth                          costs at growing numbers of turns, tools and streams, with exponents
-  compare redaction                       throughput of the redaction of personal data, in MB/s";
+  compare redaction                       throughput of the redaction of personal data, in MB/s
+  compare journal                         cost of a journal in memory: entries, bytes and time of a turn
+  compare journal SIDE COUNT              COUNT invocations (bare, recorded or replayed), for a profiler";
 
 fn main() {
     install_crypto_provider();
@@ -58,6 +61,8 @@ fn main() {
         ["once", row, side, count, "prepare"] => once(row, named(side), count.parse().unwrap(), false),
         ["growth"] => growth::print(),
         ["redaction"] => redaction::print(),
+        ["journal"] => journal::print(),
+        ["journal", side, count] => journal::once(side, count.parse().unwrap()),
         ["help" | "--help"] => println!("{USAGE}"),
         [filter] => table::print(filter),
         _ => {

@@ -30,6 +30,8 @@ pub(crate) struct Scope {
     pub(crate) suspended_trace: Option<TraceContext>,
     /// Created on first use, unless a journal supplies it.
     invocation_id: OnceLock<Arc<str>>,
+    /// Id of the run that this invocation resumes. `None` for its own id.
+    pub(crate) run_id: Option<Arc<str>>,
 }
 
 impl Scope {
@@ -42,7 +44,8 @@ impl Scope {
         invocation_id: Option<String>,
     ) -> Self {
         let invocation_id = invocation_id.map_or_else(OnceLock::new, |id| OnceLock::from(Arc::from(id)));
-        Self { agent, state, injected, budget, locals: Locals::default(), suspended_trace: None, invocation_id }
+        let (locals, suspended_trace, run_id) = (Locals::default(), None, None);
+        Self { agent, state, injected, budget, locals, suspended_trace, invocation_id, run_id }
     }
 
     /// Returns the scope of one tool call, with more injected values.
@@ -57,17 +60,32 @@ impl Scope {
             locals: Locals::default(),
             suspended_trace: None,
             invocation_id: OnceLock::from(Arc::clone(self.invocation_id())),
+            run_id: self.run_id.clone(),
         }
+    }
+
+    /// Returns the scope with another handle of the agent's state. Hooks have the same values in both.
+    pub(crate) fn with_state(&self, state: AgentState) -> Self {
+        let locals = self.locals.share();
+        let suspended_trace = self.suspended_trace.clone();
+        Self { state, locals, suspended_trace, ..self.with_injected(InjectedValues::default()) }
     }
 
     pub(crate) fn invocation_id(&self) -> &Arc<str> {
         self.invocation_id.get_or_init(|| id_of(random_uuid()).into())
     }
+
+    /// Returns the id of the first invocation of the run, which those that resume it share.
+    pub(crate) fn run_id(&self) -> &Arc<str> {
+        self.run_id.as_ref().unwrap_or_else(|| self.invocation_id())
+    }
 }
 
 /// Values that hooks keep for the invocation, by type. Empty, without an allocation, until a hook uses one.
 #[derive(Default)]
-pub(crate) struct Locals(Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>);
+pub(crate) struct Locals(OnceLock<Arc<Mutex<LocalValues>>>);
+
+type LocalValues = Vec<(TypeId, Arc<dyn Any + Send + Sync>)>;
 
 impl Locals {
     /// Returns the value of a type, which is created if there is none.
@@ -77,7 +95,7 @@ impl Locals {
         }
         // Not under the lock, since the function may ask for other values.
         let created = Arc::new(create());
-        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values = self.0.get_or_init(Arc::default).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = find(&values) {
             return value;
         }
@@ -86,12 +104,18 @@ impl Locals {
     }
 
     fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        find(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        find(&self.0.get()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the same values, for another scope.
+    fn share(&self) -> Self {
+        Self(OnceLock::from(Arc::clone(self.0.get_or_init(Arc::default))))
     }
 
     /// Drops all values, at the end of the invocation.
     pub(crate) fn clear(&self) {
-        let values = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(values) = self.0.get() else { return };
+        let values = std::mem::take(&mut *values.lock().unwrap_or_else(PoisonError::into_inner));
         drop(values);
     }
 }

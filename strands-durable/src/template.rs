@@ -20,7 +20,8 @@ pub struct TurnInfo {
 }
 
 impl TurnInfo {
-    pub(crate) fn new(session_id: impl Into<String>, run_id: impl Into<String>, metadata: &Map<String, Value>) -> Self {
+    /// Creates the info of a turn, for tests of a template.
+    pub fn new(session_id: impl Into<String>, run_id: impl Into<String>, metadata: &Map<String, Value>) -> Self {
         Self { session_id: session_id.into(), run_id: run_id.into(), metadata: metadata.clone() }
     }
 }
@@ -37,13 +38,13 @@ impl TurnInfo {
 /// use strands::testing::ScriptedModel;
 ///
 /// # fn is_template(_: impl AgentTemplate) {}
-/// # is_template(Agent::builder());
 /// let template = async |turn: TurnInfo| {
 ///     let tenant = turn.metadata.get("tenant").and_then(|tenant| tenant.as_str()).ok_or("no tenant")?;
 ///     let model = ScriptedModel::responding("Good morning.");
 ///     Ok::<_, &str>(Agent::builder().model(model).system_prompt(format!("You work for {tenant}.")))
 /// };
-/// # let template = |turn| template(turn);
+/// # is_template(template);
+/// # is_template(Agent::builder().model(ScriptedModel::responding("hi")));
 /// ```
 #[async_trait]
 pub trait AgentTemplate: Send + Sync + 'static {

@@ -11,7 +11,7 @@ use opentelemetry::trace::{Tracer, TracerProvider};
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use strands_core::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
-    BeforeTools, Hook, HookContext, HookResult,
+    BeforeTools, Hook, HookContext, HookReplay, HookResult,
 };
 
 use crate::conventions::Conventions;
@@ -202,6 +202,10 @@ fn scope() -> InstrumentationScope {
 
 #[async_trait]
 impl Hook for AgentTelemetry {
+    fn replay(&self) -> HookReplay {
+        HookReplay::Called
+    }
+
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
         // A replay repeats what an earlier attempt has recorded.
         if let Some(invocation) = self.invocation(event.context).filter(|_| !event.context.is_replay()) {

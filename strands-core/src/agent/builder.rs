@@ -1,6 +1,5 @@
 //! [`AgentBuilder`]. A builder is a template: clone it and build one agent per request.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -419,7 +418,7 @@ impl AgentBuilder {
             repairs,
             serialized: SerializedMessages::default(),
             response_is_cut: false,
-            refused_outputs: HashSet::new(),
+            refused_outputs: None,
         };
         let unread = work.unread_injected_values();
         // Once for all clones, since a server may build an agent for each request.

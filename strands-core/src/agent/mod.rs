@@ -154,7 +154,7 @@ impl Agent {
     /// ```
     pub fn set_model(&mut self, model: impl Model + 'static) {
         self.work.model = Arc::new(model);
-        self.work.refused_outputs.clear();
+        self.work.refused_outputs = None;
     }
 
     /// Replaces the agent's own tools. Tools of plugins and of tool providers stay, and so does the tool that reads offloaded

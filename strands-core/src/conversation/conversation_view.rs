@@ -4,15 +4,20 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::recorded_calls::{Interruption, RecordedCalls};
 use crate::history::{History, Removals};
+use crate::journal::Recorder;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::Usage;
 use crate::models::{
-    Failures, Model, ModelError, ModelRequest, RetryPolicy, ToolSpecs, Turn, TurnBuilder, estimate, estimate_tokens,
+    Failures, Model, ModelError, ModelRequest, RetryPolicy, StopReason, ToolSpecs, Turn, TurnBuilder, estimate,
+    estimate_tokens,
 };
 
 /// Key, in the manager's state, of the number of the newest message at the last reduction. Usage that older responses report
@@ -41,10 +46,11 @@ pub struct Conversation<'a> {
     /// True while earlier reductions are repeated.
     restoring: bool,
     cost: Cost,
+    recording: Option<Box<RecordedCalls<'a>>>,
 }
 
 /// Usage and latency of a manager's own model calls.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Cost {
     pub(crate) usage: Usage,
     pub(crate) latency: Duration,
@@ -62,6 +68,32 @@ impl<'a> Conversation<'a> {
             revertible: false,
             restoring: false,
             cost: Cost::default(),
+            recording: None,
+        }
+    }
+
+    /// Records the manager's model calls. With a journal, they end when the invocation is stopped.
+    pub(crate) fn recorded_by(
+        mut self,
+        recorder: &'a Recorder<'a>,
+        stopped: Option<BoxFuture<'static, StopReason>>,
+    ) -> Self {
+        self.recording = Some(Box::new(RecordedCalls::new(recorder, stopped)));
+        self
+    }
+
+    /// Returns the reason for which a recorded model call ended without an outcome.
+    pub(crate) fn take_interruption(&mut self) -> Option<Interruption> {
+        self.recording.as_mut()?.take_interruption()
+    }
+
+    /// Sets the tracking id of a message without one.
+    pub(super) fn track(&self, message: &mut Message) {
+        match &self.recording {
+            Some(recording) if message.tracking_id.is_none() => {
+                message.tracking_id = Some(recording.id());
+            }
+            _ => message.track(),
         }
     }
 
@@ -143,8 +175,9 @@ impl<'a> Conversation<'a> {
     }
 
     /// Inserts a message, such as a summary, before the one at this index. It does not become part of the session.
-    pub fn insert(&mut self, index: usize, message: Message) {
+    pub fn insert(&mut self, index: usize, mut message: Message) {
         self.remember();
+        self.track(&mut message);
         self.history.insert(index, message);
         self.changed();
     }
@@ -218,7 +251,9 @@ impl<'a> Conversation<'a> {
 
     /// Sends a request to a model, such as for a summary.
     ///
-    /// It is retried by the agent's [`RetryPolicy`], and its usage counts in the agent's metrics and limits.
+    /// It is retried by the agent's [`RetryPolicy`], and its usage counts in the agent's metrics and limits. A
+    /// [`Journal`](crate::Journal) records each attempt, so that a replay does not repeat it; a manager runs again in a replay, and
+    /// has no other effects.
     ///
     /// # Errors
     ///
@@ -226,8 +261,13 @@ impl<'a> Conversation<'a> {
     pub async fn ask(&mut self, model: &dyn Model, request: ModelRequest<'_>) -> Result<Turn, ModelError> {
         let began = Instant::now();
         let mut failures = Failures::default();
+        if let Some(recording) = &mut self.recording {
+            return recording.ask((model, request), self.retry, &mut self.cost).await;
+        }
         loop {
-            let error = match self.attempt(model, request).await {
+            let (response, cost) = attempt(model, request).await;
+            self.cost.add(cost);
+            let error = match response {
                 Ok(turn) => return Ok(turn),
                 Err(error) => error,
             };
@@ -237,26 +277,6 @@ impl<'a> Conversation<'a> {
                 None => return Err(error),
             }
         }
-    }
-
-    async fn attempt(&mut self, model: &dyn Model, request: ModelRequest<'_>) -> Result<Turn, ModelError> {
-        let began = Instant::now();
-        let mut turn = TurnBuilder::new(MAX_RESPONSE_BYTES);
-        let response = async {
-            let mut events = model.stream(request).await?;
-            while let Some(event) = events.next().await {
-                turn.push(&event?)?;
-            }
-            if turn.is_complete() {
-                Ok(())
-            } else {
-                Err(ModelError::transport("the stream ended before its stop event"))
-            }
-        };
-        let response = response.await;
-        self.cost.usage.add(turn.usage());
-        self.cost.latency = self.cost.latency.saturating_add(began.elapsed());
-        response.and_then(|()| turn.finish())
     }
 
     /// Limits the number of the last reduction to that of the newest message, after newer messages have been removed.
@@ -284,6 +304,29 @@ impl<'a> Conversation<'a> {
         if let Some(newest) = self.history.newest_number() {
             self.state.insert(REDUCED_AT.to_owned(), newest.into());
         }
+    }
+}
+
+/// Makes one attempt of a manager's model call.
+pub(super) async fn attempt(model: &dyn Model, request: ModelRequest<'_>) -> (Result<Turn, ModelError>, Cost) {
+    let began = Instant::now();
+    let mut turn = TurnBuilder::new(MAX_RESPONSE_BYTES);
+    let response = async {
+        let mut events = model.stream(request).await?;
+        while let Some(event) = events.next().await {
+            turn.push(&event?)?;
+        }
+        if turn.is_complete() { Ok(()) } else { Err(ModelError::transport("the stream ended before its stop event")) }
+    };
+    let response = response.await;
+    let cost = Cost { usage: turn.usage(), latency: began.elapsed() };
+    (response.and_then(|()| turn.finish()), cost)
+}
+
+impl Cost {
+    pub(super) fn add(&mut self, other: Self) {
+        self.usage.add(other.usage);
+        self.latency = self.latency.saturating_add(other.latency);
     }
 }
 

@@ -178,7 +178,7 @@ impl SummarizingConversationManager {
         let summary = self.summary_of(conversation, &before, &messages).await?;
 
         let mut summary = Message::user(summary);
-        summary.track();
+        conversation.track(&mut summary);
         let after = (part.end..conversation.messages().len()).find_map(|at| conversation.number(at));
         let mut replaced = part.replaced.iter().peekable();
         let removed = conversation.remove_where(|at| replaced.next_if_eq(&&at).is_some());

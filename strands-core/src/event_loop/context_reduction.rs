@@ -5,23 +5,32 @@ use std::sync::Arc;
 
 use super::driver::Driver;
 use super::stop_signal::StopSignal;
-use crate::conversation::Reduction;
+use crate::conversation::{Interruption, Reduction};
 use crate::error_chain::ErrorChain;
 use crate::event::AgentEvent;
+use crate::journal::JournalError;
 use crate::models::{ModelError, StopReason};
 use crate::outcome::AgentError;
 
 impl Driver<'_> {
     /// Lets the conversation manager reduce the conversation before a model call. Returns the reason if the invocation is
     /// stopped meanwhile.
-    pub(super) async fn prepare_conversation(&mut self, stop: &mut StopSignal) -> Option<StopReason> {
+    pub(super) async fn prepare_conversation(
+        &mut self,
+        stop: &mut StopSignal,
+    ) -> Result<Option<StopReason>, JournalError> {
         let manager = Arc::clone(&self.work.config.conversation);
-        let mut conversation = self.conversation().revertible();
+        let mut conversation = self.conversation(stop).revertible();
         let prepared = stop.race_unrecorded(manager.prepare(&mut conversation)).await;
-        let cost = conversation.cost();
+        let (cost, interruption) = (conversation.cost(), conversation.take_interruption());
         let stored = self.finish_reduction(cost);
+        match interruption {
+            Some(Interruption::Journal(error)) => return Err(error),
+            Some(Interruption::Stopped(reason)) => return Ok(Some(reason)),
+            None => {}
+        }
         match prepared.map(|prepared| stored.and(prepared)) {
-            Err(reason) => return Some(reason),
+            Err(reason) => return Ok(Some(reason)),
             Ok(Ok(Reduction::Reduced(what))) => self.emitter.emit(|| AgentEvent::ContextReduced { what }).await,
             Ok(Ok(Reduction::Impossible(_) | Reduction::NotNeeded)) => {}
             // The model may still accept it. If not, the manager is called again, and then its failure counts.
@@ -31,7 +40,7 @@ impl Driver<'_> {
                     .await;
             }
         }
-        None
+        Ok(None)
     }
 
     /// Reduces the conversation after a context overflow. Returns the model's error, or the reason if the invocation is
@@ -44,10 +53,15 @@ impl Driver<'_> {
     ) -> Result<Result<ModelError, StopReason>, AgentError> {
         let manager = Arc::clone(&self.work.config.conversation);
         let before = self.work.history.size();
-        let mut conversation = self.conversation().revertible();
+        let mut conversation = self.conversation(stop).revertible();
         let reduction = stop.race_unrecorded(manager.reduce(&mut conversation)).await;
-        let cost = conversation.cost();
+        let (cost, interruption) = (conversation.cost(), conversation.take_interruption());
         let stored = self.finish_reduction(cost);
+        match interruption {
+            Some(Interruption::Journal(error)) => return Err(error.into()),
+            Some(Interruption::Stopped(reason)) => return Ok(Err(reason)),
+            None => {}
+        }
         let reduction = match reduction {
             Err(reason) => return Ok(Err(reason)),
             Ok(reduction) => stored.and(reduction),

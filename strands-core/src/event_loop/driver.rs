@@ -24,6 +24,7 @@ use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::run::{Run, Step};
 use crate::session::SessionError;
+use crate::state::{StateChanges, WatchedState};
 use crate::tool::ToolSet;
 use crate::working_set::WorkingSet;
 
@@ -42,8 +43,6 @@ pub(crate) struct Driver<'a> {
     /// System prompt that was set for this invocation.
     pub(super) system_override: Option<Vec<SystemBlock>>,
     pub(super) output: StructuredOutput,
-    /// True if the newest step was replayed from a journal rather than executed.
-    pub(super) is_replay: bool,
     /// Reason for which a hook denied the invocation.
     pub(super) denial: Option<String>,
     /// Limits that the caller set for this invocation.
@@ -67,6 +66,9 @@ impl Drop for Driver<'_> {
     fn drop(&mut self) {
         self.context.scope().budget.end();
         self.update_spent();
+        if let (Some(recorder), Some(run)) = (&self.effects.recorder, &mut self.work.run) {
+            run.set_journal_steps(recorder.steps());
+        }
         self.work.settle();
         if !self.work.config.hooks().is_empty() {
             self.context.scope().locals.clear();
@@ -143,8 +145,22 @@ impl<'a> Driver<'a> {
         if self.work.config.hooks().is_empty() {
             return;
         }
-        let is_replaying = self.effects.journal.map(|journal| journal.is_replaying().unwrap_or(self.is_replay));
-        self.context.set_replay(is_replaying.unwrap_or(false));
+        self.context.set_replay(self.effects.recorder.as_ref().is_some_and(|recorder| recorder.is_replaying()));
+    }
+
+    /// Watches the agent's state, if hooks may change it.
+    pub(super) fn watched_state(&self) -> Option<WatchedState> {
+        (!self.work.config.hooks().is_empty()).then(|| self.work.state.watched())
+    }
+
+    /// Repeats the usage of nested agents, and changes of the agent's state, as an earlier attempt has recorded them.
+    pub(super) fn repeat_changes(&self, nested: Option<Spent>, state: Option<StateChanges>) {
+        if let Some(nested) = nested {
+            self.context.scope().budget.charge_all(nested);
+        }
+        if let Some(state) = state {
+            self.work.state.repeat(state);
+        }
     }
 
     /// Emits the first event, which identifies the invocation.
@@ -175,7 +191,10 @@ impl<'a> Driver<'a> {
             Done(StopReason),
         }
         loop {
-            if self.work.tools.are_outdated() && self.work.run.as_ref().is_some_and(Run::is_calling_model) {
+            if self.work.tools.are_outdated()
+                && self.work.run.as_ref().is_some_and(Run::is_calling_model)
+                && !self.records_selected_tools()
+            {
                 Box::pin(self.refresh_tools(stop)).await?;
             }
             let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
@@ -191,7 +210,7 @@ impl<'a> Driver<'a> {
             };
             match next {
                 // Without a journal, a timer stops the invocation.
-                Next::Model(_) | Next::Tools if self.effects.journal.is_some() && self.is_out_of_time() => {
+                Next::Model(_) | Next::Tools if self.effects.are_recorded() && self.is_out_of_time() => {
                     Box::pin(self.end_stopped(PartialResponse::empty(), StopReason::LimitDuration, stop)).await?;
                 }
                 Next::Model(choice) => {
@@ -246,6 +265,7 @@ impl<'a> Driver<'a> {
             && let Some(run) = &mut self.work.run
         {
             run.set_trace(self.context.scope().budget.own_trace().as_ref());
+            run.set_id(self.context.scope().run_id());
         }
         self.work.suspended = true;
         let interrupts = self.work.interrupts();
@@ -301,14 +321,14 @@ impl<'a> Driver<'a> {
 
     fn is_out_of_time(&self) -> bool {
         let Some(run) = &self.work.run else { return false };
-        let elapsed = run.elapsed().saturating_add(self.effects.since(self.began));
+        let elapsed = run.elapsed().saturating_add(self.effects.time_for_limits().saturating_sub(self.began));
         run.limits().time().is_some_and(|limit| elapsed >= limit)
     }
 
     /// Adds the time since the last call, and the usage of nested agents, to the run. A suspended run does not change, so that
     /// refused responses to its interrupts write nothing.
     pub(super) fn update_spent(&mut self) {
-        let now = self.effects.now();
+        let now = self.effects.time_for_limits();
         if let Some(run) = self.work.run.as_mut().filter(|_| !self.work.suspended) {
             run.set_spent(self.context.scope().budget.spent());
             run.add_elapsed(now.saturating_sub(self.began));

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::history::OUTCOME_UNKNOWN;
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
+use crate::state::StateChanges;
 
 /// A tool call that has ended.
 pub(super) struct FinishedCall {
@@ -21,6 +23,8 @@ pub(super) struct FinishedCall {
     pub(super) hook_failure: Option<Box<AgentError>>,
     /// Usage of the agents that the tool called. Set only if a journal records the call.
     pub(super) nested: Option<Box<Spent>>,
+    /// Changes of the call to the agent's state. Set only if a journal records the call.
+    pub(super) state: Option<Box<StateChanges>>,
 }
 
 /// Outcome of a tool call.
@@ -31,4 +35,27 @@ pub(super) enum CallOutcome {
     /// The validation error of a structured output, and the tool result for the model.
     InvalidOutput(Box<(String, ToolResult)>),
     Interrupts(Vec<Interrupt>),
+}
+
+/// Returns the outcome of an approved call that an earlier attempt of a durable engine has started: an error result that says
+/// that the outcome is unknown.
+pub(super) fn outcome_unknown(position: usize, call: Arc<ToolUse>) -> FinishedCall {
+    let result = ToolResult::error(&call.tool_use_id, OUTCOME_UNKNOWN);
+    FinishedCall { is_known: true, ..FinishedCall::new(position, call, CallOutcome::Result(result)) }
+}
+
+impl FinishedCall {
+    /// Creates the outcome of a call that ran no tool.
+    pub(super) fn new(position: usize, call: Arc<ToolUse>, outcome: CallOutcome) -> Self {
+        Self {
+            position,
+            call,
+            outcome,
+            is_known: false,
+            duration: Duration::ZERO,
+            hook_failure: None,
+            nested: None,
+            state: None,
+        }
+    }
 }

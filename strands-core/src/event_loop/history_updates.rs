@@ -98,7 +98,10 @@ impl Driver<'_> {
         let mut new = self.work.history.commit_prompt();
         if let Some(run) = &mut self.work.run {
             run.charge(usage);
-            new.extend(run.end(reason, INTERRUPTED).map(|results| self.work.history.push(results)));
+            new.extend(run.end(reason, INTERRUPTED).map(|mut results| {
+                self.effects.track(&mut results);
+                self.work.history.push(results)
+            }));
         }
         self.add_assistant_message(new, message, stop)
     }
@@ -133,14 +136,14 @@ impl Driver<'_> {
     pub(super) async fn announce(&mut self, message: &Arc<Message>, stop: &mut StopSignal) -> Result<(), AgentError> {
         self.save_messages(stop).await?;
         self.emitter.emit(|| AgentEvent::Message { message: Arc::clone(message) }).await;
-        self.update_context();
-        let event = MessageAdded { context: &self.context, message };
-        for hook in self.work.config.hooks() {
-            if let Ok(result) = stop.race_unrecorded(hook.message_added(&event)).await {
-                result.map_err(AgentError::in_hook("message_added"))?;
-            }
+        if self.work.config.hooks().is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.update_context();
+        let contexts = self.event_contexts();
+        let mut event = MessageAdded { context: &self.context, message };
+        let end = self.call_hooks(&mut event, contexts.as_deref(), stop).await?;
+        end.failure.map_or(Ok(()), Err)
     }
 
     /// Writes unsaved messages to the session. After a stop they may stay unsaved; then the next invocation writes them.

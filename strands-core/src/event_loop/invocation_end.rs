@@ -3,9 +3,10 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
+use super::decisions::HooksEnd;
 use super::driver::Driver;
 use super::stop_signal::StopSignal;
-use crate::conversation::{Conversation, Cost};
+use crate::conversation::{Conversation, Cost, Interruption};
 use crate::depth;
 use crate::event::AgentResponse;
 use crate::hook::AfterInvocation;
@@ -21,14 +22,17 @@ impl Driver<'_> {
         stop: &mut StopSignal,
     ) -> Result<Box<AgentResponse>, AgentError> {
         self.end_cycle();
-        let results = self.work.settle();
         // The durable engine makes another attempt, which has the real results.
         if matches!(ended, Err(AgentError::Journal(_))) {
+            self.work.settle();
             return ended;
         }
+        let results = self.work.settle_with(|results| self.effects.track(results));
         if let Some(results) = results {
-            // The first failure is the one to report.
-            let _ = Box::pin(self.announce(&results, stop)).await;
+            // The first failure is the one to report, unless the journal fails.
+            if let Err(failure @ AgentError::Journal(_)) = Box::pin(self.announce(&results, stop)).await {
+                return Err(failure);
+            }
         }
         if matches!(ended, Err(AgentError::Session(_))) {
             return ended;
@@ -37,12 +41,16 @@ impl Driver<'_> {
             return self.save(ended, stop).await;
         }
         let manager = Arc::clone(&self.work.config.conversation);
-        let mut conversation = self.conversation();
+        let mut conversation = self.conversation(stop);
         let applied = stop.race_unrecorded(manager.apply(&mut conversation)).await;
-        let cost = conversation.cost();
+        let (cost, interruption) = (conversation.cost(), conversation.take_interruption());
         let stored = self.finish_reduction(cost);
+        if let Some(Interruption::Journal(error)) = interruption {
+            return Err(error.into());
+        }
         let failed = |source| AgentError::Conversation { manager: manager.name(), source };
-        let applied = applied.unwrap_or(Ok(())).and(stored).map_err(failed);
+        let was_stopped = matches!(interruption, Some(Interruption::Stopped(_)));
+        let applied = applied.ok().filter(|_| !was_stopped).unwrap_or(Ok(())).and(stored).map_err(failed);
         self.save(ended.and_then(|response| applied.map(|()| response)), stop).await
     }
 
@@ -67,29 +75,31 @@ impl Driver<'_> {
         ended: Result<Box<AgentResponse>, AgentError>,
         stop: &mut StopSignal,
     ) -> (Result<Box<AgentResponse>, AgentError>, Option<Prompt>) {
-        let mut failure = None;
         self.update_context();
+        let contexts = self.event_contexts();
         let mut event = AfterInvocation { context: &self.context, outcome: ended.as_deref(), resume: None };
-        for hook in self.work.config.hooks().iter().rev() {
-            if let Ok(Err(error)) = stop.race_unrecorded(hook.after_invocation(&mut event)).await {
-                failure.get_or_insert_with(|| AgentError::in_hook("after_invocation")(error));
-            }
-        }
+        let called = match &ended {
+            Err(AgentError::Journal(_)) => Ok(self.call_observers(&mut event, stop).await),
+            _ => self.call_hooks(&mut event, contexts.as_deref(), stop).await,
+        };
         let resume = event.resume;
-        match failure {
-            Some(failure) => (ended.and(Err(failure)), None),
-            None => (ended, resume),
+        match called {
+            // The durable engine makes another attempt, which has the outcome.
+            Err(failure) => (Err(failure.into()), None),
+            Ok(HooksEnd { failure: Some(failure), .. }) => (ended.and(Err(failure)), None),
+            Ok(HooksEnd { failure: None, .. }) => (ended, resume),
         }
     }
 
-    pub(super) fn conversation(&mut self) -> Conversation<'_> {
+    pub(super) fn conversation(&mut self, stop: &StopSignal) -> Conversation<'_> {
         let work = &mut *self.work;
         let config = &work.config;
-        Conversation::new(&mut work.history, &mut work.conversation_state, &*work.model).with_request(
-            &self.system,
-            &self.specs,
-            config.retry,
-        )
+        let conversation = Conversation::new(&mut work.history, &mut work.conversation_state, &*work.model);
+        let conversation = conversation.with_request(&self.system, &self.specs, config.retry);
+        match &self.effects.recorder {
+            Some(recorder) => conversation.recorded_by(recorder, stop.for_effect(recorder.elapsed())),
+            None => conversation,
+        }
     }
 
     /// Accounts for the work of the conversation manager, which had this cost.

@@ -1,5 +1,6 @@
 //! Start of an invocation: it adds a new prompt to the history, or resumes a suspended run with responses to its interrupts.
 
+use super::decisions::HooksEnd;
 use super::driver::Driver;
 use super::stop_signal::StopSignal;
 use crate::depth;
@@ -106,8 +107,8 @@ impl Driver<'_> {
         if std::mem::replace(&mut self.has_called_hooks, true) {
             return Ok((self.denial.clone(), None));
         }
-        let mut cut_off = None;
         self.update_context();
+        let contexts = self.event_contexts();
         let mut event = BeforeInvocation {
             context: &self.context,
             prompt,
@@ -116,11 +117,9 @@ impl Driver<'_> {
             deny: None,
             reports: Vec::new(),
         };
-        for hook in self.work.config.hooks() {
-            match stop.race_unrecorded(hook.before_invocation(&mut event)).await {
-                Ok(result) => result.map_err(AgentError::in_hook("before_invocation"))?,
-                Err(reason) => cut_off = Some(reason),
-            }
+        let HooksEnd { failure, cut_off } = self.call_hooks(&mut event, contexts.as_deref(), stop).await?;
+        if let Some(failure) = failure {
+            return Err(failure);
         }
         let BeforeInvocation { deny, reports, .. } = event;
         self.denial = deny;
@@ -134,7 +133,8 @@ impl Driver<'_> {
     async fn denied(&mut self, reason: String, stop: &mut StopSignal) -> Result<Box<AgentResponse>, AgentError> {
         let mut new = self.work.history.commit_prompt();
         let run = self.work.run.take();
-        new.extend(run.clone().and_then(|run| self.work.end_run(run, &reason)));
+        let track = |results: &mut Message| self.effects.track(results);
+        new.extend(run.clone().and_then(|run| self.work.end_run(run, &reason, track)));
         self.add_assistant_message(new, Message::assistant(reason), stop).await?;
         Ok(self.response(StopReason::EndTurn, run))
     }
@@ -184,6 +184,7 @@ impl Driver<'_> {
         if let Some(pending) = run.pending_mut() {
             pending.claim(self.effects.id());
         }
+        run.set_id(self.context.scope().run_id());
         // Up to here, nothing has changed.
         self.work.run = Some(run);
         self.claim(stop).await

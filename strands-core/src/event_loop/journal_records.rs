@@ -1,25 +1,23 @@
-//! JSON records of the effects of an invocation in a journal. A first attempt reads them back as well, so that it behaves
-//! exactly like a replay.
+//! Records of the effects of an invocation in a journal.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::finished_call::{CallOutcome, FinishedCall};
 use super::model_outcome::{Attempt, AttemptOutcome, PartialResponse};
 use crate::interrupt::Interrupt;
-use crate::journal::JournalError;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::metrics::{ModelMetrics, Usage};
 use crate::models::{ModelCapabilities, RecordedError, StopReason, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
-use crate::state::AgentState;
+use crate::state::StateChanges;
 
 #[derive(Serialize, Deserialize)]
-struct RecordedAttempt {
+pub(super) struct RecordedAttempt {
     outcome: RecordedModelOutcome,
     #[serde(default)]
     retry: bool,
@@ -31,6 +29,8 @@ struct RecordedAttempt {
     hook_failure: Option<HookFailure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nested: Option<Box<Spent>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<Box<StateChanges>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,31 +62,43 @@ enum RecordedModelOutcome {
 
 /// Failure of a hook, without its sources.
 #[derive(Serialize, Deserialize)]
-struct HookFailure {
+pub(super) struct HookFailure {
     event: String,
     text: String,
 }
 
-/// Events whose hooks run inside an effect.
-const EVENTS: [&str; 4] = ["before_model_call", "after_model_call", "before_tool_call", "after_tool_call"];
+/// Events whose hooks are recorded.
+const EVENTS: [&str; 11] = [
+    "before_invocation",
+    "select_tools",
+    "message_added",
+    "before_model_call",
+    "after_model_call",
+    "before_tools",
+    "before_tool_call",
+    "authorize_tool_call",
+    "after_tool_call",
+    "after_tools",
+    "after_invocation",
+];
 
 impl HookFailure {
-    fn of(error: &AgentError) -> Self {
+    pub(super) fn of(error: &AgentError) -> Self {
         match error {
             AgentError::Hook { event, source } => Self { event: (*event).to_owned(), text: source.to_string() },
             error => Self { event: String::new(), text: error.to_string() },
         }
     }
 
-    fn into_error(self) -> AgentError {
+    pub(super) fn into_error(self) -> AgentError {
         let event = EVENTS.into_iter().find(|event| *event == self.event).unwrap_or("a recorded event");
         AgentError::Hook { event, source: self.text.into() }
     }
 }
 
 /// Returns the record of an attempt of a model call.
-pub(super) fn of_attempt(attempt: Attempt) -> Value {
-    let Attempt { outcome, retry, delay, capabilities, hook_failure, nested, .. } = attempt;
+pub(super) fn of_attempt(attempt: Attempt) -> RecordedAttempt {
+    let Attempt { outcome, retry, delay, capabilities, hook_failure, nested, state } = attempt;
     let outcome = match outcome {
         AttemptOutcome::Denied(turn) => RecordedModelOutcome::Denied(turn.message),
         AttemptOutcome::Completed(turn) => {
@@ -102,13 +114,12 @@ pub(super) fn of_attempt(attempt: Attempt) -> Value {
         }
     };
     let hook_failure = hook_failure.as_deref().map(HookFailure::of);
-    to_json(&RecordedAttempt { outcome, retry, delay, capabilities, hook_failure, nested })
+    RecordedAttempt { outcome, retry, delay, capabilities, hook_failure, nested, state }
 }
 
 /// Reads an attempt from its record.
-pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempt, JournalError> {
-    let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
-    let RecordedAttempt { outcome, retry, delay, capabilities, hook_failure, nested } = record;
+pub(super) fn into_attempt(record: RecordedAttempt) -> Attempt {
+    let RecordedAttempt { outcome, retry, delay, capabilities, hook_failure, nested, state } = record;
     let outcome = match outcome {
         RecordedModelOutcome::Denied(message) => AttemptOutcome::Denied(Box::new(Turn::synthetic(message))),
         RecordedModelOutcome::Completed { message, stop_reason, usage, metrics, redact_user } => {
@@ -123,13 +134,15 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempt, Journal
         }
     };
     let hook_failure = hook_failure.map(|failure| Box::new(failure.into_error()));
-    Ok(Attempt { outcome, retry, delay, capabilities, hook_failure, nested, is_replay: false })
+    Attempt { outcome, retry, delay, capabilities, hook_failure, nested, state }
 }
 
 /// The next of the concurrent calls to end, or the end of the turn.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum RecordedCall {
+pub(super) enum RecordedCall {
+    /// Approved calls whose tools are about to start.
+    Starting(Vec<usize>),
     Stopped {
         reason: StopReason,
         /// Usage of agents called by tools that had not ended.
@@ -140,7 +153,7 @@ enum RecordedCall {
 }
 
 #[derive(Serialize, Deserialize)]
-struct RecordedFinishedCall {
+pub(super) struct RecordedFinishedCall {
     position: usize,
     call: Arc<ToolUse>,
     #[serde(rename = "answer")]
@@ -149,9 +162,9 @@ struct RecordedFinishedCall {
     is_known: bool,
     #[serde(rename = "took")]
     duration: Duration,
-    /// The agent's state, if the call changed it.
+    /// Changes of the call to the agent's state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    state: Option<Map<String, Value>>,
+    state: Option<Box<StateChanges>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
     /// Usage of the agents that the tool called.
@@ -176,53 +189,45 @@ enum RecordedCallOutcome {
     Interrupts(Vec<Interrupt>),
 }
 
-/// Returns the record of the next call to end.
-pub(super) fn of_call(
-    ended: Result<FinishedCall, StopReason>,
-    state: Option<&AgentState>,
-    nested_of_stopped: Spent,
-) -> Value {
-    let record = match ended {
-        Err(reason) => RecordedCall::Stopped { reason, nested: nested_of_stopped },
-        Ok(FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested }) => {
-            let outcome = match outcome {
-                CallOutcome::Result(result) => RecordedCallOutcome::Result(result),
-                CallOutcome::Output(output) => {
-                    let (value, result) = *output;
-                    RecordedCallOutcome::Output { value, result }
-                }
-                CallOutcome::InvalidOutput(output) => {
-                    let (error, result) = *output;
-                    RecordedCallOutcome::InvalidOutput { error, result }
-                }
-                CallOutcome::Interrupts(interrupts) => RecordedCallOutcome::Interrupts(interrupts),
-            };
-            let state = state.map(AgentState::to_json);
-            let hook_failure = hook_failure.as_deref().map(HookFailure::of);
-            let call =
-                RecordedFinishedCall { position, call, outcome, is_known, duration, state, hook_failure, nested };
-            RecordedCall::Ended(Box::new(call))
-        }
-    };
-    to_json(&record)
+/// The next event of the calls of a turn.
+pub(super) enum NextCall {
+    Starting(Vec<usize>),
+    Stopped { reason: StopReason, nested: Spent },
+    Ended(Box<FinishedCall>),
 }
 
-/// Reads a call from its record, and restores the agent's state after that call.
-pub(super) fn into_call(
-    step: &str,
-    record: Value,
-    state: &AgentState,
-) -> Result<Result<FinishedCall, (StopReason, Spent)>, JournalError> {
-    let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
+/// Returns the record of the next event of calls.
+pub(super) fn of_call(next: NextCall) -> RecordedCall {
+    let FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested, state } = match next {
+        NextCall::Starting(positions) => return RecordedCall::Starting(positions),
+        NextCall::Stopped { reason, nested } => return RecordedCall::Stopped { reason, nested },
+        NextCall::Ended(call) => *call,
+    };
+    let outcome = match outcome {
+        CallOutcome::Result(result) => RecordedCallOutcome::Result(result),
+        CallOutcome::Output(output) => {
+            let (value, result) = *output;
+            RecordedCallOutcome::Output { value, result }
+        }
+        CallOutcome::InvalidOutput(output) => {
+            let (error, result) = *output;
+            RecordedCallOutcome::InvalidOutput { error, result }
+        }
+        CallOutcome::Interrupts(interrupts) => RecordedCallOutcome::Interrupts(interrupts),
+    };
+    let hook_failure = hook_failure.as_deref().map(HookFailure::of);
+    let call = RecordedFinishedCall { position, call, outcome, is_known, duration, state, hook_failure, nested };
+    RecordedCall::Ended(Box::new(call))
+}
+
+/// Reads the next event of calls from its record.
+pub(super) fn into_call(record: RecordedCall) -> NextCall {
     let call = match record {
-        RecordedCall::Stopped { reason, nested } => return Ok(Err((reason, nested))),
+        RecordedCall::Starting(positions) => return NextCall::Starting(positions),
+        RecordedCall::Stopped { reason, nested } => return NextCall::Stopped { reason, nested },
         RecordedCall::Ended(call) => *call,
     };
-    let RecordedFinishedCall { position, call, outcome, is_known, duration, state: changed, hook_failure, nested } =
-        call;
-    if let Some(changed) = changed {
-        state.replace(changed);
-    }
+    let RecordedFinishedCall { position, call, outcome, is_known, duration, state, hook_failure, nested } = call;
     let outcome = match outcome {
         RecordedCallOutcome::Result(result) => CallOutcome::Result(result),
         RecordedCallOutcome::Output { value, result } => CallOutcome::Output(Box::new((value, result))),
@@ -230,20 +235,5 @@ pub(super) fn into_call(
         RecordedCallOutcome::Interrupts(interrupts) => CallOutcome::Interrupts(interrupts),
     };
     let hook_failure = hook_failure.map(|failure| Box::new(failure.into_error()));
-    Ok(Ok(FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested }))
-}
-
-/// Returns the record of a model's capabilities.
-pub(super) fn of_capabilities(capabilities: ModelCapabilities) -> Value {
-    to_json(&capabilities)
-}
-
-/// Reads capabilities from their record.
-pub(super) fn into_capabilities(step: &str, record: Value) -> Result<ModelCapabilities, JournalError> {
-    serde_json::from_value(record).map_err(|error| JournalError::new(step, error))
-}
-
-/// Serializes a record. A failure is reported when the record is read back.
-fn to_json(record: &impl Serialize) -> Value {
-    serde_json::to_value(record).unwrap_or_else(|error| Value::String(error.to_string()))
+    NextCall::Ended(Box::new(FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested, state }))
 }

@@ -3,6 +3,7 @@
 
 mod code_fence;
 mod context_reduction;
+mod decisions;
 mod driver;
 mod effects;
 mod emitter;

@@ -1,6 +1,5 @@
 //! One attempt of a model call, with the hooks around it. An attempt is the unit that a journal records.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +10,7 @@ use super::model_outcome::{Attempt, AttemptOutcome, PartialResponse};
 use super::stop_signal::StopSignal;
 use super::stream_reader::{StreamEnd, StreamReader};
 use crate::hook::{AfterModelCall, BeforeModelCall};
-use crate::journal::{Journal, JournalError, JournalStep};
+use crate::journal::{JournalError, JournalStep, Recorder};
 use crate::message::{Message, Role};
 use crate::models::{
     Failures, FallbackStep, ModelError, ModelRequest, ModelStream, StopReason, ToolChoice, Turn, TurnBuilder,
@@ -33,7 +32,7 @@ impl Driver<'_> {
     /// Makes an attempt and records it in a journal, or returns the recorded one.
     pub(super) async fn attempt_with_journal(
         &self,
-        journal: &dyn Journal,
+        recorder: &Recorder<'_>,
         choice: Option<&ToolChoice>,
         (call, attempt): (u32, u32),
         delay_inputs: DelayInputs,
@@ -42,19 +41,20 @@ impl Driver<'_> {
         let name = format!("model/{call}/{attempt}");
         let budget = &self.context.scope().budget;
         let before = budget.spent();
-        let is_live = AtomicBool::new(false);
+        // Only hooks change the state during a model call.
+        let state = self.watched_state();
         let effect = async {
-            is_live.store(true, Ordering::Relaxed);
             let mut attempt = self.attempt(choice, attempt, delay_inputs, stop).await;
             let nested = budget.spent().beyond(before);
             attempt.nested = (!nested.is_nothing()).then(|| Box::new(nested));
+            attempt.state = state.and_then(|state| state.changes()).map(Box::new);
             journal_records::of_attempt(attempt)
         };
-        let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
-        let mut attempt = journal_records::into_attempt(&name, value)?;
-        attempt.is_replay = !is_live.load(Ordering::Relaxed);
-        if let Some(nested) = attempt.nested.as_deref().filter(|_| attempt.is_replay) {
-            budget.charge_all(*nested);
+        let input = || self.request(choice).to_json();
+        let recorded = recorder.record(JournalStep::new(&name).with_input(&input), Box::pin(effect)).await?;
+        let mut attempt = journal_records::into_attempt(recorded.value);
+        if recorded.is_replay {
+            self.repeat_changes(attempt.nested.as_deref().copied(), attempt.state.take().map(|state| *state));
         }
         Ok(attempt)
     }
@@ -79,14 +79,7 @@ impl Driver<'_> {
             }
         }
         let config = &self.work.config;
-        let request = ModelRequest {
-            messages: self.work.history.messages(),
-            system: &self.system,
-            tools: &self.specs,
-            tool_choice: choice.filter(|_| self.output.is_forced_tool()),
-            output_schema: choice.and(self.output.schema()),
-            serialized: Some(&self.work.serialized),
-        };
+        let request = self.request(choice);
         let began = Instant::now();
         let opened = tokio::select! {
             biased;
@@ -123,6 +116,17 @@ impl Driver<'_> {
             attempt.delay = config.retry.delay(error, failures, self.effects.since(began), jitter);
         }
         attempt
+    }
+
+    fn request<'r>(&'r self, choice: Option<&'r ToolChoice>) -> ModelRequest<'r> {
+        ModelRequest {
+            messages: self.work.history.messages(),
+            system: &self.system,
+            tools: &self.specs,
+            tool_choice: choice.filter(|_| self.output.is_forced_tool()),
+            output_schema: choice.and(self.output.schema()),
+            serialized: Some(&self.work.serialized),
+        }
     }
 
     /// Passes a response stream through the hooks.

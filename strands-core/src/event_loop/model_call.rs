@@ -29,18 +29,19 @@ impl Driver<'_> {
         let (mut attempts, mut hook_retries) = (0, 0);
         let mut failures = Failures::default();
         let mut tried: Vec<String> = Vec::new();
-        if let Some(reason) = self.prepare_conversation(stop).await {
+        if let Some(reason) = self.prepare_conversation(stop).await? {
             return Ok(ModelOutcome::stopped(reason));
         }
         loop {
             attempts += 1;
             let name = (call, attempts);
             let delay_inputs = DelayInputs { failures, began, jitter: self.effects.jitter() };
-            let attempt = match self.effects.journal {
+            let attempt = match &self.effects.recorder {
                 None => self.attempt(choice, attempts, delay_inputs, stop).await,
-                Some(journal) => Box::pin(self.attempt_with_journal(journal, choice, name, delay_inputs, stop)).await?,
+                Some(recorder) => {
+                    Box::pin(self.attempt_with_journal(recorder, choice, name, delay_inputs, stop)).await?
+                }
             };
-            self.is_replay = attempt.is_replay;
             let Attempt { outcome, retry, delay, capabilities, hook_failure, .. } = attempt;
             let (usage, latency_ms) = outcome.cost();
             self.metrics().add_usage(usage, latency_ms);
@@ -100,7 +101,7 @@ impl Driver<'_> {
         delay: Duration,
         stop: &mut StopSignal,
     ) -> Result<Option<StopReason>, JournalError> {
-        if self.effects.journal.is_some() {
+        if self.effects.are_recorded() {
             return self.effects.sleep(&format!("wait/{call}/{attempt}"), delay).await.map(|()| None);
         }
         tokio::select! {

@@ -7,6 +7,7 @@ use crate::metrics::Usage;
 use crate::models::{ModelCapabilities, ModelError, StopReason, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
+use crate::state::StateChanges;
 
 /// Outcome of a model call.
 pub(super) enum ModelOutcome {
@@ -66,21 +67,13 @@ pub(super) struct Attempt {
     pub(super) hook_failure: Option<Box<AgentError>>,
     /// Usage of the agents that hooks called.
     pub(super) nested: Option<Box<Spent>>,
-    /// True if the attempt was replayed from a journal.
-    pub(super) is_replay: bool,
+    /// Changes of hooks to the agent's state. Set only if a journal records the attempt.
+    pub(super) state: Option<Box<StateChanges>>,
 }
 
 impl Attempt {
     pub(super) fn new(outcome: AttemptOutcome) -> Self {
-        Self {
-            outcome,
-            retry: false,
-            delay: None,
-            capabilities: None,
-            hook_failure: None,
-            nested: None,
-            is_replay: false,
-        }
+        Self { outcome, retry: false, delay: None, capabilities: None, hook_failure: None, nested: None, state: None }
     }
 }
 

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::driver::Driver;
-use super::journal_records;
 use super::output_type::OutputType;
 use super::structured_output::StructuredOutput;
 use crate::journal::{JournalError, JournalStep};
@@ -52,18 +51,18 @@ impl Driver<'_> {
 
     /// Returns the model's capabilities. A journal records them, since they change when a provider rejects a request.
     async fn capabilities(&self) -> Result<ModelCapabilities, JournalError> {
-        let Some(journal) = self.effects.journal else { return Ok(self.work.model.capabilities()) };
+        let Some(recorder) = &self.effects.recorder else { return Ok(self.work.model.capabilities()) };
         let (calls, tools) = self.work.run.as_ref().map(Run::steps).unwrap_or_default();
         let name = format!("capabilities/{calls}/{tools}");
-        let effect = async { journal_records::of_capabilities(self.work.model.capabilities()) };
-        let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
-        journal_records::into_capabilities(&name, value)
+        let capabilities = async { self.work.model.capabilities() };
+        Ok(recorder.record(JournalStep::new(&name), Box::pin(capabilities)).await?.value)
     }
 
     /// Returns true if the provider may support the schema.
     fn supports_schema(&self, schema: &OutputSchema, capabilities: ModelCapabilities) -> bool {
         let is_refused = |(name, refused): &(String, Value)| *name == schema.name && *refused == schema.schema;
-        capabilities.structured_output && !self.work.refused_outputs.iter().any(is_refused)
+        capabilities.structured_output
+            && !self.work.refused_outputs.iter().flat_map(|refused| refused.iter()).any(is_refused)
     }
 
     /// Switches to the next output mode if the provider may have rejected the current one. Returns false if there is none
@@ -84,7 +83,7 @@ impl Driver<'_> {
         };
         let Some(capabilities) = capabilities.filter(|_| is_rejected) else { return false };
         if let Some(schema) = self.output.disable_native(capabilities) {
-            self.work.refused_outputs.insert((schema.name, schema.schema));
+            self.work.refused_outputs.get_or_insert_default().insert((schema.name, schema.schema));
             self.specs = self.output.specs().clone();
             return true;
         }

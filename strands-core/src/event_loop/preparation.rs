@@ -15,7 +15,7 @@ use super::structured_output::StructuredOutput;
 use crate::hook::HookContext;
 use crate::injected::InjectedValues;
 use crate::interrupt::InterruptResponse;
-use crate::journal::Journal;
+use crate::journal::{Journal, Recorder};
 use crate::limits::Limits;
 use crate::message::SystemBlock;
 use crate::nesting::{self, Budget};
@@ -97,9 +97,10 @@ impl<'a> Driver<'a> {
         if journal.is_some() && work.session.is_some() {
             return Err(AgentError::JournalWithSession);
         }
-        let effects = Effects { journal };
         emitter.set_journaled(journal.is_some());
         let run = work.suspended_run();
+        let steps = run.map(Run::journal_steps).unwrap_or_default();
+        let effects = Effects { recorder: journal.map(|journal| Box::new(Recorder::new(journal, steps))) };
         let spent = run.map(Run::spent).unwrap_or_default();
         let effective_limits = limits.or(run.map(Run::limits)).unwrap_or(work.config.limits);
         let elapsed = run.map(Run::elapsed).unwrap_or_default();
@@ -109,7 +110,8 @@ impl<'a> Driver<'a> {
         let budget = Budget::new(parent.clone(), effective_limits, cancellation.clone(), deadline, spent);
         let budget = Arc::new(budget);
         budget.continue_trace(&mut injected);
-        let stop = StopSignal::new(cancellation, time_left, parent, journal.is_some(), Arc::clone(&budget));
+        let replayed = effects.recorder.as_ref().map(|recorder| Arc::clone(recorder.replayed_micros()));
+        let stop = StopSignal::new(cancellation, time_left, parent, replayed, Arc::clone(&budget));
         // Hidden tools and the system prompt of the resumed invocation stay in effect.
         let (hidden, stored_system) = run.map(Run::options).unwrap_or_default();
         tools.hidden.extend(hidden);
@@ -118,9 +120,11 @@ impl<'a> Driver<'a> {
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
         let suspended_trace = run.and_then(Run::trace);
+        let run_id = run.and_then(Run::id).cloned();
         let mut scope = Scope::new(names, work.state.clone(), injected, budget, invocation_id);
-        scope.suspended_trace = suspended_trace;
+        (scope.suspended_trace, scope.run_id) = (suspended_trace, run_id);
         let selected = tools.apply(work.tools())?;
+        let began = effects.began();
         let driver = Driver {
             emitter,
             effects,
@@ -134,13 +138,12 @@ impl<'a> Driver<'a> {
             },
             system_override: system,
             output: StructuredOutput::default(),
-            is_replay: false,
             denial: None,
             limits,
             has_called_hooks: false,
             ran_tools: false,
             has_saved: false,
-            began: effects.now(),
+            began,
             cycle_began: None,
             last_response: None,
             previous: None,

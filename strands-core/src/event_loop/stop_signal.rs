@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +19,13 @@ use crate::nesting::{self, Budget};
 /// invocation ends within 50 ms.
 const GRACE: Duration = Duration::from_millis(25);
 
+/// Inputs of another signal for the same stop.
+struct Inputs {
+    cancellation: Option<CancellationToken>,
+    time_left: Option<Duration>,
+    parent: Option<Arc<Budget>>,
+}
+
 /// Stop signal of an invocation, and the grace period after it.
 #[derive(Default)]
 pub(crate) struct StopSignal {
@@ -25,27 +33,40 @@ pub(crate) struct StopSignal {
     /// Resolves to the reason of the stop. `None` if nothing can stop the invocation.
     reason: Option<BoxFuture<'static, StopReason>>,
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
-    /// True if a journal records the effects. Work that it does not record must not depend on the moment of a stop.
-    is_journaled: bool,
+    /// Set if a journal records the effects. Work that it does not record must not depend on the moment of a stop.
+    journaled: Option<Box<Inputs>>,
     /// Budget of the invocation, which agents called by hooks share.
     budget: Option<Arc<Budget>>,
 }
 
 impl StopSignal {
-    /// Creates the stop signal of an invocation with this time left, nested in the invocation of `parent`.
+    /// Creates the stop signal of an invocation with this time left, nested in the invocation of `parent`. With a journal,
+    /// `replayed_micros` is the time of earlier attempts, which is known once the signal is first polled.
     pub(super) fn new(
         cancellation: Option<CancellationToken>,
         time_left: Option<Duration>,
         parent: Option<Arc<Budget>>,
-        is_journaled: bool,
+        replayed_micros: Option<Arc<AtomicU64>>,
         budget: Arc<Budget>,
     ) -> Self {
+        let journaled = replayed_micros
+            .is_some()
+            .then(|| Box::new(Inputs { cancellation: cancellation.clone(), time_left, parent: parent.clone() }));
         let can_stop = cancellation.is_some() || time_left.is_some() || parent.is_some();
         let reason: Option<BoxFuture<'static, StopReason>> = match can_stop {
-            true => Some(Box::pin(stop_requested(cancellation.clone(), time_left, parent))),
+            true => Some(Box::pin(stop_requested_after(replayed_micros, cancellation.clone(), time_left, parent))),
             false => None,
         };
-        Self { cancellation, reason, fired: None, is_journaled, budget: Some(budget) }
+        Self { cancellation, reason, fired: None, journaled, budget: Some(budget) }
+    }
+
+    /// Returns another signal for the same stop, for an effect of a conversation manager, after this time of the invocation.
+    /// `None` without a journal, or if nothing can stop the invocation.
+    pub(super) fn for_effect(&self, elapsed: Duration) -> Option<BoxFuture<'static, StopReason>> {
+        let Inputs { cancellation, time_left, parent } = self.journaled.as_deref()?;
+        self.reason.as_ref()?;
+        let time_left = time_left.map(|time| time.saturating_sub(elapsed));
+        Some(Box::pin(stop_requested(cancellation.clone(), time_left, parent.clone())))
     }
 
     /// Returns true once the invocation is cancelled. Much cheaper than polling; the caller must still poll before it
@@ -79,7 +100,7 @@ impl StopSignal {
     /// Like [`race`](Self::race), for work that a journal does not record. With a journal the work runs to completion, since
     /// cancellation is up to the durable engine.
     pub(super) fn race_unrecorded<F: Future>(&mut self, work: F) -> Race<'_, F> {
-        let runs_to_completion = self.is_journaled;
+        let runs_to_completion = self.journaled.is_some();
         Race { stop: self, work, runs_to_completion }
     }
 }
@@ -114,6 +135,18 @@ impl<F: Future> Future for Race<'_, F> {
             None => Poll::Pending,
         }
     }
+}
+
+/// As [`stop_requested`], with less time left: that of earlier attempts, in microseconds.
+async fn stop_requested_after(
+    replayed_micros: Option<Arc<AtomicU64>>,
+    cancellation: Option<CancellationToken>,
+    time: Option<Duration>,
+    parent: Option<Arc<Budget>>,
+) -> StopReason {
+    let replayed = replayed_micros.map(|micros| Duration::from_micros(micros.load(Ordering::Relaxed)));
+    let time = time.map(|time| time.saturating_sub(replayed.unwrap_or_default()));
+    stop_requested(cancellation, time, parent).await
 }
 
 /// Waits until an invocation, or an outer one, is cancelled or has no time left.

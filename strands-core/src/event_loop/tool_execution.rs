@@ -3,23 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
 use super::emitter::Emitter;
-use super::finished_call::FinishedCall;
-use super::journal_records;
+use super::finished_call::{FinishedCall, outcome_unknown};
+use super::journal_records::{self, NextCall};
 use super::stop_signal::StopSignal;
 use super::tool_phase::OpenCall;
 use super::turn_calls::{Start, TurnCalls};
 use crate::journal::JournalStep;
 use crate::models::StopReason;
+use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::run::{CallStatus, PendingTools, Run};
 use crate::tool::{EVENT_CAPACITY, ToolEventReceiver, ToolEventSender, received};
@@ -69,7 +69,7 @@ impl Driver<'_> {
         for batch in calls.chunk_by(|call, next| concurrent(call) && concurrent(next)) {
             let is_ready = |(position, _): &&OpenCall| self.is_open(*position) && !self.waits(*position);
             let mut ready = batch.iter().filter(is_ready).cloned();
-            if self.effects.journal.is_some() {
+            if self.effects.are_recorded() {
                 let ready = ready.collect();
                 Box::pin(self.execute_with_journal(&tools, ready, &mut channels, &mut end, stop)).await;
             } else if batch.len() == 1 {
@@ -94,8 +94,8 @@ impl Driver<'_> {
     fn tool_calls(&self) -> (TurnCalls, Channels) {
         let pending = self.work.run.as_ref().and_then(Run::pending);
         let listening = !self.emitter.is_silent();
-        let is_journaled = self.effects.journal.is_some();
-        let recording = !is_journaled && pending.is_some_and(PendingTools::is_recorded);
+        let is_journaled = self.effects.are_recorded();
+        let recording = pending.is_some_and(PendingTools::is_recorded);
         let (events, event_receiver) = listening.then(ToolEventSender::new).unzip();
         let (starts, start_receiver) = recording.then(|| mpsc::channel(EVENT_CAPACITY)).unzip();
         let calls = ToolCalls {
@@ -145,36 +145,36 @@ impl Driver<'_> {
         end: &mut ToolsEnd,
         stop: &mut StopSignal,
     ) -> bool {
-        let more = || channels.starts.as_mut().and_then(|starts| starts.try_recv().ok());
-        let starts: Vec<Start> = std::iter::once(first).chain(std::iter::from_fn(more)).collect();
-        self.set_status(&starts, CallStatus::Started);
+        let starts = channels.requested_with(first);
+        self.set_statuses(&starts, CallStatus::Started);
         self.update_spent();
         match stop.race(self.work.save_record()).await {
             Ok(Ok(())) => {
-                for start in starts {
-                    // The call may have been dropped.
-                    let _ = start.recorded.send(());
-                }
+                starts.into_iter().for_each(Start::allow);
                 return true;
             }
             Ok(Err(error)) => end.failure = Some(error),
             Err(reason) => end.stopped = Some(reason),
         }
         // The tools were not started, regardless of the session's content.
-        self.set_status(&starts, CallStatus::Approved);
+        self.set_statuses(&starts, CallStatus::Approved);
         false
     }
 
-    fn set_status(&mut self, starts: &[Start], status: CallStatus) {
+    fn set_statuses(&mut self, starts: &[Start], status: CallStatus) {
         for start in starts {
-            if let Some(run) = &mut self.work.run {
-                run.set_status(start.position, status);
-            }
+            self.set_status(start.position, status);
         }
     }
 
-    /// Makes calls with a journal, one step for the next call to end. The recorded steps of a turn are a prefix, so the first
-    /// step that is not recorded starts all calls that are still open.
+    fn set_status(&mut self, position: usize, status: CallStatus) {
+        if let Some(run) = &mut self.work.run {
+            run.set_status(position, status);
+        }
+    }
+
+    /// Makes calls with a journal, one step for the next call to end, or for the next approved ones to start. The recorded steps
+    /// of a turn are a prefix, so the first step that is not recorded starts all calls that are still open.
     async fn execute_with_journal(
         &mut self,
         tools: &TurnCalls,
@@ -183,62 +183,79 @@ impl Driver<'_> {
         end: &mut ToolsEnd,
         stop: &mut StopSignal,
     ) {
-        let Some(journal) = self.effects.journal else { return };
         let concurrency = self.work.config.tool_concurrency;
         let turn = self.work.run.as_ref().map(Run::turns).unwrap_or_default();
         let mut running: Option<Running<'_>> = None;
         let budget = Arc::clone(&self.context.scope().budget);
         // Usage so far, without that of open calls.
         let mut counted = budget.spent();
+        // Approved calls that an earlier attempt has started, and those that wait for the record of their start.
+        let (mut started, mut starting): (Vec<usize>, Vec<Start>) = (Vec::new(), Vec::new());
         while !open.is_empty() {
+            let Some(recorder) = &self.effects.recorder else { return };
             let step = self.work.run.as_mut().map(Run::next_tool_step).unwrap_or_default();
             let name = format!("tools/{turn}/{step}");
-            let state = self.work.state.clone();
-            let version = state.version();
             let (emitter, channels, running, calls) = (&self.emitter, &mut *channels, &mut running, &open);
+            let (started_earlier, newly_started) = (&started, std::mem::take(&mut starting));
+            let starting = &mut starting;
             let stop = &mut *stop;
-            let is_live = AtomicBool::new(false);
             let effect = async {
-                is_live.store(true, Ordering::Relaxed);
-                let running = running.get_or_insert_with(|| tools.running(calls.clone(), concurrency));
-                let ended = loop {
+                newly_started.into_iter().for_each(Start::allow);
+                let running = running.get_or_insert_with(|| tools.continuing(calls, started_earlier, concurrency));
+                let next = loop {
                     match channels.next_event(running, emitter, stop).await {
-                        CallEvent::Ended(outcome) => break Ok(outcome),
-                        CallEvent::Stopped(reason) => break Err(reason),
+                        CallEvent::Ended(outcome) => break NextCall::Ended(Box::new(outcome)),
+                        CallEvent::Stopped(reason) => break stopped(reason, budget.spent().beyond(counted)),
                         // Unreachable: a step is only requested while a call is open.
-                        CallEvent::AllEnded => break Err(StopReason::Cancelled),
-                        // A journal records results only.
-                        CallEvent::Starting(start) => _ = start.recorded.send(()),
+                        CallEvent::AllEnded => break stopped(StopReason::Cancelled, budget.spent().beyond(counted)),
+                        CallEvent::Starting(start) => {
+                            let requested = channels.requested_with(start);
+                            let (again, new) =
+                                requested.into_iter().partition(|start| started_earlier.contains(&start.position));
+                            let again: Vec<Start> = again;
+                            again.into_iter().for_each(Start::allow);
+                            *starting = new;
+                            if !starting.is_empty() {
+                                break NextCall::Starting(starting.iter().map(|start| start.position).collect());
+                            }
+                        }
                     }
                 };
-                let spent = budget.spent().beyond(counted);
-                journal_records::of_call(ended, (state.version() != version).then_some(&state), spent)
+                journal_records::of_call(next)
             };
-            let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await;
-            self.is_replay = !is_live.into_inner();
-            let ended = value.and_then(|value| journal_records::into_call(&name, value, &self.work.state));
-            let nested = match &ended {
-                Ok(Ok(call)) => call.nested.as_deref().copied(),
-                Ok(Err((_, nested))) => Some(*nested),
-                Err(_) => None,
-            };
-            if let Some(nested) = nested {
-                counted.add(nested);
-                if self.is_replay {
-                    budget.charge_all(nested);
-                }
-            }
-            match ended {
-                Ok(Ok(call)) => {
-                    open.retain(|(position, _)| *position != call.position);
-                    self.take_outcome(call, &mut end.failure);
-                }
-                Ok(Err((reason, _))) => {
-                    end.stopped = Some(reason);
-                    return;
-                }
+            let input = || open_calls_json(calls);
+            let recorded = recorder.record(JournalStep::new(&name).with_input(&input), Box::pin(effect)).await;
+            let (next, is_replay) = match recorded {
+                Ok(recorded) => (journal_records::into_call(recorded.value), recorded.is_replay),
                 Err(error) => {
                     end.failure = Some(error.into());
+                    return;
+                }
+            };
+            match next {
+                NextCall::Starting(positions) => {
+                    for position in &positions {
+                        self.set_status(*position, CallStatus::Started);
+                    }
+                    if is_replay {
+                        started.extend(positions);
+                    }
+                }
+                NextCall::Ended(mut call) => {
+                    let nested = call.nested.as_deref().copied().unwrap_or_default();
+                    counted.add(nested);
+                    let state = call.state.take();
+                    if is_replay {
+                        self.repeat_changes(Some(nested), state.map(|state| *state));
+                    }
+                    open.retain(|(position, _)| *position != call.position);
+                    self.take_outcome(*call, &mut end.failure);
+                }
+                NextCall::Stopped { reason, nested } => {
+                    if is_replay {
+                        budget.charge_all(nested);
+                    }
+                    end.stopped = Some(reason);
                     return;
                 }
             }
@@ -264,7 +281,27 @@ fn shared_responses(pending: Option<&PendingTools>) -> Arc<BTreeMap<String, Valu
     }
 }
 
+/// Returns the end of a turn's calls by a stop, with the usage of those that had not ended.
+fn stopped(reason: StopReason, nested: Spent) -> NextCall {
+    NextCall::Stopped { reason, nested }
+}
+
+/// Returns open calls as JSON.
+fn open_calls_json(calls: &[OpenCall]) -> Value {
+    json!(calls.iter().map(|(_, call)| &**call).collect::<Vec<_>>())
+}
+
 impl TurnCalls {
+    /// Makes calls of which an earlier attempt has started some that were approved.
+    fn continuing(&self, calls: &[OpenCall], started: &[usize], limit: usize) -> Running<'_> {
+        let (unknown, calls): (Vec<OpenCall>, Vec<OpenCall>) = calls
+            .iter()
+            .cloned()
+            .partition(|(position, call)| started.contains(position) && !self.is_idempotent(&call.name));
+        let unknown = unknown.into_iter().map(|(position, call)| outcome_unknown(position, call));
+        Box::pin(stream::iter(unknown.collect::<Vec<_>>()).chain(self.running(calls, limit)))
+    }
+
     /// Makes calls concurrently, up to a limit.
     fn running(&self, calls: Vec<OpenCall>, limit: usize) -> Running<'_> {
         Box::pin(stream::iter(calls).map(|(position, call)| self.call(position, call)).buffer_unordered(limit))
@@ -272,6 +309,12 @@ impl TurnCalls {
 }
 
 impl Channels {
+    /// Returns a requested start, with all others that are requested by now.
+    fn requested_with(&mut self, first: Start) -> Vec<Start> {
+        let more = || self.starts.as_mut().and_then(|starts| starts.try_recv().ok());
+        std::iter::once(first).chain(std::iter::from_fn(more)).collect()
+    }
+
     /// Waits for the next event of running calls. Tool events are emitted meanwhile.
     async fn next_event(&mut self, running: &mut Running<'_>, emitter: &Emitter, stop: &mut StopSignal) -> CallEvent {
         loop {

@@ -107,15 +107,17 @@ impl Driver<'_> {
     }
 
     async fn before_tools(&mut self, stop: &mut StopSignal) -> Result<Option<String>, AgentError> {
+        if self.work.config.hooks().is_empty() {
+            return Ok(None);
+        }
         self.update_context();
+        let contexts = self.event_contexts();
         let Some(message) = self.work.history.messages().last() else { return Ok(None) };
         let mut event = BeforeTools { context: &self.context, message, deny: None };
-        for hook in self.work.config.hooks() {
-            if let Ok(result) = stop.race_unrecorded(hook.before_tools(&mut event)).await {
-                result.map_err(AgentError::in_hook("before_tools"))?;
-            }
+        match self.call_hooks(&mut event, contexts.as_deref(), stop).await?.failure {
+            Some(failure) => Err(failure),
+            None => Ok(event.deny),
         }
-        Ok(event.deny)
     }
 
     /// Returns true if a call has no result. In a replay, a call of a later batch may have ended earlier.
@@ -132,7 +134,7 @@ impl Driver<'_> {
 
     /// Adds the outcome of a call to the run and the metrics.
     pub(super) fn take_outcome(&mut self, outcome: FinishedCall, failure: &mut Option<AgentError>) {
-        let FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested: _ } = outcome;
+        let FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested: _, state: _ } = outcome;
         if failure.is_none() {
             *failure = hook_failure.map(|failure| *failure);
         }
@@ -185,18 +187,17 @@ impl Driver<'_> {
         stopped: bool,
         stop: &mut StopSignal,
     ) -> Result<(), AgentError> {
-        self.update_context();
-        let mut event = AfterTools { context: &self.context, results, end_turn: None };
-        let mut failure = None;
-        for hook in self.work.config.hooks().iter().rev() {
-            if let Ok(Err(error)) = stop.race_unrecorded(hook.after_tools(&mut event)).await {
-                failure = Some(AgentError::in_hook("after_tools")(error));
-                break;
-            }
+        let (mut failure, mut end_turn) = (None, None);
+        if !self.work.config.hooks().is_empty() {
+            self.update_context();
+            let contexts = self.event_contexts();
+            let mut event = AfterTools { context: &self.context, results, end_turn: None };
+            failure = self.call_hooks(&mut event, contexts.as_deref(), stop).await?.failure;
+            end_turn = event.end_turn;
         }
         // A prompt queued behind the results still needs a response.
         let has_prompt = self.work.run.as_ref().is_some_and(Run::has_prompt);
-        let end_turn = event.end_turn.filter(|_| !stopped && !has_prompt);
+        let end_turn = end_turn.filter(|_| !stopped && !has_prompt);
         self.announce(results, stop).await?;
         if let Some(failure) = failure {
             return Err(failure);

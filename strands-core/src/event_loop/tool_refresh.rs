@@ -27,7 +27,8 @@ impl Driver<'_> {
             self.emitter.emit(|| AgentEvent::ToolRefreshFailed { error }).await;
             return Ok(());
         }
-        if self.has_called_hooks {
+        // Recorded hooks select tools once a round, since a replay may list the tools at other moments.
+        if self.has_called_hooks && !self.records_selected_tools() {
             self.select_tools(stop).await?;
         }
         let changes = Changes::between(&before, &self.tools);
@@ -44,11 +45,10 @@ impl Driver<'_> {
         }
         self.update_context();
         let all = self.selection.apply(self.work.tools())?;
+        let contexts = self.event_contexts();
         let mut event = SelectTools { context: &self.context, tools: &all, hidden: Vec::new() };
-        for hook in self.work.config.hooks() {
-            if let Ok(result) = stop.race_unrecorded(hook.select_tools(&mut event)).await {
-                result.map_err(AgentError::in_hook("select_tools"))?;
-            }
+        if let Some(failure) = self.call_hooks(&mut event, contexts.as_deref(), stop).await?.failure {
+            return Err(failure);
         }
         let hidden = event.hidden;
         let selected = if hidden.is_empty() { all } else { all.changed(&hidden, &[])? };

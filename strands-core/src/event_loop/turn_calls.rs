@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -29,12 +28,24 @@ pub(super) struct TurnCalls {
 /// Request to start a tool. The tool starts once this is recorded, and never if the recorder drops it.
 pub(super) struct Start {
     pub(super) position: usize,
-    pub(super) recorded: oneshot::Sender<()>,
+    recorded: oneshot::Sender<()>,
+}
+
+impl Start {
+    /// Lets the tool start.
+    pub(super) fn allow(self) {
+        // The call may have been dropped.
+        let _ = self.recorded.send(());
+    }
 }
 
 impl TurnCalls {
     pub(super) fn is_exclusive(&self, name: &str) -> bool {
         self.calls.is_exclusive(name)
+    }
+
+    pub(super) fn is_idempotent(&self, name: &str) -> bool {
+        self.calls.is_idempotent(name)
     }
 
     pub(super) async fn call(&self, position: usize, call: Arc<ToolUse>) -> FinishedCall {
@@ -44,14 +55,30 @@ impl TurnCalls {
         let budget = &self.calls.context.scope().budget;
         let part = self.is_journaled.then(|| Arc::new(Budget::part(budget, CancellationToken::new())));
         let starting = || self.record_start(position);
-        let ended = self.calls.call(call, part.as_ref().unwrap_or(budget), starting).await;
-        let EndedCall { call, end, is_known, duration, hook_failure } = ended;
-        let outcome = match end {
-            CallEnd::Result(result) => CallOutcome::Result(result),
-            CallEnd::Interrupts(interrupts) => CallOutcome::Interrupts(interrupts),
-        };
-        let nested = part.map(|part| Box::new(part.spent())).filter(|spent| !spent.is_nothing());
-        FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested }
+        if let Some(part) = part {
+            return Box::pin(self.call_with_journal(position, call, part, starting)).await;
+        }
+        let ended = self.calls.call(call, budget, starting).await;
+        finished(position, ended)
+    }
+
+    /// Makes a call, and notes its part of the usage and of the changes to the agent's state.
+    async fn call_with_journal<F: Future<Output = ()>>(
+        &self,
+        position: usize,
+        call: Arc<ToolUse>,
+        part: Arc<Budget>,
+        starting: impl Fn() -> F,
+    ) -> FinishedCall {
+        let state = self.calls.context.state().noting_changes();
+        let calls = self.calls.with_state(state.clone());
+        let ended = calls.call(call, &part, starting).await;
+        let spent = part.spent();
+        FinishedCall {
+            nested: (!spent.is_nothing()).then(|| Box::new(spent)),
+            state: state.own_changes().map(Box::new),
+            ..finished(position, ended)
+        }
     }
 
     fn take_output(&self, position: usize, call: Arc<ToolUse>) -> FinishedCall {
@@ -71,15 +98,7 @@ impl TurnCalls {
                 CallOutcome::InvalidOutput(Box::new((error, ToolResult::error(id, text))))
             }
         };
-        FinishedCall {
-            position,
-            call,
-            outcome,
-            is_known: false,
-            duration: Duration::ZERO,
-            hook_failure: None,
-            nested: None,
-        }
+        FinishedCall::new(position, call, outcome)
     }
 
     /// Waits until the start of the tool is recorded. If that fails, the invocation is about to end, and drops the call.
@@ -91,6 +110,16 @@ impl TurnCalls {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Returns the outcome of a call that has ended.
+fn finished(position: usize, ended: EndedCall) -> FinishedCall {
+    let EndedCall { call, end, is_known, duration, hook_failure } = ended;
+    let outcome = match end {
+        CallEnd::Result(result) => CallOutcome::Result(result),
+        CallEnd::Interrupts(interrupts) => CallOutcome::Interrupts(interrupts),
+    };
+    FinishedCall { is_known, duration, hook_failure, ..FinishedCall::new(position, call, outcome) }
 }
 
 /// Returns the arguments as JSON. A string holds the text of arguments that are not valid JSON, or of a JSON string.

@@ -70,6 +70,16 @@ impl HookContext {
         Self { is_replay: false, ..self.clone() }
     }
 
+    /// Returns the context for an event that is replayed.
+    pub(crate) fn replayed(&self) -> Self {
+        Self { is_replay: true, ..self.clone() }
+    }
+
+    /// Returns the context with another handle of the agent's state.
+    pub(crate) fn with_state(&self, state: AgentState) -> Self {
+        Self { scope: Arc::new(self.scope.with_state(state)), ..self.clone() }
+    }
+
     pub(crate) fn scope(&self) -> &Arc<Scope> {
         &self.scope
     }

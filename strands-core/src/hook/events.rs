@@ -38,7 +38,8 @@ pub struct BeforeInvocation<'a> {
     pub reports: Vec<GuardrailReport>,
 }
 
-/// Event of the tools that the model may call: at the start of an invocation, and after the tools of a provider have changed.
+/// Event of the tools that the model may call: at the start of an invocation, and after the tools of a provider have changed. With a
+/// journal that records the hook, changed tools take effect in the next invocation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SelectTools<'a> {

@@ -3,24 +3,39 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_core::future::BoxFuture;
 
 use super::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
-    BeforeToolCall, BeforeTools, Hook, HookContext, HookResult, MessageAdded, SelectTools,
+    BeforeToolCall, BeforeTools, Hook, HookContext, HookReplay, HookResult, MessageAdded, SelectTools,
 };
 use crate::models::ModelStream;
 
 macro_rules! forward_hook {
-    (@for $holder:ty: $($method:ident($event:ty);)+) => {
+    (@for $holder:ty: $($method:ident($event:ident $($mut:ident)?);)+) => {
         #[async_trait]
         #[deny(clippy::missing_trait_methods)]
         #[diagnostic::do_not_recommend]
         impl<H: Hook + ?Sized> Hook for $holder {
             $(
-                async fn $method(&self, event: $event) -> HookResult {
-                    (**self).$method(event).await
+                // Returns the future of the hook itself, which tells whether the hook implements the method.
+                fn $method<'hook, 'event, 'agent, 'async_trait>(
+                    &'hook self,
+                    event: &'event $($mut)? $event<'agent>,
+                ) -> BoxFuture<'async_trait, HookResult>
+                where
+                    Self: 'async_trait,
+                    'hook: 'async_trait,
+                    'event: 'async_trait,
+                    'agent: 'async_trait,
+                {
+                    (**self).$method(event)
                 }
             )+
+
+            fn replay(&self) -> HookReplay {
+                (**self).replay()
+            }
 
             fn response_stream(&self, context: &HookContext, stream: ModelStream) -> ModelStream {
                 (**self).response_stream(context, stream)
@@ -34,15 +49,15 @@ macro_rules! forward_hook {
 }
 
 forward_hook! {
-    before_invocation(&mut BeforeInvocation<'_>);
-    select_tools(&mut SelectTools<'_>);
-    after_invocation(&mut AfterInvocation<'_>);
-    message_added(&MessageAdded<'_>);
-    before_model_call(&mut BeforeModelCall<'_>);
-    after_model_call(&mut AfterModelCall<'_>);
-    before_tools(&mut BeforeTools<'_>);
-    after_tools(&mut AfterTools<'_>);
-    before_tool_call(&mut BeforeToolCall<'_>);
-    authorize_tool_call(&mut AuthorizeToolCall<'_>);
-    after_tool_call(&mut AfterToolCall<'_>);
+    before_invocation(BeforeInvocation mut);
+    select_tools(SelectTools mut);
+    after_invocation(AfterInvocation mut);
+    message_added(MessageAdded);
+    before_model_call(BeforeModelCall mut);
+    after_model_call(AfterModelCall mut);
+    before_tools(BeforeTools mut);
+    after_tools(AfterTools mut);
+    before_tool_call(BeforeToolCall mut);
+    authorize_tool_call(AuthorizeToolCall mut);
+    after_tool_call(AfterToolCall mut);
 }

@@ -5,10 +5,12 @@ mod closures;
 mod context;
 mod events;
 mod forward;
+mod replay;
 
 use std::error::Error as StdError;
 
 use async_trait::async_trait;
+use futures_core::future::BoxFuture;
 
 pub use closures::IntoHookResult;
 pub(crate) use closures::{
@@ -20,6 +22,8 @@ pub use events::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
     BeforeToolCall, BeforeTools, MessageAdded, SelectTools,
 };
+pub use replay::HookReplay;
+pub(crate) use replay::{NotImplemented, is_implemented};
 
 use crate::models::ModelStream;
 
@@ -47,11 +51,14 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 ///
 /// - A hook may be called for several agents at once. It must not leak data of one agent into the conversation of another.
 /// - It returns an error only if the invocation must end.
+/// - Its methods do nothing before their futures are polled, as those under `#[async_trait]`.
 /// - It does not block the thread. A cancelled invocation waits at most 25 ms for hooks, and ends within 50 ms.
 /// - Its futures may be dropped at any await point, and an invocation between any two events, so an `after_` event may never
 ///   follow. The next invocation must still work.
 /// - It requests a `retry` at most 8 times in a row, and a `resume` at most 16 times in an invocation. The loop ignores
 ///   further requests, and a retry of a call that was approved by a response to an interrupt, unless its tool is idempotent.
+/// - It keeps data that later decisions depend on in [`HookContext::state`], which a durable engine records, rather than in
+///   [`HookContext::local`] or in itself; or its [`replay`](Self::replay) rebuilds them.
 /// - The reason of a denial is not blank.
 /// - Messages, calls, results and responses that it changes have content, and nest at most 100 levels of JSON.
 /// - Responses that it changes are to the same interrupts, and tools that it hides have valid names.
@@ -94,29 +101,65 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 pub trait Hook: Send + Sync {
     /// Called before an invocation; may change its prompt. An invocation that is resumed with responses has no prompt, and
     /// messages added to it have no effect.
-    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+    fn before_invocation<'hook, 'event, 'agent, 'async_trait>(
+        &'hook self,
+        event: &'event mut BeforeInvocation<'agent>,
+    ) -> BoxFuture<'async_trait, HookResult>
+    where
+        Self: 'async_trait,
+        'hook: 'async_trait,
+        'event: 'async_trait,
+        'agent: 'async_trait,
+    {
         let _ = event;
-        Ok(())
+        Box::pin(NotImplemented)
     }
 
     /// Called with the tools that the model may call, after `before_invocation`, and again after the tools of a provider have
     /// changed. A hook hides tools; an error ends the invocation.
-    async fn select_tools(&self, event: &mut SelectTools<'_>) -> HookResult {
+    fn select_tools<'hook, 'event, 'agent, 'async_trait>(
+        &'hook self,
+        event: &'event mut SelectTools<'agent>,
+    ) -> BoxFuture<'async_trait, HookResult>
+    where
+        Self: 'async_trait,
+        'hook: 'async_trait,
+        'event: 'async_trait,
+        'agent: 'async_trait,
+    {
         let _ = event;
-        Ok(())
+        Box::pin(NotImplemented)
     }
 
     /// Called after an invocation, successful or not.
-    async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
+    fn after_invocation<'hook, 'event, 'agent, 'async_trait>(
+        &'hook self,
+        event: &'event mut AfterInvocation<'agent>,
+    ) -> BoxFuture<'async_trait, HookResult>
+    where
+        Self: 'async_trait,
+        'hook: 'async_trait,
+        'event: 'async_trait,
+        'agent: 'async_trait,
+    {
         let _ = event;
-        Ok(())
+        Box::pin(NotImplemented)
     }
 
     /// Called after a message was added to the history. If content was merged into an older message of the same role, the
     /// event has that message with its new content and its old `tracking_id`.
-    async fn message_added(&self, event: &MessageAdded<'_>) -> HookResult {
+    fn message_added<'hook, 'event, 'agent, 'async_trait>(
+        &'hook self,
+        event: &'event MessageAdded<'agent>,
+    ) -> BoxFuture<'async_trait, HookResult>
+    where
+        Self: 'async_trait,
+        'hook: 'async_trait,
+        'event: 'async_trait,
+        'agent: 'async_trait,
+    {
         let _ = event;
-        Ok(())
+        Box::pin(NotImplemented)
     }
 
     /// Called before a model call.
@@ -145,15 +188,33 @@ pub trait Hook: Send + Sync {
     }
 
     /// Called before the tools of a turn run.
-    async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
+    fn before_tools<'hook, 'event, 'agent, 'async_trait>(
+        &'hook self,
+        event: &'event mut BeforeTools<'agent>,
+    ) -> BoxFuture<'async_trait, HookResult>
+    where
+        Self: 'async_trait,
+        'hook: 'async_trait,
+        'event: 'async_trait,
+        'agent: 'async_trait,
+    {
         let _ = event;
-        Ok(())
+        Box::pin(NotImplemented)
     }
 
     /// Called after the tools of a turn have run.
-    async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
+    fn after_tools<'hook, 'event, 'agent, 'async_trait>(
+        &'hook self,
+        event: &'event mut AfterTools<'agent>,
+    ) -> BoxFuture<'async_trait, HookResult>
+    where
+        Self: 'async_trait,
+        'hook: 'async_trait,
+        'event: 'async_trait,
+        'agent: 'async_trait,
+    {
         let _ = event;
-        Ok(())
+        Box::pin(NotImplemented)
     }
 
     /// Called before each tool call, concurrently for the calls of one turn.
@@ -176,5 +237,10 @@ pub trait Hook: Send + Sync {
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
         let _ = event;
         Ok(())
+    }
+
+    /// Returns how the hook takes part when a durable engine replays an invocation. Default: [`HookReplay::Recorded`].
+    fn replay(&self) -> HookReplay {
+        HookReplay::Recorded
     }
 }

@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::SerializedMessages;
 use crate::message::{Message, SystemBlock};
@@ -86,6 +86,21 @@ impl OutputSchema {
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
+    }
+}
+
+impl ModelRequest<'_> {
+    /// Returns the request as JSON, without the parts that it does not have.
+    pub(crate) fn to_json(self) -> Value {
+        let schema = self.output_schema.map(|schema| json!({"name": schema.name, "schema": schema.schema}));
+        let specs: Vec<&ToolSpec> = self.tools.iter().collect();
+        json!({
+            "messages": self.messages,
+            "system": self.system,
+            "tools": specs,
+            "tool_choice": self.tool_choice,
+            "output_schema": schema,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod stored;
 pub(crate) mod strands;
 mod transitions;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub(crate) struct Run {
     /// Number of ended tool calls, for the names of journal steps.
     #[serde(default)]
     tool_steps: u32,
+    /// Number of other journal steps.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    journal_steps: u32,
     #[serde(default)]
     cycle: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +61,9 @@ pub(crate) struct Run {
     /// Position of the suspended invocation in a distributed trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Box<StoredTrace>>,
+    /// Id of the first invocation, once the run was suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,16 +92,29 @@ impl Run {
             prompt: Vec::new(),
             model_calls: 0,
             tool_steps: 0,
+            journal_steps: 0,
             cycle: 0,
             hidden_tools: Vec::new(),
             system: None,
             trace: None,
+            id: None,
         }
+    }
+
+    /// Returns the id of the first invocation, once the run was suspended.
+    pub(crate) fn id(&self) -> Option<&Arc<str>> {
+        self.id.as_ref()
+    }
+
+    /// Sets the id of the first invocation, unless it is set.
+    pub(crate) fn set_id(&mut self, id: &Arc<str>) {
+        self.id.get_or_insert_with(|| Arc::clone(id));
     }
 
     /// Returns the run of the next round of the same invocation: limits, usage, time and step numbers carry over.
     pub(crate) fn next_round(self, output_tool: Option<OutputTool>) -> Self {
-        Self { phase: Phase::Model, output: output_tool.map(Output::of).map(Box::new), prompt: Vec::new(), ..self }
+        let output = output_tool.map(Output::of).map(Box::new);
+        Self { phase: Phase::Model, output, prompt: Vec::new(), id: None, ..self }
     }
 
     /// Stores the options of the invocation: its hidden tools, and its own system prompt.
@@ -182,6 +202,16 @@ impl Run {
         self.tool_steps
     }
 
+    /// Returns the number of journal steps that are neither model calls nor tool calls.
+    pub(crate) fn journal_steps(&self) -> u32 {
+        self.journal_steps
+    }
+
+    /// Sets the number of journal steps that are neither model calls nor tool calls.
+    pub(crate) fn set_journal_steps(&mut self, steps: u32) {
+        self.journal_steps = steps;
+    }
+
     /// Returns the numbers of model calls and of ended tool calls so far.
     pub(crate) fn steps(&self) -> (u32, u32) {
         (self.model_calls, self.tool_steps)
@@ -235,6 +265,12 @@ impl Run {
     pub(crate) fn charge(&mut self, usage: Usage) {
         self.usage.add(usage);
     }
+}
+
+/// Returns true for a field that need not be stored.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature of `skip_serializing_if`")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

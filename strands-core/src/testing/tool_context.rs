@@ -46,6 +46,12 @@ impl ToolContextBuilder {
         }
     }
 
+    /// Sets the id of the call. Default: `test`.
+    pub fn call_id(mut self, id: impl Into<String>) -> Self {
+        self.tool_use.tool_use_id = id.into();
+        self
+    }
+
     /// Sets the raw arguments, for tools that read them from the context.
     pub fn input(mut self, input: Value) -> Self {
         self.tool_use.input = input;

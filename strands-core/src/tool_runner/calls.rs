@@ -24,6 +24,7 @@ use crate::nesting::{self, Budget, Surroundings};
 use crate::outcome::AgentError;
 use crate::schema_validation::quoting;
 use crate::scope::Scope;
+use crate::state::AgentState;
 use crate::tool::{Tool, ToolError, ToolEvent, ToolEventSender, ToolFailure, ToolSet};
 use crate::trace_context::TraceContext;
 
@@ -91,6 +92,21 @@ enum Authorization {
 impl ToolCalls {
     pub(crate) fn is_exclusive(&self, name: &str) -> bool {
         self.tools.get(name).is_some_and(|tool| tool.policy().exclusive)
+    }
+
+    pub(crate) fn is_idempotent(&self, name: &str) -> bool {
+        self.tools.get(name).is_some_and(|tool| tool.spec().annotations.idempotent == Some(true))
+    }
+
+    /// Returns the calls with another handle of the agent's state.
+    pub(crate) fn with_state(&self, state: AgentState) -> Self {
+        Self {
+            settings: Arc::clone(&self.settings),
+            tools: self.tools.clone(),
+            context: self.context.with_state(state),
+            responses: Arc::clone(&self.responses),
+            events: self.events.clone(),
+        }
     }
 
     /// Makes a call. Nested agents share `budget`, and `starting` is awaited right before the tool is called.

@@ -57,7 +57,8 @@ pub(crate) struct WorkingSet {
     /// Messages as the model's provider serialized them for earlier requests.
     pub(crate) serialized: SerializedMessages,
     /// Names and schemas of output types that the provider rejected in native mode.
-    pub(crate) refused_outputs: HashSet<(String, Value)>,
+    #[expect(clippy::box_collection, reason = "most agents have none, and a server holds many agents")]
+    pub(crate) refused_outputs: Option<Box<HashSet<(String, Value)>>>,
 }
 
 /// A rewind: the index of the first message to remove, and the number of messages of the whole conversation that stay.
@@ -111,6 +112,11 @@ impl WorkingSet {
     ///
     /// Approved calls stay approved unless their tool was started.
     pub(crate) fn settle(&mut self) -> Option<Arc<Message>> {
+        self.settle_with(Message::track)
+    }
+
+    /// As [`settle`](Self::settle), with a function that sets the tracking id of the message.
+    pub(crate) fn settle_with(&mut self, track: impl FnOnce(&mut Message)) -> Option<Arc<Message>> {
         if self.suspended {
             return None;
         }
@@ -131,7 +137,7 @@ impl WorkingSet {
                 return None;
             }
         }
-        let results = self.end_run(run, INTERRUPTED);
+        let results = self.end_run(run, INTERRUPTED, track);
         if let Some(results) = &results {
             diagnostics::repaired(&self.config.names, results.tool_results().count());
         }
@@ -139,10 +145,18 @@ impl WorkingSet {
     }
 
     /// Ends a run: calls without a result get an error result, and all results are added to the history.
-    pub(crate) fn end_run(&mut self, mut run: Run, error: &str) -> Option<Arc<Message>> {
+    pub(crate) fn end_run(
+        &mut self,
+        mut run: Run,
+        error: &str,
+        track: impl FnOnce(&mut Message),
+    ) -> Option<Arc<Message>> {
         run.fail_open_calls(error);
         self.prepare_results(&run);
-        run.end(StopReason::Cancelled, error).map(|results| self.history.push(results))
+        run.end(StopReason::Cancelled, error).map(|mut results| {
+            track(&mut results);
+            self.history.push(results)
+        })
     }
 
     /// Discards the pending interrupts. Their calls get an error result.
@@ -150,7 +164,7 @@ impl WorkingSet {
         if std::mem::take(&mut self.suspended)
             && let Some(run) = self.run.take()
         {
-            self.end_run(run, INTERRUPTED);
+            self.end_run(run, INTERRUPTED, Message::track);
         }
     }
 

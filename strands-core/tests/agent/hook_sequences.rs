@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use strands_core::conversation::SlidingWindowConversationManager;
 use strands_core::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
-    BeforeToolCall, BeforeTools, Hook, HookContext, HookResult, MessageAdded, SelectTools,
+    BeforeToolCall, BeforeTools, Hook, HookContext, HookReplay, HookResult, MessageAdded, SelectTools,
 };
 use strands_core::models::{ErrorDetails, ModelError, ModelStream};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
@@ -34,6 +34,10 @@ struct Events(Log);
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Hook for Events {
+    fn replay(&self) -> HookReplay {
+        HookReplay::default()
+    }
+
     async fn before_invocation(&self, _: &mut BeforeInvocation<'_>) -> HookResult {
         self.0.add("before_invocation");
         Ok(())

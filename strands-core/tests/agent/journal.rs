@@ -13,7 +13,7 @@ use strands_core::models::{ErrorDetails, Model, ModelCapabilities, ModelError, M
 use strands_core::testing::{InMemorySessionManager, RecordedRequest, ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentError, AgentResponse, BoxFuture, InterruptResponse, Journal, JournalError, JournalStep, Prompt,
-    Snapshot, ToolError, ToolOutput, ToolPolicy,
+    Snapshot, ToolAnnotations, ToolError, ToolOutput, ToolPolicy,
 };
 use tokio::time::Instant;
 
@@ -147,9 +147,9 @@ impl World {
             does("slow", 50),
             does("quick", 1),
             does("fails", 20),
-            does("consent", 1).policy(ToolPolicy::new().with_approval(true)),
-            does("counts", 5),
-            does("alone", 1).policy(ToolPolicy::new().with_exclusive(true)),
+            does("consent", 1).policy(ToolPolicy::new().with_approval(true)).annotations(idempotent()),
+            does("counts", 5).annotations(idempotent()),
+            does("alone", 1).policy(ToolPolicy::new().with_exclusive(true)).annotations(idempotent()),
         ]
     }
 
@@ -165,6 +165,11 @@ impl World {
         }
         Ok((agent, response))
     }
+}
+
+/// Approved calls of such tools are made again after a crash.
+fn idempotent() -> ToolAnnotations {
+    ToolAnnotations::new().with_idempotent(true)
 }
 
 /// Hooks around calls run inside of the effects.
@@ -233,7 +238,8 @@ async fn a_crash_after_any_journal_entry_does_not_change_the_result() {
     let (length, count) = (entries.lock().unwrap().entries.len(), straight.did.lines().len());
     let names: Vec<String> = entries.lock().unwrap().entries.iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(names[..4], ["model/1/1", "tools/1/1", "tools/1/2", "tools/1/3"]);
-    assert_eq!(length, 4 + 8 + 1, "{names:?}");
+    // The approved call and those that waited for it are recorded as they start.
+    assert_eq!(length, 4 + 8 + 1 + 2, "{names:?}");
 
     for (at, name) in names.iter().enumerate() {
         for before in [false, true] {

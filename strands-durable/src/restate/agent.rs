@@ -27,8 +27,8 @@ use crate::{AgentTemplate, TurnRequest, TurnResponse};
 /// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled` |
 /// | `history` | none | [`SessionHistory`] |
 ///
-/// Callers are trusted: whoever may call the handlers of a session may read it and approve its tool calls. Put your service with
-/// its own authentication before Restate's ingress.
+/// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
+/// with its own authentication before Restate's ingress.
 ///
 /// # Examples
 ///
@@ -40,7 +40,7 @@ use crate::{AgentTemplate, TurnRequest, TurnResponse};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let agent = DurableAgent::new("Assistant", Agent::builder().model(ScriptedModel::responding("Good morning.")))?;
 /// let endpoint = Endpoint::builder().bind(agent).build();
-/// let listener = tokio::net::TcpListener::bind("0.0.0.0:9080").await?;
+/// let listener = restate::TcpListener::bind("0.0.0.0:9080").await?;
 /// restate::serve(listener, endpoint, async { _ = tokio::signal::ctrl_c().await }).await;
 /// # Ok(())
 /// # }

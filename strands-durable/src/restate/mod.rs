@@ -13,7 +13,9 @@ mod turn;
 pub use agent::{DurableAgent, ServiceNameError};
 pub use events::{EventPublisher, TurnEvent, TurnEventKind};
 pub use messages::{Answers, RunReference, SessionHistory};
-// `Endpoint` is part of the public API.
+// Types of these are part of the public API.
 #[doc(no_inline)]
 pub use restate_sdk;
 pub use server::serve;
+#[doc(no_inline)]
+pub use tokio::net::TcpListener;

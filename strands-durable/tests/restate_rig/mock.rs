@@ -1,4 +1,4 @@
-//! Model server of the rig, with the protocol of Chat Completions. It answers by the conversation, as a model does, gives random
+//! Model server of the rig, with the protocol of Chat Completions. It responds by the conversation, as a model does, gives random
 //! ids to tool calls, and counts what is begun again although it was recorded. Tools report their starts to it as well.
 
 use std::collections::{HashMap, HashSet};

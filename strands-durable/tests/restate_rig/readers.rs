@@ -9,7 +9,7 @@ use strands::message::Role;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 
-/// What a reader shows of a run.
+/// Display of a run by a reader.
 #[derive(Clone, Default)]
 pub(crate) struct Shown {
     attempt: String,

@@ -13,7 +13,7 @@ use crate::readers::Readers;
 use crate::worker::Settings;
 
 /// Maximum time for anything to happen.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Text of the server and the SDK for a journal that does not fit the steps of a replay.
 pub(crate) const MISMATCH: &str = "[570";
@@ -24,7 +24,7 @@ pub(crate) struct Rig {
     pub(crate) mock: Mock,
     pub(crate) readers: Readers,
     pub(crate) settings: Settings,
-    /// Where the server finds the workers.
+    /// URL of the workers.
     pub(crate) uri: String,
     client: reqwest::Client,
     // Last, so that it is removed after the processes have ended.

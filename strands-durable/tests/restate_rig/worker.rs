@@ -39,7 +39,7 @@ pub(crate) struct Settings {
     pub(crate) is_sdk_server: bool,
 }
 
-/// What tools act on.
+/// Resources of the tools.
 struct World {
     client: reqwest::Client,
     settings: Settings,

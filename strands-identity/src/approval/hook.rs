@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use strands_core::AgentError;
 use strands_core::hook::{
-    AfterInvocation, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeTools, Hook, HookResult,
+    AfterInvocation, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeTools, Hook, HookReplay, HookResult,
 };
 
 use super::checking::Checked;
@@ -208,6 +208,11 @@ impl ApprovalHook {
 
 #[async_trait]
 impl Hook for ApprovalHook {
+    /// Responses that are to be recorded are kept with the invocation, between its start and its tools.
+    fn replay(&self) -> HookReplay {
+        HookReplay::RecordedAndCalled
+    }
+
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
         if event.interrupted.is_empty() {
             return Ok(());

@@ -204,7 +204,10 @@ impl<T> McpClientBuilder<T> {
         self
     }
 
-    /// Sets a function that returns fields of `_meta` for each call of an agent. They replace those of the library.
+    /// Sets a function that returns fields of `_meta` for each call of an agent. They replace those of the library:
+    /// `idempotencyKey`, which is also sent as the header `Idempotency-Key` over HTTP (the
+    /// [idempotency key](strands_core::ToolContext::idempotency_key) of the call; with the number of the round, if the server
+    /// requested input), `traceparent` and `tracestate`.
     pub fn request_meta(mut self, meta: impl Fn(&ToolContext) -> Map<String, Value> + Send + Sync + 'static) -> Self {
         self.settings.request_meta = Some(Arc::new(meta));
         self

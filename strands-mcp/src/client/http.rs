@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::stream::BoxStream;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect::{Attempt, Policy};
-use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, GetMeta as _, JsonRpcMessage, RequestId};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
@@ -21,9 +21,12 @@ use secrecy::ExposeSecret as _;
 use sse_stream::{Error as SseError, Sse};
 
 use super::event_stream::with_limit_errors;
+use super::rounds::IDEMPOTENCY_KEY;
 use super::server_stream::ServerStream;
 use super::token::{Challenge, TokenSource};
 
+/// Header of a tool call with its idempotency key, as in the `_meta` of its request.
+const IDEMPOTENCY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const MOST_REDIRECTS: usize = 10;
 /// Challenges of one request, after which it fails: an authorization and a larger scope, each of them twice.
 const MOST_CHALLENGES: u32 = 5;
@@ -173,6 +176,13 @@ fn request_id(message: &ClientJsonRpcMessage) -> Option<RequestId> {
     }
 }
 
+/// Returns the idempotency key of a tool call as a header.
+fn idempotency_key(message: &ClientJsonRpcMessage) -> Option<HeaderValue> {
+    let JsonRpcMessage::Request(request) = message else { return None };
+    let ClientRequest::CallToolRequest(_) = &request.request else { return None };
+    HeaderValue::from_str(request.request.get_meta().0.0.get(IDEMPOTENCY_KEY)?.as_str()?).ok()
+}
+
 impl StreamableHttpClient for TokenClient {
     type Error = reqwest::Error;
 
@@ -194,9 +204,12 @@ impl StreamableHttpClient for TokenClient {
         message: ClientJsonRpcMessage,
         session: Option<Arc<str>>,
         _token: Option<String>,
-        headers: HashMap<HeaderName, HeaderValue>,
+        mut headers: HashMap<HeaderName, HeaderValue>,
         limits: StreamableHttpResponseLimits,
     ) -> Result<StreamableHttpPostResponse, HttpError> {
+        if let Some(key) = idempotency_key(&message) {
+            headers.entry(IDEMPOTENCY_HEADER).or_insert(key);
+        }
         let (id, has_session) = (request_id(&message), session.is_some());
         // The last attempt could take the parts, but which one is the last is known afterwards.
         let mut parts = Some((uri, message, session, headers));

@@ -18,6 +18,8 @@ use super::mcp_client::Caller;
 pub(super) const MOST_ROUNDS: u32 = 10;
 /// Wait before a call is sent again whose response has a state and no requests: the server is busy.
 pub(super) const BUSY_DELAY: Duration = Duration::from_millis(100);
+/// Field of `_meta` with the idempotency key of a call.
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotencyKey";
 /// Start of the names of interrupted calls in the agent's state.
 const STATE_NAME: &str = "mcp_pending_call:";
 /// Maximum number of interrupted calls in the state. The oldest is forgotten first, and starts again: its interrupt may never
@@ -103,7 +105,12 @@ impl Caller {
             None => (Step::Send, 0),
         };
         let tool = request.params.name.clone();
+        let key = request.meta.get(IDEMPOTENCY_KEY).and_then(Value::as_str).map(str::to_owned);
         while round <= MOST_ROUNDS {
+            // A request with input is another one than the request before it.
+            if let Some(key) = key.as_ref().filter(|_| round > 0) {
+                request.meta.insert(IDEMPOTENCY_KEY.to_owned(), format!("{key}.{round}").into());
+            }
             // Steps after the first one are rare, and boxed so that the future of a call is small.
             step = match step {
                 Step::Send => match self.send_call(&request, ctx).await? {
@@ -162,9 +169,10 @@ impl Caller {
         result
     }
 
-    /// Returns the `_meta` of a call: the position in a trace (SEP-414), and fields of the program.
+    /// Returns the `_meta` of a call: its idempotency key, the position in a trace (SEP-414), and fields of the program.
     fn meta(&self, ctx: &ToolContext) -> JsonObject {
         let mut meta = JsonObject::new();
+        meta.insert(IDEMPOTENCY_KEY.to_owned(), ctx.idempotency_key().into());
         if let Ok(trace) = ctx.injected::<TraceContext>() {
             meta.insert("traceparent".to_owned(), trace.traceparent().into());
             if let Some(state) = trace.tracestate() {

@@ -102,5 +102,12 @@ async fn sends_the_trace_and_metadata_of_the_program() {
         let sent = server.state.last_meta.lock().unwrap().clone();
         assert_eq!((&sent["traceparent"], &sent["tracestate"]), (&json!(traceparent), &json!("a=1")));
         assert_eq!(sent["tenant"], "acme");
+        assert!(
+            sent["idempotencyKey"]
+                .as_str()
+                .unwrap()
+                .ends_with(agent.messages()[1].tool_uses().next().unwrap().tool_use_id.as_str()),
+            "{sent:?}"
+        );
     }
 }

@@ -77,6 +77,25 @@ async fn does_not_repeat_a_call_whose_response_is_cut() {
 }
 
 #[tokio::test]
+async fn sends_one_idempotency_key_for_both_attempts_of_a_call() {
+    let server = first(|call| call.json("0123456789").cut_at(40, Cut::Reset)).await;
+    agent_calls(&client(&server), &["read", "read"]).await;
+    let requests = server.http.requests();
+    let calls = requests.iter().filter(|request| request.method == "POST" && request.json()["method"] == "tools/call");
+    let keys: Vec<String> = calls
+        .map(|request| {
+            let key = request.json()["params"]["_meta"]["idempotencyKey"].as_str().unwrap().to_owned();
+            assert_eq!(request.header("idempotency-key"), Some(&*key));
+            key
+        })
+        .collect();
+    assert_eq!(keys.len(), 3, "{keys:?}");
+    assert!(keys[0] == keys[1] && keys[1] != keys[2], "{keys:?}");
+    let others = requests.iter().filter(|request| request.method != "POST" || request.json()["method"] != "tools/call");
+    assert!(others.into_iter().all(|request| request.header("idempotency-key").is_none()));
+}
+
+#[tokio::test]
 async fn repeats_a_read_only_call_of_an_agent_once() {
     let server = first(|call| call.json("0123456789").cut_at(40, Cut::Close)).await;
     let results = agent_calls(&client(&server), &["read"]).await;

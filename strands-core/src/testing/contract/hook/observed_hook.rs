@@ -13,7 +13,8 @@ use super::observations::Observations;
 use super::observed_stream::ObservedStream;
 use crate::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, AuthorizeToolCall, BeforeInvocation, BeforeModelCall,
-    BeforeToolCall, BeforeTools, Hook, HookContext, HookResult, MAX_RESUMES, MAX_RETRIES, MessageAdded, SelectTools,
+    BeforeToolCall, BeforeTools, Hook, HookContext, HookReplay, HookResult, MAX_RESUMES, MAX_RETRIES, MessageAdded,
+    SelectTools,
 };
 use crate::models::ModelStream;
 
@@ -75,6 +76,10 @@ impl Hook for ObservedHook {
         self.call(self.hook.authorize_tool_call(event)).await?;
         self.observations.note(changes::denial("authorize_tool_call", deny.as_deref(), event.denial.as_deref()));
         Ok(())
+    }
+
+    fn replay(&self) -> HookReplay {
+        self.hook.replay()
     }
 
     async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {

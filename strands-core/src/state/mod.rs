@@ -1,10 +1,16 @@
 //! Agent state: named JSON values, stored with the session. Unlike injected values, they are data.
 
+mod changes;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use serde::{Serialize, de::DeserializeOwned, de::Error as _};
 use serde_json::{Map, Value};
+
+pub(crate) use changes::StateChanges;
+pub(crate) use changes::WatchedState;
 
 use crate::depth;
 
@@ -21,6 +27,8 @@ use crate::depth;
 #[derive(Clone, Debug, Default)]
 pub struct AgentState {
     shared: Arc<Shared>,
+    /// Names that were changed through this handle and its clones. Set only for a tool call that a journal records.
+    changed: Option<Arc<Mutex<BTreeSet<String>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +120,7 @@ impl AgentState {
     /// Removes and returns a value.
     pub fn remove(&self, name: &str) -> Option<Value> {
         let _writing = self.shared.write();
+        self.note(name);
         let mut shared = self.shared.values();
         shared.version += 1;
         shared.values.shift_remove(name)
@@ -146,10 +155,25 @@ impl AgentState {
         self.shared.values().values.clone()
     }
 
-    fn put(&self, name: String, value: Value) {
-        let mut shared = self.shared.values();
-        shared.version += 1;
-        shared.values.insert(name, value);
+    /// Returns another handle of the same state, which notes the names that are changed through it and its clones.
+    pub(crate) fn noting_changes(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), changed: Some(Arc::default()) }
+    }
+
+    fn note(&self, name: &str) {
+        if let Some(changed) = &self.changed {
+            changed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
+    }
+
+    fn changed_names(&self) -> Option<Vec<String>> {
+        let changed = self.changed.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        (!changed.is_empty()).then(|| changed.iter().cloned().collect())
+    }
+
+    fn put_recorded(&self, name: String, value: Value) {
+        let _writing = self.shared.write();
+        self.put(name, value);
     }
 
     pub(crate) fn replace(&self, values: Map<String, Value>) {
@@ -157,6 +181,13 @@ impl AgentState {
         let mut shared = self.shared.values();
         shared.version += 1;
         shared.values = values;
+    }
+
+    fn put(&self, name: String, value: Value) {
+        self.note(&name);
+        let mut shared = self.shared.values();
+        shared.version += 1;
+        shared.values.insert(name, value);
     }
 
     /// Returns the number of changes.
@@ -172,6 +203,6 @@ fn checked(value: &Value) -> Result<(), serde_json::Error> {
 impl From<Map<String, Value>> for AgentState {
     fn from(values: Map<String, Value>) -> Self {
         let shared = Shared { values: Mutex::new(Versioned { values, version: 0 }), ..Shared::default() };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), changed: None }
     }
 }

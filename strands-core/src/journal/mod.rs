@@ -1,29 +1,17 @@
 //! Durable execution: the interface through which an engine records the effects of an invocation and replays them.
 
-use std::fmt;
+mod error;
+mod recorder;
+mod step;
+
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
-use crate::error_chain::ErrorChain;
-
-/// One effect of an invocation: a model call or a tool call.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct JournalStep<'a> {
-    /// Name of the step: `model/<call>/<attempt>` or `tools/<turn>/<n>`, one-based; or, with structured output,
-    /// `capabilities/<calls>/<tools>`, zero-based. It is the same in every replay, and unique in an invocation including
-    /// those that resume it. A journal that is keyed by name and serves several prompts must add the number of the prompt.
-    pub name: &'a str,
-}
-
-impl<'a> JournalStep<'a> {
-    /// Creates a step with a name.
-    pub fn new(name: &'a str) -> Self {
-        Self { name }
-    }
-}
+pub use error::JournalError;
+pub(crate) use recorder::Recorder;
+pub use step::JournalStep;
 
 /// Journal of a durable engine, such as Restate, Lambda durable functions or DBOS. It records the effects of an invocation,
 /// so that the invocation survives the process. Pass one to [`Invocation::journal`](crate::Invocation::journal); without
@@ -31,18 +19,26 @@ impl<'a> JournalStep<'a> {
 ///
 /// After a crash the engine runs the same handler again. The invocation then requests the same steps in the same order,
 /// gets the recorded values, and continues from there: recorded model calls and tool calls are never repeated. An effect
-/// whose result was not recorded is executed again (at least once); its
-/// [`tool_use_id`](crate::ToolContext::tool_use_id) is the same each time and serves as idempotency key.
+/// whose result was not recorded is executed again (at least once); the
+/// [`idempotency_key`](crate::ToolContext::idempotency_key) of a tool call is the same each time. The tool of an approved call, and of
+/// others that waited with it, is not called again once its start was recorded, unless it is declared idempotent.
+///
+/// Recorded are model calls, tool calls, what hooks decide ([`HookReplay`](crate::hook::HookReplay)), model calls of conversation
+/// managers, and each change of hooks and tools to the agent's state.
 ///
 /// # Contract
 ///
 /// - [`step`](Self::step) polls `effect` only within its own `poll`, and only if the step is not recorded yet. It returns the
 ///   recorded value.
-/// - Steps are requested one at a time, in the same order in every replay.
+/// - Steps are requested one at a time, in the same order in every replay. A value of another step ends the invocation with an
+///   error that has a [`recorded_step`](JournalError::recorded_step).
 /// - [`random`](Self::random) returns the same numbers in the same order in every replay.
 /// - Cancellation takes effect within an effect, so that it is recorded. Between effects, cancellation is up to the engine.
 /// - To suspend the handler, the engine drops the invocation, or `step` returns an error, which ends the invocation with
-///   [`AgentError::Journal`](crate::AgentError::Journal). Hooks around the whole invocation are called in each attempt.
+///   [`AgentError::Journal`](crate::AgentError::Journal).
+///
+/// [`RecordedJournal`](crate::testing::RecordedJournal) is a journal in memory that checks an agent: it ends an attempt after
+/// any entry, and names the first step that differs in the replay.
 ///
 /// # Examples
 ///
@@ -123,8 +119,10 @@ pub trait Journal: Send + Sync {
     }
 
     /// Returns the time since a fixed moment of the journal's choice. Durations and time limits are measured with it; limits
-    /// are checked before each model call and before the tools of each turn. An engine that records its clock returns the
-    /// same times in a replay; otherwise a limit may be reached at another step. Default: the time of the Tokio runtime.
+    /// are checked before each model call and before the tools of each turn. Default: the time of the Tokio runtime.
+    ///
+    /// Each step records the time of the invocation at its end, and a replayed step sets the time to at least that. So a time
+    /// limit counts the time of all attempts, without that between them.
     fn now(&self) -> Duration {
         clock()
     }
@@ -134,36 +132,4 @@ pub trait Journal: Send + Sync {
 pub(crate) fn clock() -> Duration {
     static EPOCH: std::sync::LazyLock<tokio::time::Instant> = std::sync::LazyLock::new(tokio::time::Instant::now);
     tokio::time::Instant::now().saturating_duration_since(*EPOCH)
-}
-
-/// An error of a [`Journal`].
-pub struct JournalError {
-    step: String,
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl JournalError {
-    /// Creates an error about a step, with the error of the engine as its source.
-    pub fn new(step: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { step: step.into(), source: source.into() }
-    }
-
-    /// Returns the name of the step.
-    pub fn step(&self) -> &str {
-        &self.step
-    }
-}
-
-impl fmt::Display for JournalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal failed at step `{}`: {}", self.step, ErrorChain::within(&*self.source))
-    }
-}
-
-crate::error_chain::debug_with_sources!(JournalError);
-
-impl std::error::Error for JournalError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.source)
-    }
 }
