@@ -52,7 +52,9 @@ async fn main() -> Result<(), BoxError> {
     let event = serde_json::to_value(ExecutionRequest::new("Book a trip to Oslo."))?;
     // The request times out, and the execution ends with its interrupt.
     let waited = LocalRunner::new().callback_timeout().run(handler.clone(), event).await;
-    let Some(ExecutionResult { response, snapshot, .. }) = waited.into_output() else { return Err("it failed".into()) };
+    let Some(ExecutionResult { response: Some(response), snapshot, .. }) = waited.into_output() else {
+        return Err("it failed".into());
+    };
     println!("ended with `{}`", response.stop_reason);
     // Another execution resumes it.
     let responses: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
@@ -61,7 +63,9 @@ async fn main() -> Result<(), BoxError> {
     for operation in result.operations() {
         println!("{}: {}", operation.name().unwrap_or_default(), operation.status());
     }
-    let Some(ExecutionResult { response, .. }) = result.into_output() else { return Err("it failed".into()) };
+    let Some(ExecutionResult { response: Some(response), .. }) = result.into_output() else {
+        return Err("it failed".into());
+    };
     println!("{}", response.text);
     Ok(())
 }

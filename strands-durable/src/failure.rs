@@ -60,13 +60,14 @@ pub struct TurnFailure {
 strands_core::__debug_with_sources!(TurnFailure);
 
 impl TurnFailure {
-    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+    /// Creates a failure. The message has nothing of the conversation.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// Returns the failure for the error of an invocation whose effects are recorded. Errors of the journal are up to the
-    /// engine.
-    pub(crate) fn of(error: &AgentError) -> Self {
+    /// Returns the failure for the error of an invocation whose effects are recorded, without content of the conversation.
+    /// Errors of the journal are up to the engine.
+    pub fn of(error: &AgentError) -> Self {
         use FailureKind as Kind;
         let (kind, message) = match error {
             AgentError::Model { attempts, source } => {

@@ -52,8 +52,9 @@ pub trait AgentTemplate: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Returns an error if the agent can't be built now. The engine repeats the attempt later. The text of the error appears in
-    /// the engine's records, so it must not contain secrets.
+    /// Returns an error if the agent can't be built now. The engine repeats the attempt later, except with a
+    /// [`TurnFailure`](crate::TurnFailure), which ends the turn: for a request without a user, for example. The text of the
+    /// error appears in the engine's records, so it must not contain secrets.
     async fn agent(&self, turn: &TurnInfo) -> Result<AgentBuilder, Box<dyn StdError + Send + Sync>>;
 }
 

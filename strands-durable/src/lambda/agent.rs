@@ -11,7 +11,7 @@ use aws_durable_execution_sdk::{
 };
 use serde_json::Value;
 use strands_core::models::StopReason;
-use strands_core::{AgentError, BoxFuture, InterruptResponse, Prompt};
+use strands_core::{Agent, AgentError, AgentResponse, BoxFuture, InterruptResponse, Prompt};
 
 use super::approval::{self, ApprovalRequest, Approver};
 use super::failure::{self, Failure};
@@ -19,6 +19,9 @@ use super::journal::LambdaJournal;
 use super::record::Text;
 use super::request::{ExecutionRequest, ExecutionResult};
 use crate::{AgentTemplate, FailureKind, PromptContent, TurnFailure, TurnInfo, TurnResponse};
+
+/// Maximum number of consecutive requests whose responses are refused.
+const MAX_REFUSALS: u32 = 10;
 
 /// An agent as a durable function: each execution is one turn, from a prompt to the response, over as many invocations of
 /// the function as it takes.
@@ -30,8 +33,9 @@ use crate::{AgentTemplate, FailureKind, PromptContent, TurnFailure, TurnInfo, Tu
 /// The event is an [`ExecutionRequest`], and the result an [`ExecutionResult`]: it has a snapshot of the conversation, with
 /// which the next execution continues. Events of the agent are not streamed.
 ///
-/// An execution fails for good with a [`TurnFailure`], whose text has nothing of the conversation; its error type is
-/// `strands.` with the name of the kind, such as `strands.model`.
+/// If a turn fails, the result has a [`TurnFailure`], whose text has nothing of the conversation, and the snapshot. The
+/// execution itself fails for good if there is no conversation to return, such as with an invalid event; its error type is
+/// `strands.` with the name of the kind, such as `strands.invalid_request`.
 ///
 /// # Examples
 ///
@@ -69,7 +73,8 @@ impl DurableAgent {
 
     /// Sets the function that sends a request when the agent is interrupted, such as for an approval. The execution then waits
     /// for the responses, at no cost. A function that fails is called again, six times in all, and it may be called twice for
-    /// one request. Default: none, and the execution ends with the stop reason `interrupt`.
+    /// one request. The execution ends with the stop reason `interrupt` if that does not help, and after 10 refused responses
+    /// in a row. Default: none, and the execution ends with that stop reason.
     #[must_use]
     pub fn approver<F, Fut, E>(mut self, send: F) -> Self
     where
@@ -81,8 +86,8 @@ impl DurableAgent {
         self
     }
 
-    /// Sets the time after which an execution does not wait for responses any longer, rounded up to whole seconds. It then ends
-    /// with the stop reason `interrupt`, and another execution can resume its snapshot. Default: until the end of the execution.
+    /// Sets the time after which an execution does not wait for responses any longer, rounded up to whole seconds, at least 1. It then
+    /// ends with the stop reason `interrupt`, and another execution can resume its snapshot. Default: until the end of the execution.
     #[must_use]
     pub fn approval_timeout(mut self, timeout: Duration) -> Self {
         self.approval_timeout = Some(timeout);
@@ -151,7 +156,7 @@ impl DurableAgent {
         let run_id = context.execution_arn().to_owned();
         let session_id = session_id.unwrap_or_else(|| run_id.clone());
         let turn = TurnInfo::new(session_id, run_id, &metadata);
-        let builder = self.template.agent(&turn).await.map_err(Failure::Unavailable)?;
+        let builder = self.template.agent(&turn).await.map_err(Failure::of_template)?;
         let mut agent = builder.build().await?;
         if let Some(snapshot) = snapshot {
             agent.restore(snapshot).map_err(|error| {
@@ -160,12 +165,28 @@ impl DurableAgent {
         }
         let prompt = prompt.map_or_else(|| Ok(Prompt::none()), PromptContent::into_prompt)?;
         let journal = LambdaJournal::start(context.clone()).await?;
-        let mut response = agent.prompt(prompt).resume(responses).journal(&journal).await?;
-        let mut refused = None;
-        let mut number = 0_u32;
-        while response.stop_reason == StopReason::Interrupt
-            && let Some(approver) = &self.approver
-        {
+        let outcome = self.perform(&mut agent, (prompt, responses), &turn, &journal, &context).await;
+        let outcome = match outcome {
+            Ok(response) => Ok(TurnResponse::new(&response, &turn.session_id, &turn.run_id)),
+            Err(Ended::Invocation(error)) => Err(failure::of_invocation(&error)?),
+            Err(Ended::Execution(failure)) => return Err(failure),
+        };
+        ExecutionResult::new(outcome, agent.snapshot()?)
+    }
+
+    /// Prompts the agent, and resumes it as responses to its interrupts arrive.
+    async fn perform(
+        &self,
+        agent: &mut Agent,
+        (prompt, responses): (Prompt, Vec<InterruptResponse>),
+        turn: &TurnInfo,
+        journal: &LambdaJournal,
+        context: &DurableContext,
+    ) -> Result<AgentResponse, Ended> {
+        let mut response = agent.prompt(prompt).resume(responses).journal(journal).await?;
+        let Some(approver) = &self.approver else { return Ok(response) };
+        let (mut refused, mut refusals, mut number) = (None, 0, 0_u32);
+        while response.stop_reason == StopReason::Interrupt && refusals < MAX_REFUSALS {
             number = number.saturating_add(1);
             let request = ApprovalRequest {
                 callback_id: String::new(),
@@ -174,24 +195,29 @@ impl DurableAgent {
                 interrupts: response.interrupts.clone(),
                 refused: refused.take(),
             };
-            let Some(answer) = self.ask(approver, request, number, &context).await? else { break };
-            journal.record_time(&format!("approval/{number}/time")).await?;
-            let responses: Vec<InterruptResponse> = match serde_json::from_str(&answer) {
-                Ok(responses) => responses,
+            let Some(answer) = self.ask(approver, request, number, context).await.map_err(Ended::Execution)? else {
+                break;
+            };
+            journal.record_time(&format!("approval/{number}/time")).await.map_err(AgentError::from)?;
+            let resumed = match serde_json::from_str::<Vec<InterruptResponse>>(&answer) {
+                Ok(responses) => agent.prompt(Prompt::none()).resume(responses).journal(journal).await,
                 Err(error) => {
-                    refused =
-                        Some(format!("expected JSON like [{{\"interruptId\": \"..\", \"response\": true}}]: {error}"));
+                    let text = format!("expected JSON like [{{\"interruptId\": \"..\", \"response\": true}}]: {error}");
+                    refused = Some(text);
+                    refusals += 1;
                     continue;
                 }
             };
-            match agent.prompt(Prompt::none()).resume(responses).journal(&journal).await {
-                Ok(next) => response = next,
-                Err(error) if is_refusal(&error) => refused = Some(error.to_string()),
+            match resumed {
+                Ok(next) => (response, refusals) = (next, 0),
+                Err(error) if is_refusal(&error) => {
+                    refused = Some(error.to_string());
+                    refusals += 1;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        let response = TurnResponse::new(&response, &turn.session_id, &turn.run_id);
-        ExecutionResult::new(response, agent.snapshot()?)
+        Ok(response)
     }
 
     /// Sends an approval request, and waits for the result of its callback. `None` if there will be none.
@@ -205,16 +231,16 @@ impl DurableAgent {
         let name = format!("approval/{number}");
         let mut callback = context.create_callback::<String>().name(&name).serdes(Text);
         if let Some(timeout) = self.approval_timeout {
-            callback = callback.timeout(timeout);
+            // No time at all would be no limit.
+            callback = callback.timeout(timeout.max(Duration::from_secs(1)));
         }
         let callback = callback.await?;
         callback.id().clone_into(&mut request.callback_id);
         let approver = Arc::clone(approver);
         let sent = context.step(move |_| approver(request)).name(format!("{name}/request")).await;
-        sent.map_err(|error| {
-            tracing::error!(error = format!("{error:?}"), "an approval request could not be sent");
-            TurnFailure::new(FailureKind::Agent, "an approval request could not be sent")
-        })?;
+        if sent.is_err() {
+            return Ok(None);
+        }
         match callback.result().await {
             Ok(result) => Ok(Some(result)),
             Err(error) if matches!(error.kind(), OperationErrorKind::Callback(_)) => {
@@ -232,6 +258,18 @@ impl fmt::Debug for DurableAgent {
             .field("has_approver", &self.approver.is_some())
             .field("approval_timeout", &self.approval_timeout)
             .finish_non_exhaustive()
+    }
+}
+
+/// End of a turn without a response.
+enum Ended {
+    Invocation(AgentError),
+    Execution(Failure),
+}
+
+impl From<AgentError> for Ended {
+    fn from(error: AgentError) -> Self {
+        Self::Invocation(error)
     }
 }
 

@@ -49,7 +49,13 @@ where
 {
     Arc::new(move |request| {
         let sent = send(request);
-        Box::pin(async move { sent.await.map_err(Into::into) })
+        Box::pin(async move {
+            sent.await.map_err(|error| {
+                // The text may quote the request, and the execution records errors of steps.
+                tracing::error!(error = format!("{:?}", error.into()), "an approval request could not be sent");
+                BoxError::from("the approval request could not be sent; the log of the function has the error")
+            })
+        })
     })
 }
 

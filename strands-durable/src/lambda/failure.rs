@@ -36,27 +36,45 @@ impl From<BuildError> for Failure {
     }
 }
 
+impl Failure {
+    /// Creates the failure of a template.
+    pub(super) fn of_template(error: BoxError) -> Self {
+        match error.downcast::<TurnFailure>() {
+            Ok(failure) => Self::Final(*failure),
+            Err(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+/// Logs the error of an invocation, and returns its failure.
+pub(super) fn of_invocation(error: &AgentError) -> Result<TurnFailure, Failure> {
+    tracing::error!(error = format!("{error:?}"), "a turn failed");
+    let AgentError::Journal(error) = error else { return Ok(TurnFailure::of(error)) };
+    if let Some(too_large) = sources(error).find_map(|source| source.downcast_ref::<RecordTooLarge>()) {
+        let text = format!("step `{}` failed: {too_large}", error.step());
+        return Ok(TurnFailure::new(FailureKind::TooLarge, text));
+    }
+    Err(of_journal(error))
+}
+
+/// Returns the failure of a journal. Records that this release can't read may be readable for another one.
+fn of_journal(error: &JournalError) -> Failure {
+    let step = error.step();
+    match sources(error).any(|source| source.is::<OperationError>()) {
+        true => TurnFailure::new(FailureKind::Agent, format!("step `{step}` could not be recorded")).into(),
+        false => Failure::Unavailable(format!("the record of step `{step}` does not fit this release").into()),
+    }
+}
+
 impl From<AgentError> for Failure {
     fn from(error: AgentError) -> Self {
-        match error {
-            AgentError::Journal(error) => error.into(),
-            error => {
-                tracing::error!(error = format!("{error:?}"), "a turn failed");
-                TurnFailure::of(&error).into()
-            }
-        }
+        of_invocation(&error).map_or_else(|failure| failure, Self::Final)
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        tracing::error!(error = format!("{error:?}"), "a step of a turn could not be recorded");
-        let too_large = sources(&error).find_map(|source| source.downcast_ref::<RecordTooLarge>());
-        let (kind, reason) = match too_large {
-            Some(too_large) => (FailureKind::TooLarge, too_large.to_string()),
-            None => (FailureKind::Agent, "the execution did not record it".to_owned()),
-        };
-        TurnFailure::new(kind, format!("step `{}` failed: {reason}", error.step())).into()
+        AgentError::from(error).into()
     }
 }
 

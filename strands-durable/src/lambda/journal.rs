@@ -13,7 +13,7 @@ use serde_json::Value;
 use strands_core::{BoxFuture, Journal, JournalError, JournalStep};
 use tokio::sync::oneshot;
 
-use super::record::{self, Entry, Parts, RecordTooLarge, Text};
+use super::record::{self, Entry, Parts, Text};
 
 /// Journal of one durable execution: each step of an agent is a step of the execution.
 ///
@@ -21,7 +21,7 @@ use super::record::{self, Entry, Parts, RecordTooLarge, Text};
 /// well. All prompts of a handler share one journal.
 ///
 /// - A record larger than the 256 KB of a checkpoint is split into several steps. One larger than 4 MB is
-///   [`RecordTooLarge`].
+///   [`RecordTooLarge`](super::RecordTooLarge).
 /// - Waits are timers of the execution, which cost nothing. They are rounded up to whole seconds.
 /// - Between steps, the clock is that of the recorded ones, so that durations and time limits are the same in a replay. It
 ///   includes the time between the invocations of the function.
@@ -33,6 +33,7 @@ use super::record::{self, Entry, Parts, RecordTooLarge, Text};
 /// ```no_run
 /// use std::time::Duration;
 /// use strands::AgentBuilder;
+/// use strands::durable::TurnFailure;
 /// use strands::durable::lambda::{LambdaJournal, sdk};
 ///
 /// async fn handler(
@@ -42,11 +43,13 @@ use super::record::{self, Entry, Parts, RecordTooLarge, Text};
 /// ) -> Result<String, sdk::BoxError> {
 ///     let journal = LambdaJournal::start(context.clone()).await?;
 ///     let mut agent = template.build().await?;
-///     agent.prompt(format!("Plan a day in {city}.")).journal(&journal).await?;
+///     let plan = agent.prompt(format!("Plan a day in {city}.")).journal(&journal);
+///     // The execution stores the error, so it has nothing of the conversation.
+///     plan.await.map_err(|error| TurnFailure::of(&error))?;
 ///     context.wait(Duration::from_secs(3600)).name("an hour later").await?;
 ///     journal.record_time("after the hour").await?;
-///     let response = agent.prompt("Which part is best?").journal(&journal).await?;
-///     Ok(response.text())
+///     let response = agent.prompt("Which part is best?").journal(&journal).await;
+///     Ok(response.map_err(|error| TurnFailure::of(&error))?.text())
 /// }
 /// ```
 pub struct LambdaJournal {
@@ -99,9 +102,9 @@ impl LambdaJournal {
                     self.is_live.store(true, Ordering::Relaxed);
                     let value = effect.await;
                     self.is_live.store(false, Ordering::Relaxed);
-                    unrecorded = record::entries(&value, milliseconds())?;
+                    unrecorded = record::entries(&value, milliseconds());
                 }
-                Ok(unrecorded.pop_front().unwrap_or_default())
+                unrecorded.pop_front().unwrap_or_default()
             };
             let step = if number == 1 { name.to_owned() } else { format!("{name}/part/{number}") };
             let entry = Entry::read(&self.recorded(step, next).await?)?;
@@ -117,14 +120,14 @@ impl LambdaJournal {
     async fn recorded(
         &self,
         name: String,
-        effect: impl Future<Output = Result<String, RecordTooLarge>> + Send,
+        effect: impl Future<Output = String> + Send,
     ) -> Result<String, OperationError> {
         let (start, started) = oneshot::channel::<()>();
-        let (send, result) = oneshot::channel::<Result<String, RecordTooLarge>>();
+        let (send, result) = oneshot::channel::<String>();
         // The closure of a step is `'static`, and the effect borrows the loop. So the effect is polled beside the step.
         let body = move |_| async move {
             let _ = start.send(());
-            Ok(result.await??)
+            Ok(result.await?)
         };
         // An effect has its own retries, with recorded delays.
         let step = self.context.step(body).name(name).retry_strategy(|_, _| RetryDecision::Stop).serdes(Text).future();

@@ -35,6 +35,11 @@ pub(super) enum Entry {
         value: Value,
     },
     Part(Part),
+    /// The value was too large. It is recorded like a value, so that it is the same error in each attempt.
+    TooLarge {
+        at: u64,
+        bytes: usize,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,20 +60,21 @@ impl Entry {
 
     pub(super) fn at(&self) -> u64 {
         match self {
-            Self::Whole { at, .. } | Self::Part(Part { at, .. }) => *at,
+            Self::Whole { at, .. } | Self::Part(Part { at, .. }) | Self::TooLarge { at, .. } => *at,
         }
     }
 }
 
 /// Returns the entries of a value.
-pub(super) fn entries(value: &Value, at: u64) -> Result<VecDeque<String>, RecordTooLarge> {
+pub(super) fn entries(value: &Value, at: u64) -> VecDeque<String> {
     let mut json = format!(r#"{{"whole":{{"at":{at},"value":{value}}}}}"#);
     if json.len() <= MAX_ENTRY {
-        return Ok([json].into());
+        return [json].into();
     }
     json = value.to_string();
     if json.len() > MAX_RECORD {
-        return Err(RecordTooLarge { bytes: json.len(), limit: MAX_RECORD });
+        let entry = Entry::TooLarge { at, bytes: json.len() };
+        return [serde_json::to_string(&entry).unwrap_or_default()].into();
     }
     let attempt = fastrand::u64(..);
     let mut texts = Vec::new();
@@ -83,7 +89,7 @@ pub(super) fn entries(value: &Value, at: u64) -> Result<VecDeque<String>, Record
         let part = Part { at, attempt, left: count - 1 - index, json: text.to_owned() };
         serde_json::to_string(&Entry::Part(part)).unwrap_or_default()
     };
-    Ok(texts.into_iter().enumerate().map(part).collect())
+    texts.into_iter().enumerate().map(part).collect()
 }
 
 /// The parts of a value so far.
@@ -95,9 +101,10 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Adds the next entry. Returns the value if it is complete.
-    pub(super) fn add(&mut self, entry: Entry) -> Result<Option<Value>, serde_json::Error> {
+    pub(super) fn add(&mut self, entry: Entry) -> Result<Option<Value>, BoxError> {
         let part = match entry {
             Entry::Whole { value, .. } => return Ok(Some(value)),
+            Entry::TooLarge { bytes, .. } => return Err(RecordTooLarge { bytes, limit: MAX_RECORD }.into()),
             Entry::Part(part) => part,
         };
         if part.attempt != self.attempt {
@@ -108,7 +115,7 @@ impl Parts {
         if part.left > 0 {
             return Ok(None);
         }
-        serde_json::from_str(&self.json).map(Some)
+        Ok(Some(serde_json::from_str(&self.json)?))
     }
 }
 
@@ -140,7 +147,7 @@ mod tests {
     fn splits_large_values_into_entries_that_fit_a_checkpoint() {
         for text in ["a".repeat(300 * 1024), "\"\\".repeat(200 * 1024), "\u{1F30D}\u{0}".repeat(100 * 1024)] {
             let value = json!({"text": text});
-            let entries = entries(&value, 7).expect("below the limit");
+            let entries = entries(&value, 7);
             assert!(entries.len() > 1);
             assert!(entries.iter().all(|entry| entry.len() <= MAX_ENTRY), "{:?}", entries.iter().map(String::len));
             let read = read_back(&entries);
@@ -151,21 +158,24 @@ mod tests {
 
     #[test]
     fn small_values_are_one_readable_entry() {
-        let entries = entries(&json!({"n": 0.1}), 7).expect("below the limit");
+        let entries = entries(&json!({"n": 0.1}), 7);
         assert_eq!(entries, [r#"{"whole":{"at":7,"value":{"n":0.1}}}"#]);
     }
 
     #[test]
     fn parts_of_an_attempt_that_broke_off_are_dropped() {
-        let first = entries(&json!("a".repeat(300 * 1024)), 1).expect("below the limit");
-        let second = entries(&json!("b".repeat(300 * 1024)), 2).expect("below the limit");
+        let first = entries(&json!("a".repeat(300 * 1024)), 1);
+        let second = entries(&json!("b".repeat(300 * 1024)), 2);
         let both: VecDeque<String> = first.into_iter().take(2).chain(second).collect();
         assert_eq!(read_back(&both).pop(), Some(Some(json!("b".repeat(300 * 1024)))));
     }
 
     #[test]
     fn refuses_values_beyond_the_limit() {
-        let error = entries(&json!("a".repeat(MAX_RECORD)), 1).expect_err("beyond the limit");
+        let entries = entries(&json!("a".repeat(MAX_RECORD)), 1);
+        let entry = Entry::read(&entries[0]).expect("an entry");
+        let error = Parts::default().add(entry).expect_err("beyond the limit");
+        let error = error.downcast_ref::<RecordTooLarge>().expect("its type");
         assert_eq!((error.bytes, error.limit), (MAX_RECORD + 2, MAX_RECORD));
     }
 }

@@ -52,21 +52,28 @@ impl ExecutionRequest {
     }
 }
 
-/// Result of an execution.
+/// Result of an execution: the response or the failure of the turn, and the conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecutionResult {
     /// The response. Its stop reason is `interrupt` if the agent still waits for responses.
     #[serde(flatten)]
-    pub response: TurnResponse,
+    pub response: Option<TurnResponse>,
+    /// The failure of the turn, in place of a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<TurnFailure>,
     /// Snapshot of the conversation, with which the next execution continues.
     pub snapshot: Snapshot,
 }
 
 impl ExecutionResult {
     /// Creates a result that the function can return.
-    pub(super) fn new(response: TurnResponse, snapshot: Snapshot) -> Result<Self, Failure> {
-        let result = Self { response, snapshot };
+    pub(super) fn new(outcome: Result<TurnResponse, TurnFailure>, snapshot: Snapshot) -> Result<Self, Failure> {
+        let (response, failure) = match outcome {
+            Ok(response) => (Some(response), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let result = Self { response, failure, snapshot };
         // The envelope has it as a string.
         let size =
             serde_json::to_string(&result).and_then(|json| serde_json::to_string(&json)).map_or(0, |json| json.len());

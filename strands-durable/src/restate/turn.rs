@@ -57,7 +57,11 @@ pub(super) async fn run(
     let snapshot = journal.uncancelled(|| ctx.get::<Json<Value>>(state::SNAPSHOT)).await?;
     state::set_running(ctx, &RunningState { run_id: run_id.clone(), interrupts: Vec::new() });
     let builder = shared.template.agent(&TurnInfo::new(&*session_id, &*run_id, &request.metadata)).await;
-    let mut agent = builder.map_err(HandlerError::from)?.build().await?;
+    let builder = builder.map_err(|error| match error.downcast::<TurnFailure>() {
+        Ok(failure) => terminal(*failure).into(),
+        Err(error) => HandlerError::from(error),
+    })?;
+    let mut agent = builder.build().await?;
     if let Some(Json(snapshot)) = snapshot {
         agent.restore(read_snapshot(snapshot)?)?;
     }

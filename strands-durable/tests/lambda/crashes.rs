@@ -4,7 +4,7 @@ use strands::durable::lambda::DurableAgent;
 use strands::durable::lambda::sdk::test_util::LocalRunner;
 use strands::{Agent, AgentBuilder};
 
-use crate::support::{World, calls, done, execute, names, succeeded};
+use crate::support::{World, calls, done, execute, names, response_of, succeeded};
 
 const TURNS: usize = 10;
 const TOOLS: usize = 12;
@@ -25,7 +25,7 @@ async fn records_each_model_call_and_each_tool_once() {
     let world = World::default();
     let result = execute(LocalRunner::new(), DurableAgent::new(template(&world)), "go").await;
     let output = succeeded(&result);
-    assert_eq!(output.response.stop_reason, "end_turn");
+    assert_eq!(response_of(output).stop_reason, "end_turn");
     assert_eq!((world.count("model"), world.count("tool"), result.invocation_count()), (TURNS, TOOLS, 1));
     world.assert_recorded_once(&output.snapshot);
     let names = names(&result);

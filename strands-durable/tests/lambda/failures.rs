@@ -1,16 +1,16 @@
 //! Failures that end an execution, and those that do not.
 
-use strands::durable::TurnInfo;
 use strands::durable::lambda::sdk::test_util::LocalRunner;
 use strands::durable::lambda::sdk::{Options, lambda_runtime::LambdaEvent};
 use strands::durable::lambda::{DurableAgent, ExecutionRequest, sdk};
+use strands::durable::{FailureKind, TurnFailure, TurnInfo};
 use strands::models::{ErrorDetails, ModelError};
 use strands::serde::Deserialize;
 use strands::serde_json::{self, Value, json};
 use strands::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentBuilder};
 
-use crate::support::{World, done, execute, names, succeeded};
+use crate::support::{World, done, execute, failure_of, names, response_of, succeeded};
 
 #[tokio::test]
 async fn a_permanent_error_of_the_model_is_final_and_quotes_nothing() {
@@ -21,9 +21,9 @@ async fn a_permanent_error_of_the_model_is_final_and_quotes_nothing() {
         ScriptedTurn::error(ModelError::InvalidRequest { details })
     });
     let result = execute(LocalRunner::new(), DurableAgent::new(Agent::builder().model(model)), "my secret plan").await;
-    assert!(result.is_failure());
-    assert_eq!((result.error_type(), result.invocation_count()), (Some("strands.model"), 1));
-    assert!(!result.error_message().unwrap().contains("secret"), "{:?}", result.error_message());
+    let (kind, message) = failure_of(&result);
+    assert_eq!((kind.as_str(), result.invocation_count()), ("turn.model", 1));
+    assert!(!message.contains("secret"), "{message}");
     assert_eq!(world.count("model"), 1);
 }
 
@@ -44,9 +44,9 @@ async fn invalid_events_are_final() {
     ] {
         let template = Agent::builder().model(ScriptedModel::responding("hi"));
         let result = execute(LocalRunner::new(), DurableAgent::new(template), event.clone()).await;
-        let (kind, message) = (result.error_type(), result.error_message());
-        assert_eq!((kind, result.invocation_count()), (Some("strands.invalid_request"), 1), "{event}: {message:?}");
-        assert!(!message.unwrap().contains("typo"), "{message:?}");
+        let (kind, message) = failure_of(&result);
+        assert!(kind.ends_with(".invalid_request"), "{event}: {kind} {message}");
+        assert!(!message.contains("typo") && result.invocation_count() == 1, "{message}");
     }
 }
 
@@ -60,8 +60,9 @@ async fn an_agent_that_cannot_be_built_is_final() {
     let template = Agent::builder().model(ScriptedModel::responding("hi"));
     let template = template.session_manager(InMemorySessionManager::new("s"));
     let result = execute(LocalRunner::new(), DurableAgent::new(template), "go").await;
-    assert_eq!(result.error_type(), Some("strands.configuration"));
-    assert!(result.error_message().unwrap().contains("session manager"), "{:?}", result.error_message());
+    let (kind, message) = failure_of(&result);
+    assert_eq!(kind, "turn.configuration");
+    assert!(message.contains("session manager"), "{message}");
 }
 
 /// Passes an invocation to the function as the Lambda runtime does.
@@ -84,6 +85,10 @@ async fn lambda_repeats_an_invocation_whose_template_fails() {
     let template = move |turn| template(turn);
     let error = invoke(DurableAgent::new(template)).await.unwrap_err();
     assert!(error.to_string().contains("not available"), "{error}");
+
+    let refusing = async |_: TurnInfo| Err::<AgentBuilder, _>(TurnFailure::new(FailureKind::InvalidRequest, "no user"));
+    let response = invoke(DurableAgent::new(move |turn| refusing(turn))).await.unwrap();
+    assert_eq!(response["Error"]["ErrorType"], "strands.invalid_request");
 
     let response = invoke(DurableAgent::new(Agent::builder())).await.unwrap();
     assert_eq!(response["Status"], "FAILED", "a failure for good");
@@ -113,6 +118,6 @@ async fn a_conversation_continues_with_the_snapshot() {
     request.session_id = Some("s1".to_owned());
     let second = execute(LocalRunner::new(), DurableAgent::new(template), request).await;
     let output = succeeded(&second);
-    assert_eq!((output.response.text.as_str(), output.response.session_id.as_str()), ("3", "s1"));
+    assert_eq!((response_of(output).text.as_str(), response_of(output).session_id.as_str()), ("3", "s1"));
     assert_eq!(names(&second), ["start", "model/1/1"]);
 }

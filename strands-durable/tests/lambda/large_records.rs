@@ -4,7 +4,7 @@ use strands::Agent;
 use strands::durable::lambda::DurableAgent;
 use strands::durable::lambda::sdk::test_util::LocalRunner;
 
-use crate::support::{World, calls, done, execute, names, succeeded};
+use crate::support::{World, calls, done, execute, failure_of, names, succeeded};
 
 fn agent(world: &World, bytes: usize) -> DurableAgent {
     let model = world.model(|request, number| match request.messages.len() {
@@ -49,8 +49,8 @@ async fn a_large_record_is_split_and_survives_a_crash_between_its_parts() {
 async fn a_record_beyond_the_limit_is_final() {
     let world = World::default();
     let result = execute(LocalRunner::new(), agent(&world, 4 * 1024 * 1024), "go").await;
-    assert_eq!((result.error_type(), result.invocation_count()), (Some("strands.too_large"), 1));
-    let message = result.error_message().unwrap();
+    let (kind, message) = failure_of(&result);
+    assert_eq!((kind.as_str(), result.invocation_count()), ("turn.too_large", 1));
     assert!(message.contains("tools/1/2") && message.contains("limit the size of tool results"), "{message}");
     assert_eq!(world.count("tool"), 2);
 }

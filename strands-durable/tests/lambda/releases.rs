@@ -11,7 +11,7 @@ use strands::models::{ErrorDetails, ModelError};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentBuilder, Limits};
 
-use crate::support::{World, calls, done, execute, succeeded};
+use crate::support::{World, calls, done, execute, response_of, succeeded};
 
 /// A function whose release changes with its second invocation.
 fn released(first: AgentBuilder, second: AgentBuilder) -> DurableAgent {
@@ -55,7 +55,7 @@ async fn a_release_with_lower_limits_ends_at_the_limit() {
     let first = Agent::builder().model(model(&world)).tools([world.tool("old")]);
     let second = first.clone().limits(Limits::new().turns(1));
     let result = execute(LocalRunner::new(), released(first, second), "go").await;
-    assert_eq!(succeeded(&result).response.stop_reason, "limit_turns");
+    assert_eq!(response_of(succeeded(&result)).stop_reason, "limit_turns");
     assert_eq!((world.count("model"), world.count("tool")), (2, 1));
 }
 

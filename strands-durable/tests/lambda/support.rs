@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use strands::durable::TurnResponse;
 use strands::durable::lambda::sdk::test_util::{LocalRunner, TestResult};
 use strands::durable::lambda::{DurableAgent, ExecutionRequest, ExecutionResult};
 use strands::message::{ContentBlock, ToolResultContent};
@@ -194,4 +195,20 @@ pub(crate) fn succeeded(result: &TestResult<ExecutionResult>) -> &ExecutionResul
 /// Names of the operations of an execution.
 pub(crate) fn names<O>(result: &TestResult<O>) -> Vec<&str> {
     result.operations().iter().filter_map(|operation| operation.name()).collect()
+}
+
+/// Returns the response of a turn that did not fail.
+pub(crate) fn response_of(result: &ExecutionResult) -> &TurnResponse {
+    result.response.as_ref().unwrap_or_else(|| panic!("{:?}", result.failure))
+}
+
+/// Returns the error type and the message of a failure: of the turn, with its conversation, or of the execution.
+pub(crate) fn failure_of(result: &TestResult<ExecutionResult>) -> (String, String) {
+    let Some(output) = result.output() else {
+        return (result.error_type().unwrap().to_owned(), result.error_message().unwrap().to_owned());
+    };
+    assert!(output.response.is_none() && output.snapshot.data.messages.is_some());
+    let failure = output.failure.as_ref().unwrap();
+    let kind = serde_json::to_value(failure.kind).unwrap();
+    (format!("turn.{}", kind.as_str().unwrap()), failure.message.clone())
 }

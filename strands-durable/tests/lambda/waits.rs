@@ -9,7 +9,7 @@ use strands::testing::ScriptedTurn;
 use strands::{Agent, Limits, RetryPolicy};
 use tokio::time::Instant;
 
-use crate::support::{World, calls, done, execute, names, succeeded};
+use crate::support::{World, calls, done, execute, failure_of, names, response_of, succeeded};
 
 fn throttled(retry_after: Option<Duration>) -> ScriptedTurn {
     ScriptedTurn::error(ModelError::Throttled { retry_after, details: ErrorDetails::new().boxed() })
@@ -35,7 +35,7 @@ async fn a_retried_model_call_waits_on_a_timer() {
     assert_eq!((result.invocation_count(), began.elapsed()), (3, Duration::ZERO));
     assert_eq!((world.count("model"), world.count("tool")), (4, 1));
     // The clock has the waits, rounded up to whole seconds.
-    let duration = output.response.metrics["total_duration"].as_f64().unwrap();
+    let duration = response_of(output).metrics["total_duration"].as_f64().unwrap();
     assert!((182.0..190.0).contains(&duration), "{duration}");
 }
 
@@ -50,7 +50,7 @@ async fn waits_count_in_the_time_limit() {
     let limits = Limits::new().duration(Duration::from_secs(60));
     let template = Agent::builder().model(model).tools([world.tool("a")]).limits(limits);
     let result = execute(LocalRunner::new(), DurableAgent::new(template), "go").await;
-    assert_eq!(succeeded(&result).response.stop_reason, "limit_duration");
+    assert_eq!(response_of(succeeded(&result)).stop_reason, "limit_duration");
     assert_eq!(names(&result), ["start", "model/1/1", "wait/1/1", "model/1/2"]);
     assert_eq!(world.count("tool"), 0);
 }
@@ -61,6 +61,6 @@ async fn the_last_failure_ends_the_execution() {
     let model = world.model(|_, _| throttled(None));
     let template = Agent::builder().model(model).retry(RetryPolicy::new().max_attempts(3));
     let result = execute(LocalRunner::new(), DurableAgent::new(template), "go").await;
-    assert_eq!(result.error_type(), Some("strands.model"));
+    assert_eq!(failure_of(&result).0, "turn.model");
     assert_eq!((world.count("model"), result.invocation_count()), (3, 3));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use strands::{
     durable::{
-        TurnInfo,
+        FailureKind, TurnFailure, TurnInfo,
         restate::{DurableAgent, restate_sdk::endpoint::Endpoint, serve},
     },
     serve::stop_signal,
@@ -35,8 +35,12 @@ pub(crate) async fn durable(system: &System, options: &DurableArgs) -> Result<()
         let agent = Arc::clone(&agent);
         async move {
             let text = |name: &str| turn.metadata.get(name).and_then(|value| value.as_str());
-            let user = text("user").ok_or("the metadata of the turn has no `user`")?;
-            let role: Role = text("role").map_or(Ok(Role::Traveler), str::parse)?;
+            // Another attempt has the same metadata.
+            let invalid =
+                |text: &str| TurnFailure::new(FailureKind::InvalidRequest, format!("invalid metadata: {text}"));
+            let user = text("user").ok_or_else(|| invalid("it has no `user`"))?;
+            let role: Role =
+                text("role").map_or(Ok(Role::Traveler), str::parse).map_err(|_| invalid("unknown `role`"))?;
             Ok::<_, BoxError>(agent.call_agent(&access::trusted(user, role)).await?)
         }
     };
