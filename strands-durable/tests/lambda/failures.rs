@@ -86,8 +86,10 @@ async fn lambda_repeats_an_invocation_whose_template_fails() {
     let error = invoke(DurableAgent::new(template)).await.unwrap_err();
     assert!(error.to_string().contains("not available"), "{error}");
 
-    let refusing = async |_: TurnInfo| Err::<AgentBuilder, _>(TurnFailure::new(FailureKind::InvalidRequest, "no user"));
-    let response = invoke(DurableAgent::new(move |turn| refusing(turn))).await.unwrap();
+    let refusing = |_: TurnInfo| async {
+        Err::<AgentBuilder, _>(TurnFailure::new(FailureKind::InvalidRequest, "the metadata has no user"))
+    };
+    let response = invoke(DurableAgent::new(refusing)).await.unwrap();
     assert_eq!(response["Error"]["ErrorType"], "strands.invalid_request");
 
     let response = invoke(DurableAgent::new(Agent::builder())).await.unwrap();
