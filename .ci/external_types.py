@@ -16,11 +16,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CRATES = ("strands-core", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-identity", "strands-guardrails", "strands-otel", "strands-serve", "strands-rs")
+CRATES = ("strands-core", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-identity", "strands-guardrails", "strands-otel", "strands-durable", "strands-serve", "strands-rs")
 
 # Path of the definition, and path of the re-export.
 EXTERNAL: dict[str, str] = {
+    "aws_durable_execution_sdk::BoxError": "strands::durable::lambda::sdk::BoxError",
+    "aws_durable_execution_sdk::InvocationPayload": "strands::durable::lambda::sdk::InvocationPayload",
+    "aws_durable_execution_sdk::InvocationResponse": "strands::durable::lambda::sdk::InvocationResponse",
+    "aws_durable_execution_sdk::context::DurableContext": "strands::durable::lambda::sdk::DurableContext",
+    "aws_durable_execution_sdk::options::Options": "strands::durable::lambda::sdk::Options",
     "aws_sdk_bedrockruntime::client::Client": "strands::models::bedrock::aws_sdk_bedrockruntime::Client",
+    "aws_sdk_lambda::client::Client": "strands::durable::lambda::sdk::LambdaClient",
     "aws_types::sdk_config::SdkConfig": "strands::models::bedrock::aws_config::SdkConfig",
     "axum::routing::Router": "strands::mcp::axum::Router",
     "axum_core::response::into_response::IntoResponse": "strands::serve::axum::response::IntoResponse",
@@ -34,6 +40,7 @@ EXTERNAL: dict[str, str] = {
     "http::header::value::HeaderValue": "strands::serve::axum::http::HeaderValue",
     "http::request::Parts": "strands::mcp::axum::http::request::Parts",
     "indexmap::map::IndexMap": "strands::indexmap::IndexMap",
+    "lambda_runtime::types::LambdaEvent": "strands::durable::lambda::sdk::lambda_runtime::LambdaEvent",
     "object_store::ObjectStore": "strands::session::object_store::ObjectStore",
     "object_store::client::http::connection::HttpConnector": "strands::session::object_store::client::HttpConnector",
     "object_store::path::Error": "strands::session::object_store::path::Error",
@@ -46,6 +53,8 @@ EXTERNAL: dict[str, str] = {
     "opentelemetry_sdk::metrics::meter_provider::SdkMeterProvider": "strands::telemetry::opentelemetry_sdk::metrics::SdkMeterProvider",
     "opentelemetry_sdk::trace::provider::SdkTracerProvider": "strands::telemetry::opentelemetry_sdk::trace::SdkTracerProvider",
     "reqwest::async_impl::client::Client": "strands::models::reqwest::Client",
+    "restate_sdk::endpoint::Endpoint": "strands::durable::restate::restate_sdk::endpoint::Endpoint",
+    "restate_sdk::service::IntoServiceDefinition": "strands::durable::restate::restate_sdk::service::IntoServiceDefinition",
     "schemars::JsonSchema": "strands::JsonSchema",
     "schemars::generate::SchemaGenerator": "strands::schemars::SchemaGenerator",
     "schemars::schema::Schema": "strands::schemars::Schema",
@@ -60,6 +69,7 @@ EXTERNAL: dict[str, str] = {
     "serde_json::value::Value": "strands::serde_json::Value",
     "tokio::io::async_read::AsyncRead": "strands::mcp::AsyncRead",
     "tokio::io::async_write::AsyncWrite": "strands::mcp::AsyncWrite",
+    "tokio::net::tcp::listener::TcpListener": "strands::durable::restate::TcpListener",
     "tokio::net::addr::ToSocketAddrs": "strands::serve::ToSocketAddrs",
     "tokio_util::sync::cancellation_token::CancellationToken": "strands::CancellationToken",
     "tracing_core::subscriber::Subscriber": "strands::telemetry::tracing::Subscriber",

@@ -4,7 +4,7 @@
 Builds the published crates with all features, `--cfg docsrs` and the unstable feature `doc_cfg`. Then
 - each item or module behind a `#[cfg(feature = ..)]` has the label "Available on crate feature .. only" on its page, which
   names exactly the features that a user may choose;
-- each item of the other crates is in the documentation of `strands`, under the same path or in its `models`, `session`, `mcp`, `identity`, `guardrails`, `telemetry` or `serve`.
+- each item of the other crates is in the documentation of `strands`, under the same path or in its `models`, `session`, `mcp`, `identity`, `guardrails`, `telemetry`, `durable` or `serve`.
 """
 
 import os
@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLISHED = ("strands-core", "strands-http", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-guardrails", "strands-identity", "strands-otel", "strands-serve", "strands-rs")
+PUBLISHED = ("strands-core", "strands-http", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-guardrails", "strands-identity", "strands-otel", "strands-durable", "strands-serve", "strands-rs")
 # Each file with public items behind features, and the folder of their pages.
 GATED = {
     "strands-core/src/testing/mod.rs": "strands_core/testing",
     "strands-models/src/lib.rs": "strands_models",
     "strands-session/src/lib.rs": "strands_session",
     "strands-identity/src/lib.rs": "strands_identity",
+    "strands-durable/src/lib.rs": "strands_durable",
     "strands-serve/src/lib.rs": "strands_serve",
     "strands-rs/src/lib.rs": "strands",
     "strands-rs/src/models/mod.rs": "strands/models",
@@ -36,6 +37,7 @@ HOMES = {
     "strands_identity": "identity/",
     "strands_guardrails": "guardrails/",
     "strands_otel": "telemetry/",
+    "strands_durable": "durable/",
     "strands_serve": "serve/",
 }
 # Internal features that enable others.

@@ -16,6 +16,7 @@ LIBRARIES = (
     "strands-identity",
     "strands-guardrails",
     "strands-otel",
+    "strands-durable",
     "strands-serve",
     "strands-testkit",
     "travel-agent",

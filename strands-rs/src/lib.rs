@@ -133,6 +133,8 @@
 //! | `serve-openai` | `serve::openai`: the HTTP interface of OpenAI for the service |
 //! | `serve-tls` | `serve::tls`: TLS for the service |
 //! | `serve-ui` | `serve::ui`: the chat page of the service |
+//! | `durable-lambda` | `durable::lambda`: durable execution on AWS Lambda durable functions |
+//! | `durable-restate` | `durable::restate`: durable execution on Restate |
 //! | `otel` | `telemetry`: traces, metrics and logs over OTLP |
 //! | `contract` | `testing::contract`: contract tests for your own models, tools, hooks, managers and others |
 //! | `tracing` (default) | `tracing` events for retries, fallbacks, failures, repairs and limits, without content |
@@ -179,6 +181,9 @@ pub use strands_core::{
     bytes, indexmap, schemars, serde, serde_json, uuid,
 };
 
+#[cfg(any(feature = "durable-lambda", feature = "durable-restate"))]
+#[doc(inline)]
+pub use strands_durable as durable;
 #[cfg(feature = "identity")]
 #[doc(inline)]
 pub use strands_identity as identity;

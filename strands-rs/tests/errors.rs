@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "strands-core",
     "strands-models",
     "strands-bedrock",
@@ -14,6 +14,7 @@ const CRATES: [&str; 10] = [
     "strands-identity",
     "strands-guardrails",
     "strands-otel",
+    "strands-durable",
     "strands-serve",
     "strands-rs",
 ];

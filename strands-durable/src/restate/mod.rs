@@ -1,0 +1,21 @@
+//! Agents on [Restate](https://restate.dev): a virtual object for each session, whose turns survive crashes of workers and of the
+//! server.
+
+mod agent;
+mod events;
+mod journal;
+mod messages;
+mod running;
+mod server;
+mod state;
+mod turn;
+
+pub use agent::{DurableAgent, ServiceNameError};
+pub use events::{EventPublisher, TurnEvent, TurnEventKind};
+pub use messages::{Answers, RunReference, SessionHistory};
+// Types of these are part of the public API.
+#[doc(no_inline)]
+pub use restate_sdk;
+pub use server::serve;
+#[doc(no_inline)]
+pub use tokio::net::TcpListener;

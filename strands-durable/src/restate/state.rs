@@ -1,0 +1,71 @@
+//! State of an object: the conversation, and the running turn.
+
+use restate_sdk::endpoint::ContextInternal;
+use restate_sdk::errors::{HandlerResult, TerminalError};
+use restate_sdk::serde::Json;
+use serde_json::Value;
+use strands_core::Snapshot;
+
+use super::messages::{Answers, RunReference, RunningState, SessionHistory};
+use super::running::RunningTurns;
+
+/// Key of the snapshot of the agent.
+pub(super) const SNAPSHOT: &str = "snapshot";
+
+/// Key of the [`RunningState`].
+pub(super) const RUNNING: &str = "running";
+
+pub(super) fn set_running(ctx: &ContextInternal, running: &RunningState) {
+    ctx.set(RUNNING, Json(running.clone()));
+}
+
+async fn running(ctx: &ContextInternal) -> Result<Option<RunningState>, TerminalError> {
+    let state = ctx.get::<Json<Value>>(RUNNING).await?;
+    let Some(Json(state)) = state else { return Ok(None) };
+    serde_json::from_value(state).map_err(|_| TerminalError::new("the state of the running turn is unreadable"))
+}
+
+/// Sends responses to the interrupts of the waiting turn.
+pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult<Json<RunReference>> {
+    let expected = r#"invalid request: expected {"responses": [{"interruptId": "..", "response": ..}]}"#;
+    let answers: Answers = serde_json::from_value(input).map_err(|_| TerminalError::new_with_code(400, expected))?;
+    let running = running(ctx).await?;
+    let is_pending = |id: &str| running.iter().any(|turn| turn.interrupts.iter().any(|pending| pending.id == id));
+    let Some(turn) = &running else {
+        return Err(TerminalError::new_with_code(404, "no turn waits for a response").into());
+    };
+    if !answers.responses.iter().all(|response| is_pending(&response.interrupt_id)) {
+        return Err(TerminalError::new_with_code(404, "a response is to no pending interrupt").into());
+    }
+    let handle = ctx.invocation_handle(turn.run_id.clone());
+    for response in answers.responses {
+        handle.signal(response.interrupt_id).resolve(Json(response.response));
+    }
+    Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
+}
+
+/// Cancels the running turn.
+pub(super) async fn cancel(ctx: &ContextInternal, turns: &RunningTurns) -> HandlerResult<Json<RunReference>> {
+    let run_id = running(ctx).await?.map(|turn| turn.run_id);
+    if let Some(run_id) = &run_id {
+        ctx.invocation_handle(run_id.clone()).cancel();
+        turns.cancel(run_id);
+    }
+    Ok(Json(RunReference { run_id }))
+}
+
+/// Returns the conversation at the end of the last turn.
+pub(super) async fn history(ctx: &ContextInternal) -> HandlerResult<Json<SessionHistory>> {
+    let snapshot = ctx.get::<Json<Value>>(SNAPSHOT).await?;
+    let running = running(ctx).await?;
+    let messages = match snapshot {
+        Some(Json(snapshot)) => {
+            let snapshot: Snapshot = serde_json::from_value(snapshot)
+                .map_err(|_| TerminalError::new("the snapshot in the state of the object is unreadable"))?;
+            snapshot.data.messages.unwrap_or_default()
+        }
+        None => Vec::new(),
+    };
+    let (run_id, interrupts) = running.map(|turn| (turn.run_id, turn.interrupts)).unzip();
+    Ok(Json(SessionHistory { messages, run_id, interrupts: interrupts.unwrap_or_default() }))
+}

@@ -1,0 +1,140 @@
+//! Request of a turn, and its response, as JSON.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use strands_core::message::{ContentBlock, Message};
+use strands_core::metrics::Usage;
+use strands_core::{AgentResponse, Interrupt, Prompt};
+
+use crate::{FailureKind, TurnFailure};
+
+/// Request of a turn.
+///
+/// ```
+/// use strands::durable::TurnRequest;
+///
+/// let request: TurnRequest = strands::serde_json::from_str(r#"{"prompt": "Book me a flight to NYC next Monday."}"#)?;
+/// assert_eq!(request.metadata.len(), 0);
+/// # Ok::<(), strands::serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TurnRequest {
+    /// The prompt.
+    pub prompt: PromptContent,
+    /// Values for the [`AgentTemplate`](crate::AgentTemplate), such as the tenant.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+impl TurnRequest {
+    /// Creates a request with a prompt.
+    pub fn new(prompt: impl Into<PromptContent>) -> Self {
+        Self { prompt: prompt.into(), metadata: Map::new() }
+    }
+}
+
+/// Content of a prompt.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(clippy::exhaustive_enums, reason = "a prompt is a text or blocks")]
+pub enum PromptContent {
+    /// A text.
+    Text(String),
+    /// Content blocks, in the JSON of Strands: `[{"text": ".."}, {"image": {"format": "png", "source": {"bytes": ".."}}}]`.
+    Blocks(Vec<ContentBlock>),
+}
+
+impl From<&str> for PromptContent {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for PromptContent {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<ContentBlock>> for PromptContent {
+    fn from(blocks: Vec<ContentBlock>) -> Self {
+        Self::Blocks(blocks)
+    }
+}
+
+impl PromptContent {
+    /// Returns the prompt.
+    ///
+    /// # Errors
+    ///
+    /// Returns a failure if it has no content, or content that only an agent may write, such as tool results.
+    pub(crate) fn into_prompt(self) -> Result<Prompt, TurnFailure> {
+        let refused = |text| Err(TurnFailure::new(FailureKind::InvalidRequest, text));
+        match self {
+            Self::Text(text) if text.trim().is_empty() => refused("the prompt is empty"),
+            Self::Blocks(blocks) if blocks.is_empty() => refused("the prompt is empty"),
+            Self::Text(text) => Ok(Prompt::from(text)),
+            Self::Blocks(blocks) if blocks.iter().all(may_be_of_user) => Ok(Prompt::from(blocks)),
+            Self::Blocks(_) => refused(
+                "the prompt has a content block that is not of a user: use text, images, documents, audio or video",
+            ),
+        }
+    }
+}
+
+fn may_be_of_user(block: &ContentBlock) -> bool {
+    use ContentBlock::{Audio, Document, Image, Text, Video};
+    matches!(block, Text(_) | Image(_) | Document(_) | Audio(_) | Video(_))
+}
+
+/// Response of a turn.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct TurnResponse {
+    /// Text of the response.
+    pub text: String,
+    /// Last message of the model.
+    pub message: Arc<Message>,
+    /// Reason for the end of the turn.
+    pub stop_reason: String,
+    /// Token usage of the turn.
+    pub usage: Usage,
+    /// Totals of the metrics, with the keys of Strands' summary: `total_cycles`, `total_duration`, `tool_usage` and so on.
+    pub metrics: Value,
+    /// Pending interrupts, if the stop reason is `interrupt`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interrupts: Vec<Interrupt>,
+    /// Id of the session.
+    pub session_id: String,
+    /// Id of the run.
+    pub run_id: String,
+}
+
+impl TurnResponse {
+    pub(crate) fn new(response: &AgentResponse, session_id: &str, run_id: &str) -> Self {
+        Self {
+            text: response.text(),
+            message: Arc::clone(&response.message),
+            stop_reason: response.stop_reason.to_string(),
+            usage: response.usage,
+            metrics: totals(response),
+            interrupts: response.interrupts.clone(),
+            session_id: session_id.to_owned(),
+            run_id: run_id.to_owned(),
+        }
+    }
+}
+
+/// Returns the metrics without those of each cycle, which grow with the turn.
+fn totals(response: &AgentResponse) -> Value {
+    let mut metrics = response.metrics.summary().to_json();
+    if let Some(metrics) = metrics.as_object_mut() {
+        metrics.retain(|key, _| !matches!(&**key, "traces" | "agent_invocations"));
+    }
+    metrics
+}

@@ -1,0 +1,57 @@
+//! Random kills of worker and server.
+
+use std::time::Duration;
+
+use crate::rig::{MISMATCH, Rig, Sent};
+
+/// Sessions at once.
+const SESSIONS: usize = 6;
+
+/// Kills worker and server while sessions run, and checks each turn.
+pub(crate) async fn kills(count: u32) {
+    let mut rig = Rig::start("kills", 1, |_| {}).await;
+    let (mut started, mut killed_servers) = (0, 0);
+    let mut running: Vec<Sent> = Vec::new();
+    let mut done: Vec<Sent> = Vec::new();
+    for kill in 1..=count {
+        let ended = rig.query("select id from sys_invocation where status = 'completed'").await;
+        let is_done = |sent: &Sent| ended.iter().any(|row| row["id"] == *sent.run_id);
+        done.extend(running.extract_if(.., |sent| is_done(sent)));
+        while running.len() < SESSIONS {
+            started += 1;
+            running.push(rig.send("journey", &format!("s-{started}")).await);
+        }
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(20..900))).await;
+        if fastrand::u32(0..4) == 0 {
+            killed_servers += 1;
+            rig.server.process.kill();
+            rig.server.process.start();
+        } else {
+            rig.workers[0].kill();
+            rig.workers[0].start();
+        }
+        if kill % 10 == 0 {
+            rig.check_failures().await;
+            println!("{kill} kills, {started} turns begun");
+        }
+    }
+    done.append(&mut running);
+    for sent in &done {
+        rig.check(sent).await;
+    }
+    rig.check_failures().await;
+    rig.check_repeated();
+    assert!(!rig.server.process.log().contains(MISMATCH), "a journal does not fit: see the logs");
+    let log = rig.mock.log();
+    let attempts: usize = done.iter().map(|sent| rig.readers.shown(&sent.run_id).attempts.len()).sum();
+    let taken_back: usize = done.iter().map(|sent| rig.readers.shown(&sent.run_id).taken_back).sum();
+    println!(
+        "{count} kills ({killed_servers} of the server): {} turns ended as undisturbed ones in {attempts} attempts; {} model calls \
+         for {} responses, {} starts of {} tool calls; of recorded ones begun again: 0; readers were told to take back {taken_back} texts",
+        done.len(),
+        log.total_model_calls(),
+        done.len() * 10,
+        log.total_tool_starts(),
+        done.len() * 12,
+    );
+}

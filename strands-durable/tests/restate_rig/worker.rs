@@ -1,0 +1,163 @@
+//! Worker of the rig: a process of its own, which the rig kills.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use restate_sdk::http_server::HttpServer;
+use serde::{Deserialize, Serialize};
+use strands::durable::restate::restate_sdk::endpoint::Endpoint;
+use strands::durable::restate::{DurableAgent, TurnEvent, serve};
+use strands::hook::{BeforeTools, Hook, HookResult};
+use strands::models::{OpenAiModel, reqwest};
+use strands::{Agent, AgentBuilder, RetryPolicy, ToolContext, async_trait, tool, tools};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use crate::mock::ToolStart;
+use crate::plan;
+
+/// Settings of a worker, as JSON in its argument.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) port: u16,
+    pub(crate) mock: String,
+    /// Address that gets the events, one JSON value a line.
+    pub(crate) events: String,
+    /// Folder of the tools' effects.
+    pub(crate) effects: PathBuf,
+    pub(crate) system_prompt: String,
+    /// Maximum duration of a tool, in milliseconds.
+    pub(crate) tool_time: u64,
+    pub(crate) inactivity_timeout: Duration,
+    pub(crate) step_timeout: Duration,
+    /// True for a version with a hook that makes the steps of the turn others.
+    pub(crate) has_hook: bool,
+    /// True for the server of the SDK, which sets no TCP_NODELAY.
+    pub(crate) is_sdk_server: bool,
+}
+
+/// Resources of the tools.
+struct World {
+    client: reqwest::Client,
+    settings: Settings,
+}
+
+impl World {
+    /// Reports the start, and has an effect once for each id.
+    async fn act(
+        &self,
+        session: &str,
+        number: u32,
+        id: &str,
+    ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        let start = ToolStart { session: session.to_owned(), id: id.to_owned() };
+        let url = format!("{}/tool", self.settings.mock);
+        self.client
+            .post(url)
+            .header("content-type", "application/json")
+            .body(serde_json::to_vec(&start)?)
+            .send()
+            .await?;
+        self.sleep().await;
+        let folder = self.settings.effects.join(session);
+        std::fs::create_dir_all(&folder)?;
+        match OpenOptions::new().write(true).create_new(true).open(folder.join(id)) {
+            Ok(mut file) => write!(file, "{number}")?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.sleep().await;
+        Ok(plan::result(session, number))
+    }
+
+    async fn sleep(&self) {
+        let time = self.settings.tool_time / 2;
+        if time > 0 {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=time))).await;
+        }
+    }
+}
+
+type ToolResult = Result<String, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Acts once.
+#[tool]
+async fn act(session: String, number: u32, ctx: &ToolContext, world: &World) -> ToolResult {
+    world.act(&session, number, ctx.tool_use_id()).await
+}
+
+/// Pays once, if a human approves.
+#[tool(approval)]
+async fn pay(session: String, number: u32, ctx: &ToolContext, world: &World) -> ToolResult {
+    world.act(&session, number, ctx.tool_use_id()).await
+}
+
+/// Acts after a long time.
+#[tool]
+async fn linger(session: String, number: u32, ctx: &ToolContext, world: &World) -> ToolResult {
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.act(&session, number, ctx.tool_use_id()).await
+}
+
+/// Returns more than a record may hold.
+#[tool]
+fn bulk(session: String, number: u32) -> String {
+    format!("{session} {number}").repeat(6 << 20)
+}
+
+/// A hook that makes the steps of a turn others: no tool runs.
+struct NoTools;
+
+#[async_trait]
+impl Hook for NoTools {
+    async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
+        event.deny = Some("no tools".to_owned());
+        Ok(())
+    }
+}
+
+fn agent(settings: &Settings) -> Result<AgentBuilder, Box<dyn std::error::Error>> {
+    let model =
+        OpenAiModel::builder().base_url(format!("{}/v1", settings.mock)).api_key("test").model_id("mock").build()?;
+    let world = World { client: reqwest::Client::new(), settings: settings.clone() };
+    let agent = Agent::builder().model(model).system_prompt(&*settings.system_prompt).inject(world);
+    let agent = agent.tools(tools![Act, Pay, Linger, Bulk]);
+    let agent = if settings.has_hook { agent.hook(NoTools) } else { agent };
+    Ok(agent.retry(RetryPolicy::new().max_attempts(4).initial_delay(Duration::from_secs(2))))
+}
+
+/// Returns the sender of events to the rig. Those that can't be sent in time are dropped.
+fn events(address: String) -> mpsc::Sender<TurnEvent> {
+    let (sender, mut receiver) = mpsc::channel::<TurnEvent>(10_000);
+    tokio::spawn(async move {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        while let Some(event) = receiver.recv().await {
+            let mut line = serde_json::to_vec(&event).unwrap();
+            line.push(b'\n');
+            if stream.write_all(&line).await.is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+pub(crate) async fn run(settings: Settings) {
+    let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.unwrap();
+    let sender = events(settings.events.clone());
+    let agent = DurableAgent::new("Rig", agent(&settings).unwrap()).unwrap();
+    let agent = agent
+        .events(move |event| _ = sender.try_send(event))
+        .inactivity_timeout(settings.inactivity_timeout)
+        .step_timeout(settings.step_timeout);
+    let endpoint = Endpoint::builder().bind(agent).build();
+    if settings.is_sdk_server {
+        HttpServer::new(endpoint).serve(listener).await;
+    } else {
+        serve(listener, endpoint, std::future::pending()).await;
+    }
+}
