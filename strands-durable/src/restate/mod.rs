@@ -2,6 +2,7 @@
 //! server.
 
 mod agent;
+mod answerer;
 mod events;
 mod journal;
 mod messages;

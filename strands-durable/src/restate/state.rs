@@ -6,7 +6,8 @@ use restate_sdk::serde::Json;
 use serde_json::Value;
 use strands_core::Snapshot;
 
-use super::messages::{Answers, Cancellation, RunningState, SessionHistory};
+use super::agent::Shared;
+use super::messages::{AnswerSignal, Answers, Cancellation, RunningState, SessionHistory};
 use super::running::RunningTurns;
 
 /// Key of the snapshot of the agent.
@@ -26,9 +27,12 @@ async fn running(ctx: &ContextInternal) -> Result<Option<RunningState>, Terminal
 }
 
 /// Sends responses to the interrupts of the waiting turn.
-pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult<Json<Cancellation>> {
-    let expected = r#"invalid request: expected {"responses": [{"interruptId": "..", "response": ..}]}"#;
+pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value) -> HandlerResult<Json<Cancellation>> {
+    let expected =
+        r#"invalid request: expected {"responses": [{"interruptId": "..", "response": ..}], "metadata": {..}}"#;
     let answers: Answers = serde_json::from_value(input).map_err(|_| TerminalError::new_with_code(400, expected))?;
+    // Here, so that a caller's mistake does not end the turn.
+    shared.answerer.of(&answers.metadata).map_err(|error| TerminalError::new_with_code(400, error.to_string()))?;
     let running = running(ctx).await?;
     let is_pending = |id: &str| running.iter().any(|turn| turn.interrupts.iter().any(|pending| pending.id == id));
     let Some(turn) = &running else {
@@ -39,7 +43,8 @@ pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult
     }
     let handle = ctx.invocation_handle(turn.run_id.clone());
     for response in answers.responses {
-        handle.signal(response.interrupt_id).resolve(Json(response.response));
+        let signal = AnswerSignal { response: response.response, metadata: answers.metadata.clone() };
+        handle.signal(response.interrupt_id).resolve(Json(signal));
     }
     Ok(Json(Cancellation { run_id: Some(turn.run_id.clone()) }))
 }

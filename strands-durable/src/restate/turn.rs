@@ -1,11 +1,13 @@
 //! Handler of a turn: an attempt restores the agent from the object's state, and drives it with a journal.
 
+use std::collections::VecDeque;
+
 use futures_util::StreamExt as _;
 use restate_sdk::endpoint::{ContextInternal, InputMetadata};
 use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
 use restate_sdk::serde::Json;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use strands_core::models::StopReason;
 use strands_core::{
     Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, Invocation, Prompt,
@@ -13,9 +15,10 @@ use strands_core::{
 };
 
 use super::agent::Shared;
+use super::answerer::Answerer;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
-use super::messages::RunningState;
+use super::messages::{AnswerSignal, RunningState};
 use super::state;
 use crate::{TurnFailure, TurnInfo, TurnRequest, TurnResponse};
 
@@ -26,8 +29,12 @@ struct TurnEnd {
     outcome: Result<TurnResponse, TurnFailure>,
 }
 
+/// A response, with the metadata of who responds.
+type Answer = (Map<String, Value>, InterruptResponse);
+
 /// An attempt of a turn.
 struct TurnAttempt<'a> {
+    answerer: &'a Answerer,
     ctx: &'a ContextInternal,
     journal: &'a RestateJournal<'a>,
     run_id: String,
@@ -63,7 +70,7 @@ pub(super) async fn run(
     }
     let publisher = shared.publisher.as_deref().filter(|_| is_streamed);
     let events = publisher.map(|publisher| Attempt::start(publisher, &run_id, &session_id));
-    let turn = TurnAttempt { ctx, journal: &journal, run_id, session_id, token, events };
+    let turn = TurnAttempt { answerer: &shared.answerer, ctx, journal: &journal, run_id, session_id, token, events };
     turn.perform(agent, prompt).await.map(Json)
 }
 
@@ -73,15 +80,22 @@ fn read_snapshot(snapshot: Value) -> Result<Snapshot, &'static str> {
 
 impl TurnAttempt<'_> {
     async fn perform(mut self, mut agent: Agent, mut prompt: Prompt) -> HandlerResult<TurnResponse> {
-        let mut responses = Vec::new();
+        let mut answers = VecDeque::new();
         let outcome = loop {
+            let (metadata, responses) = of_one_answerer(&mut answers);
             let invocation = agent.prompt(std::mem::replace(&mut prompt, Prompt::none()));
-            let invocation = invocation.resume(std::mem::take(&mut responses));
+            let invocation = invocation.resume(responses);
             let invocation = invocation.cancel_with(self.token.clone()).journal(self.journal);
+            let invocation = match metadata {
+                Some(metadata) => self.answerer.of(&metadata)?(invocation),
+                None => invocation,
+            };
             match self.drive(invocation).await {
+                // Others have responded to the rest.
+                Ok(response) if response.stop_reason == StopReason::Interrupt && !answers.is_empty() => {}
                 Ok(response) if response.stop_reason == StopReason::Interrupt => {
                     match self.wait(&response.interrupts).await? {
-                        Some(answers) => responses = answers,
+                        Some(all) => answers = all,
                         None => {
                             agent.discard_interrupts().await?;
                             break Ok(cancelled(response));
@@ -130,22 +144,26 @@ impl TurnAttempt<'_> {
     }
 
     /// Waits for the responses to interrupts. Returns `None` if the turn was cancelled meanwhile.
-    async fn wait(&mut self, interrupts: &[Interrupt]) -> Result<Option<Vec<InterruptResponse>>, TerminalError> {
+    async fn wait(&mut self, interrupts: &[Interrupt]) -> HandlerResult<Option<VecDeque<Answer>>> {
         let running = RunningState { run_id: self.run_id.clone(), interrupts: interrupts.to_vec() };
         state::set_running(self.ctx, &running);
         if let Some(events) = &mut self.events {
             let interrupts = interrupts.to_vec();
             events.publish(TurnEventKind::Waiting { interrupts }, !self.journal.is_live());
         }
-        let mut responses = Vec::with_capacity(interrupts.len());
+        let mut answers = VecDeque::with_capacity(interrupts.len());
         for interrupt in interrupts {
             match self.journal.signal(&interrupt.id).await? {
-                Some(response) => responses.push(interrupt.respond(response)),
+                Some(signal) => {
+                    let AnswerSignal { response, metadata } =
+                        serde_json::from_value(signal).map_err(|_| unreadable())?;
+                    answers.push_back((metadata, interrupt.respond(response)));
+                }
                 None => return Ok(None),
             }
         }
         state::set_running(self.ctx, &RunningState { run_id: self.run_id.clone(), interrupts: Vec::new() });
-        Ok(Some(responses))
+        Ok(Some(answers))
     }
 
     /// Returns the outcome that ends the turn, or the error with which the engine repeats the attempt.
@@ -167,6 +185,16 @@ impl TurnAttempt<'_> {
             }
         })
     }
+}
+
+/// Takes the first answer, and the next ones with the same metadata.
+fn of_one_answerer(answers: &mut VecDeque<Answer>) -> (Option<Map<String, Value>>, Vec<InterruptResponse>) {
+    let Some((metadata, first)) = answers.pop_front() else { return (None, Vec::new()) };
+    let mut responses = vec![first];
+    while let Some((_, response)) = answers.pop_front_if(|(other, _)| *other == metadata) {
+        responses.push(response);
+    }
+    (Some(metadata), responses)
 }
 
 fn cancelled(mut response: AgentResponse) -> AgentResponse {
