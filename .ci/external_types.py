@@ -20,7 +20,13 @@ CRATES = ("strands-core", "strands-models", "strands-bedrock", "strands-session"
 
 # Path of the definition, and path of the re-export.
 EXTERNAL: dict[str, str] = {
+    "aws_durable_execution_sdk::BoxError": "strands::durable::lambda::sdk::BoxError",
+    "aws_durable_execution_sdk::InvocationPayload": "strands::durable::lambda::sdk::InvocationPayload",
+    "aws_durable_execution_sdk::InvocationResponse": "strands::durable::lambda::sdk::InvocationResponse",
+    "aws_durable_execution_sdk::context::DurableContext": "strands::durable::lambda::sdk::DurableContext",
+    "aws_durable_execution_sdk::options::Options": "strands::durable::lambda::sdk::Options",
     "aws_sdk_bedrockruntime::client::Client": "strands::models::bedrock::aws_sdk_bedrockruntime::Client",
+    "aws_sdk_lambda::client::Client": "strands::durable::lambda::sdk::LambdaClient",
     "aws_types::sdk_config::SdkConfig": "strands::models::bedrock::aws_config::SdkConfig",
     "axum::routing::Router": "strands::mcp::axum::Router",
     "axum_core::response::into_response::IntoResponse": "strands::serve::axum::response::IntoResponse",
@@ -34,6 +40,7 @@ EXTERNAL: dict[str, str] = {
     "http::header::value::HeaderValue": "strands::serve::axum::http::HeaderValue",
     "http::request::Parts": "strands::mcp::axum::http::request::Parts",
     "indexmap::map::IndexMap": "strands::indexmap::IndexMap",
+    "lambda_runtime::types::LambdaEvent": "strands::durable::lambda::sdk::lambda_runtime::LambdaEvent",
     "object_store::ObjectStore": "strands::session::object_store::ObjectStore",
     "object_store::client::http::connection::HttpConnector": "strands::session::object_store::client::HttpConnector",
     "object_store::path::Error": "strands::session::object_store::path::Error",

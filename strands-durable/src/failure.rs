@@ -89,6 +89,13 @@ impl TurnFailure {
             AgentError::JsonTooDeep { .. } => {
                 (Kind::InvalidRequest, "JSON of the request nests deeper than 100 levels; make it flatter")
             }
+            AgentError::Interrupted { .. } => (
+                Kind::InvalidRequest,
+                "the conversation waits for responses to its interrupts: send them instead of a prompt",
+            ),
+            AgentError::EmptyConversation | AgentError::NothingToRespondTo => {
+                (Kind::InvalidRequest, "nothing to respond to: send a prompt")
+            }
             AgentError::UnknownInterrupt { .. } => (Kind::InvalidRequest, "a response is to no pending interrupt"),
             AgentError::MissingInjectedValue { .. } => {
                 (Kind::Configuration, "a tool needs a value with each prompt: inject it into the builder")

@@ -86,6 +86,9 @@ pub(crate) enum Command {
     /// Serve the agent on Amazon Bedrock AgentCore Runtime.
     #[cfg(feature = "agentcore")]
     Agentcore(ListenArgs),
+    /// Serve the agent to a Restate server: its turns survive crashes of this process. The sessions are in Restate.
+    #[cfg(feature = "durable")]
+    Durable(super::durable::DurableArgs),
     /// Run the agent as a function on AWS Lambda. It is the default there.
     #[cfg(feature = "lambda")]
     Lambda,
@@ -150,6 +153,7 @@ impl Args {
         let hosts = [
             ("serve", cfg!(feature = "serve")),
             ("agentcore", cfg!(feature = "agentcore")),
+            ("durable", cfg!(feature = "durable")),
             ("lambda", cfg!(feature = "lambda")),
             ("mcp", cfg!(feature = "mcp")),
             ("auth", cfg!(feature = "auth")),

@@ -4,6 +4,8 @@ mod approvals;
 mod args;
 mod chat;
 mod conversation;
+#[cfg(feature = "durable")]
+mod durable;
 mod hosts;
 mod identity;
 #[cfg(feature = "serve")]
@@ -72,6 +74,8 @@ async fn dispatch(mut args: Args, telemetry: Telemetry) -> Result<Outcome, BoxEr
         Some(Command::Agentcore(options)) => {
             done(hosts::agentcore(&System::new(args, telemetry).await?, &options).await)
         }
+        #[cfg(feature = "durable")]
+        Some(Command::Durable(options)) => done(durable::durable(&System::new(args, telemetry).await?, &options).await),
         #[cfg(feature = "lambda")]
         Some(Command::Lambda) => done(hosts::lambda(&System::new(args, telemetry).await?).await),
         #[cfg(feature = "mcp")]
