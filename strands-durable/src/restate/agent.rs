@@ -9,8 +9,9 @@ use restate_sdk::errors::HandlerResult;
 use restate_sdk::serde::Json;
 use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{IntoServiceDefinition, Service, ServiceDefinition};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::answerer::Answerer;
 use super::events::EventPublisher;
 use super::messages::{Answers, RunReference, SessionHistory};
 use super::running::RunningTurns;
@@ -24,7 +25,7 @@ use crate::{AgentTemplate, TurnRequest, TurnResponse};
 /// | `prompt` | [`TurnRequest`] | [`TurnResponse`]: runs a turn. Turns of one session are queued |
 /// | `stream` | [`TurnRequest`] | [`TurnResponse`]: as `prompt`, with events to the [`EventPublisher`] |
 /// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn |
-/// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled` |
+/// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step |
 /// | `history` | none | [`SessionHistory`] |
 ///
 /// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
@@ -56,6 +57,7 @@ pub struct DurableAgent {
 pub(super) struct Shared {
     pub(super) template: Arc<dyn AgentTemplate>,
     pub(super) publisher: Option<Arc<dyn EventPublisher>>,
+    pub(super) answerer: Answerer,
     pub(super) step_timeout: Duration,
     pub(super) running: RunningTurns,
 }
@@ -88,6 +90,7 @@ impl DurableAgent {
             shared: Shared {
                 template: Arc::new(template),
                 publisher: None,
+                answerer: Answerer::default(),
                 step_timeout: Duration::from_secs(15 * 60),
                 running: RunningTurns::default(),
             },
@@ -97,6 +100,32 @@ impl DurableAgent {
     /// Sets the publisher of the events of `stream`. Default: none, so that `stream` is the same as `prompt`.
     pub fn events(mut self, publisher: impl EventPublisher) -> Self {
         self.shared.publisher = Some(Arc::new(publisher));
+        self
+    }
+
+    /// Sets the function that makes a value of the metadata of [`Answers`], which is injected into the invocation that they
+    /// resume: for approvals, the `Approver`. An error refuses the answers, and the turn waits on. Default: none, so that the user
+    /// for whom the agent works is the approver.
+    ///
+    /// ```
+    /// use strands::Agent;
+    /// use strands::durable::restate::DurableAgent;
+    /// use strands::identity::{Approver, Identity};
+    /// use strands::testing::ScriptedModel;
+    ///
+    /// let agent = DurableAgent::new("Assistant", Agent::builder().model(ScriptedModel::responding("Good morning.")))?;
+    /// let agent = agent.answered_by(|metadata| {
+    ///     let user = metadata.get("user").and_then(|user| user.as_str()).ok_or("the metadata has no `user`")?;
+    ///     Ok::<_, &str>(Approver::new(Identity::new(user).with_role("manager")))
+    /// });
+    /// # Ok::<(), strands::durable::restate::ServiceNameError>(())
+    /// ```
+    pub fn answered_by<V, E>(mut self, of: impl Fn(&Map<String, Value>) -> Result<V, E> + Send + Sync + 'static) -> Self
+    where
+        V: Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.shared.answerer = Answerer::new(of);
         self
     }
 
@@ -243,7 +272,7 @@ impl Service for Dispatcher {
                 }
                 "answer" => {
                     let (Json(input), _) = ctx.input::<Json<Value>>().await;
-                    let result = state::answer(&ctx, input).await;
+                    let result = state::answer(&ctx, &shared, input).await;
                     end(&ctx, result);
                 }
                 "cancel" => {

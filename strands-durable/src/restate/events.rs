@@ -1,6 +1,7 @@
 //! Events of a running turn, for readers that see it live. They are not durable.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use strands_core::{AgentEvent, Interrupt};
@@ -26,7 +27,7 @@ impl<F: Fn(TurnEvent) + Send + Sync + 'static> EventPublisher for F {
 /// the turn from its beginning, with `sequence` 0, 1, 2 and so on: recorded steps as messages without deltas, then what is
 /// live. Its first event, [`AttemptStart`](TurnEventKind::AttemptStart), takes back all events of earlier attempts. So a reader
 /// - clears what it shows of the run when it sees `attempt_start`,
-/// - ignores events of other attempts than the last one that has started,
+/// - ignores events of attempts with a smaller id than the newest one,
 /// - knows by a gap in `sequence` that it has missed events, and by the next `message` event what the text is.
 ///
 /// JSON: `{"run_id", "session_id", "attempt", "sequence", "replayed", "type", ..}`.
@@ -37,7 +38,8 @@ pub struct TurnEvent {
     pub run_id: Arc<str>,
     /// Id of the session.
     pub session_id: Arc<str>,
-    /// Random id of the attempt.
+    /// Id of the attempt. A later attempt has a greater one, as text: it begins with the time, by the clock of its worker. Clocks
+    /// of workers must not differ by more than the delay before an attempt is repeated.
     pub attempt: Arc<str>,
     /// Zero-based number of the event in its attempt.
     pub sequence: u64,
@@ -88,7 +90,8 @@ pub(super) struct Attempt<'p> {
 
 impl<'p> Attempt<'p> {
     pub(super) fn start(publisher: &'p dyn EventPublisher, run_id: &str, session_id: &str) -> Self {
-        let attempt = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let attempt = format!("{:012x}-{:016x}", time.as_millis(), fastrand::u64(..));
         let mut attempt = Self {
             publisher,
             run_id: run_id.into(),

@@ -52,6 +52,8 @@ pub(super) struct RestateJournal<'c> {
     clock: AtomicU64,
     effect_began: Mutex<Option<Instant>>,
     is_live: AtomicBool,
+    /// True once the engine has reported a cancellation. In contrast to that of the token, its moment is recorded.
+    is_cancelled: AtomicBool,
     failure: Mutex<Option<TurnFailure>>,
 }
 
@@ -70,6 +72,7 @@ impl<'c> RestateJournal<'c> {
             clock: AtomicU64::new(0),
             effect_began: Mutex::new(None),
             is_live: AtomicBool::new(false),
+            is_cancelled: AtomicBool::new(false),
             failure: Mutex::new(None),
         }
     }
@@ -77,6 +80,17 @@ impl<'c> RestateJournal<'c> {
     /// Returns true once a step was performed in this attempt, instead of read from its record.
     pub(super) fn is_live(&self) -> bool {
         self.is_live.load(Ordering::Relaxed)
+    }
+
+    /// Returns true once the engine has reported a cancellation.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Stops the agent's invocation after a cancellation by the engine.
+    fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+        self.token.cancel();
     }
 
     /// Returns the failure of the engine that ended the invocation, or that the turn reports in place of its response.
@@ -91,7 +105,7 @@ impl<'c> RestateJournal<'c> {
     {
         loop {
             match operation().await {
-                Err(error) if is_cancellation(&error) => self.token.cancel(),
+                Err(error) if is_cancellation(&error) => self.cancel(),
                 result => return result,
             }
         }
@@ -102,7 +116,7 @@ impl<'c> RestateJournal<'c> {
         match self.ctx.signal::<Json<Value>>(name).await {
             Ok(Json(value)) => Ok(Some(value)),
             Err(error) if is_cancellation(&error) => {
-                self.token.cancel();
+                self.cancel();
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -125,7 +139,7 @@ impl<'c> RestateJournal<'c> {
             match self.ctx.run(move || async move { self.perform(pending).await }).name(step).await {
                 Ok(record) => break record,
                 Err(error) if is_cancellation(&error) => {
-                    self.token.cancel();
+                    self.cancel();
                     cancellations = cancellations.saturating_add(1);
                 }
                 Err(error) => return Err(self.failed(name, &error)),
@@ -136,6 +150,7 @@ impl<'c> RestateJournal<'c> {
         let Record { took, timed_out, value } = record;
         self.clock.fetch_add(took, Ordering::Relaxed);
         if timed_out {
+            self.token.cancel();
             let failure = self.too_long(name);
             lock(&self.failure).get_or_insert(failure);
         }
@@ -147,18 +162,18 @@ impl<'c> RestateJournal<'c> {
         let record = match &pending.record {
             Some(record) => record.clone(),
             None => {
-                let record = self.within_limits(pending.effect.as_mut()).await?;
+                let record = self.within_limits(pending.effect.as_mut()).await;
                 pending.record.insert(record).clone()
             }
         };
-        Ok(record)
+        Ok(record?)
     }
 
     /// Performs an effect. The engine would repeat one that takes longer than its timeouts for ever, so it is stopped before.
     async fn within_limits(
         &self,
         mut effect: Pin<&mut (dyn Future<Output = Value> + Send + '_)>,
-    ) -> HandlerResult<Bytes> {
+    ) -> Result<Bytes, TerminalError> {
         let began = Instant::now();
         *lock(&self.effect_began) = Some(began);
         let (ended, timed_out) = match tokio::time::timeout(self.step_timeout, effect.as_mut()).await {
@@ -173,8 +188,8 @@ impl<'c> RestateJournal<'c> {
         let record = Record { took: micros(began.elapsed()), timed_out, value };
         match serde_json::to_vec(&record) {
             Ok(record) if record.len() <= MAX_RECORD => Ok(record.into()),
-            Ok(_) => Err(TerminalError::new_with_code(413, "the record is too large").into()),
-            Err(_) => Err(TerminalError::new("the record is no JSON").into()),
+            Ok(_) => Err(TerminalError::new_with_code(413, "the record is too large")),
+            Err(_) => Err(TerminalError::new("the record is no JSON")),
         }
     }
 
@@ -204,7 +219,7 @@ impl<'c> RestateJournal<'c> {
 /// An effect, and its record once it was performed.
 struct Pending<'e> {
     effect: BoxFuture<'e, Value>,
-    record: Option<Bytes>,
+    record: Option<Result<Bytes, TerminalError>>,
 }
 
 impl Journal for RestateJournal<'_> {
@@ -222,7 +237,7 @@ impl Journal for RestateJournal<'_> {
                 Ok(()) => self.clock.fetch_add(micros(time), Ordering::Relaxed),
                 Err(error) if is_cancellation(&error) => {
                     // The next effect stops at once.
-                    self.token.cancel();
+                    self.cancel();
                     return Ok(());
                 }
                 Err(error) => return Err(self.failed(name, &error)),

@@ -4,18 +4,30 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use strands_core::message::Message;
 use strands_core::{Interrupt, InterruptResponse};
 
 /// Input of the handler `answer`: responses to the interrupts of the turn that waits.
 ///
-/// JSON: `{"responses": [{"interruptId": "..", "response": true}]}`.
+/// JSON: `{"responses": [{"interruptId": "..", "response": true}], "metadata": {"user": "bob"}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Answers {
     /// The responses. The turn goes on when all of its interrupts have one.
     pub responses: Vec<InterruptResponse>,
+    /// Values for [`DurableAgent::answered_by`](super::DurableAgent::answered_by), such as the user who responds.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+/// A response as the signal of its interrupt, for the turn that waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct AnswerSignal {
+    pub(super) response: Value,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) metadata: Map<String, Value>,
 }
 
 /// Output of the handlers `answer` and `cancel`: the turn that they concern.

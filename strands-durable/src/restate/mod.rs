@@ -2,11 +2,13 @@
 //! server.
 
 mod agent;
+mod answerer;
 mod events;
 mod journal;
 mod messages;
 mod running;
 mod server;
+mod setup;
 mod state;
 mod turn;
 

@@ -11,8 +11,9 @@ use restate_sdk::endpoint::Endpoint;
 use restate_sdk::hyper::HyperEndpoint;
 use tokio::net::TcpListener;
 
-/// Maximum number of concurrent turns on one connection of the server.
-const MAX_STREAMS: u32 = 4096;
+/// Maximum number of concurrent turns on one connection. For more, the server opens other connections, which a balancer distributes
+/// to workers.
+const MAX_STREAMS: u32 = 64;
 
 /// Interval of pings to the server, so that turns of a server that is gone end here.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -20,7 +21,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Wait before the next connection if none can be accepted, such as without free file descriptors.
 const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
-/// Time for turns to end after the shutdown has begun. The server continues the others elsewhere.
+/// Time for turns to end after the shutdown has begun.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves an endpoint until the shutdown future completes. Running turns then have 10 seconds to end; the engine continues the

@@ -6,11 +6,15 @@ use restate_sdk::serde::Json;
 use serde_json::Value;
 use strands_core::Snapshot;
 
-use super::messages::{Answers, RunReference, RunningState, SessionHistory};
+use super::agent::Shared;
+use super::messages::{AnswerSignal, Answers, RunReference, RunningState, SessionHistory};
 use super::running::RunningTurns;
 
 /// Key of the snapshot of the agent.
 pub(super) const SNAPSHOT: &str = "snapshot";
+
+/// Maximum depth of a response, which is that of JSON in a conversation.
+const MAX_DEPTH: usize = 100;
 
 /// Key of the [`RunningState`].
 pub(super) const RUNNING: &str = "running";
@@ -26,9 +30,21 @@ async fn running(ctx: &ContextInternal) -> Result<Option<RunningState>, Terminal
 }
 
 /// Sends responses to the interrupts of the waiting turn.
-pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult<Json<RunReference>> {
-    let expected = r#"invalid request: expected {"responses": [{"interruptId": "..", "response": ..}]}"#;
+pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value) -> HandlerResult<Json<RunReference>> {
+    let expected =
+        r#"invalid request: expected {"responses": [{"interruptId": "..", "response": ..}], "metadata": {..}}"#;
     let answers: Answers = serde_json::from_value(input).map_err(|_| TerminalError::new_with_code(400, expected))?;
+    // Here, so that a caller's mistake does not end the turn.
+    if answers.responses.iter().any(|response| depth(&response.response) > MAX_DEPTH) {
+        return Err(
+            TerminalError::new_with_code(400, "a response nests deeper than 100 levels; make it flatter").into()
+        );
+    }
+    shared
+        .answerer
+        .of(&answers.metadata)
+        .map(drop)
+        .map_err(|error| TerminalError::new_with_code(400, error.to_string()))?;
     let running = running(ctx).await?;
     let is_pending = |id: &str| running.iter().any(|turn| turn.interrupts.iter().any(|pending| pending.id == id));
     let Some(turn) = &running else {
@@ -39,7 +55,8 @@ pub(super) async fn answer(ctx: &ContextInternal, input: Value) -> HandlerResult
     }
     let handle = ctx.invocation_handle(turn.run_id.clone());
     for response in answers.responses {
-        handle.signal(response.interrupt_id).resolve(Json(response.response));
+        let signal = AnswerSignal { response: response.response, metadata: answers.metadata.clone() };
+        handle.signal(response.interrupt_id).resolve(Json(signal));
     }
     Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
 }
@@ -68,4 +85,13 @@ pub(super) async fn history(ctx: &ContextInternal) -> HandlerResult<Json<Session
     };
     let (run_id, interrupts) = running.map(|turn| (turn.run_id, turn.interrupts)).unzip();
     Ok(Json(SessionHistory { messages, run_id, interrupts: interrupts.unwrap_or_default() }))
+}
+
+/// Returns the number of levels of arrays and objects. The parser has limited it.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(values) => 1 + values.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
 }

@@ -1,21 +1,25 @@
 //! Handler of a turn: an attempt restores the agent from the object's state, and drives it with a journal.
 
+use std::collections::VecDeque;
+
 use futures_util::StreamExt as _;
 use restate_sdk::endpoint::{ContextInternal, InputMetadata};
-use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
+use restate_sdk::errors::{HandlerResult, TerminalError};
 use restate_sdk::serde::Json;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use strands_core::bytes::Bytes;
 use strands_core::models::StopReason;
 use strands_core::{
-    Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, Invocation, Prompt,
-    Snapshot,
+    AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, Invocation, Prompt,
 };
 
 use super::agent::Shared;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
-use super::messages::RunningState;
+use super::messages::{AnswerSignal, RunningState};
+use super::setup::{self, Exit};
 use super::state;
 use crate::{TurnFailure, TurnInfo, TurnRequest, TurnResponse};
 
@@ -26,14 +30,19 @@ struct TurnEnd {
     outcome: Result<TurnResponse, TurnFailure>,
 }
 
+/// A response, with the metadata of who responds.
+type Answer = (Map<String, Value>, InterruptResponse);
+
 /// An attempt of a turn.
 struct TurnAttempt<'a> {
+    shared: &'a Shared,
     ctx: &'a ContextInternal,
     journal: &'a RestateJournal<'a>,
-    run_id: String,
-    session_id: String,
+    info: TurnInfo,
     token: CancellationToken,
     events: Option<Attempt<'a>>,
+    /// Number of waits so far.
+    waits: u32,
 }
 
 /// Performs an attempt of a turn, to its end or until the engine suspends it.
@@ -54,41 +63,40 @@ pub(super) async fn run(
     let _running = shared.running.add(&run_id, &token);
     let journal = RestateJournal::new(ctx, random_seed, shared.step_timeout, token.clone());
 
-    let snapshot = journal.uncancelled(|| ctx.get::<Json<Value>>(state::SNAPSHOT)).await?;
+    let snapshot = journal.uncancelled(|| ctx.get::<Bytes>(state::SNAPSHOT)).await?;
     state::set_running(ctx, &RunningState { run_id: run_id.clone(), interrupts: Vec::new() });
-    let builder = shared.template.agent(&TurnInfo::new(&*session_id, &*run_id, &request.metadata)).await;
-    let builder = builder.map_err(|error| match error.downcast::<TurnFailure>() {
-        Ok(failure) => terminal(*failure).into(),
-        Err(error) => HandlerError::from(error),
-    })?;
-    let mut agent = builder.build().await?;
-    if let Some(Json(snapshot)) = snapshot {
-        agent.restore(read_snapshot(snapshot)?)?;
-    }
     let publisher = shared.publisher.as_deref().filter(|_| is_streamed);
     let events = publisher.map(|publisher| Attempt::start(publisher, &run_id, &session_id));
-    let turn = TurnAttempt { ctx, journal: &journal, run_id, session_id, token, events };
-    turn.perform(agent, prompt).await.map(Json)
-}
-
-fn read_snapshot(snapshot: Value) -> Result<Snapshot, &'static str> {
-    serde_json::from_value(snapshot).map_err(|_| "the snapshot in the state of the object is unreadable")
+    let info = TurnInfo::new(session_id, run_id, &request.metadata);
+    let mut turn = TurnAttempt { shared, ctx, journal: &journal, info, token, events, waits: 0 };
+    let result = turn.perform(snapshot, prompt).await;
+    turn.end(result)
 }
 
 impl TurnAttempt<'_> {
-    async fn perform(mut self, mut agent: Agent, mut prompt: Prompt) -> HandlerResult<TurnResponse> {
-        let mut responses = Vec::new();
+    async fn perform(&mut self, snapshot: Option<Bytes>, mut prompt: Prompt) -> Result<TurnResponse, Exit> {
+        let mut agent = setup::agent(&*self.shared.template, &self.info, snapshot).await?;
+        let mut answers = VecDeque::new();
         let outcome = loop {
+            let (metadata, responses) = of_one_answerer(&mut answers);
             let invocation = agent.prompt(std::mem::replace(&mut prompt, Prompt::none()));
-            let invocation = invocation.resume(std::mem::take(&mut responses));
+            let invocation = invocation.resume(responses);
             let invocation = invocation.cancel_with(self.token.clone()).journal(self.journal);
+            let invocation = match metadata {
+                Some(metadata) => self.shared.answerer.of(&metadata).map_err(Exit::retry)?(invocation),
+                None => invocation,
+            };
             match self.drive(invocation).await {
                 Ok(response) if response.stop_reason == StopReason::Interrupt => {
-                    match self.wait(&response.interrupts).await? {
-                        Some(answers) => responses = answers,
-                        None => {
-                            agent.discard_interrupts().await?;
-                            break Ok(cancelled(response));
+                    // A step may have seen the cancellation, which the engine reports once.
+                    if self.journal.is_cancelled() {
+                        break Ok(cancelled(response));
+                    }
+                    // Otherwise others have responded to the rest.
+                    if answers.is_empty() {
+                        match self.wait(&response.interrupts).await? {
+                            Some(all) => answers = all,
+                            None => break Ok(cancelled(response)),
                         }
                     }
                 }
@@ -96,24 +104,37 @@ impl TurnAttempt<'_> {
             }
         };
         let outcome = self.outcome(outcome)?;
-        let end = TurnEnd { snapshot: serde_json::to_value(agent.snapshot()?)?, outcome };
-        let end = serde_json::to_value(end)?;
-        let end = self.journal.recorded("end", Box::pin(async move { end })).await;
-        let end =
-            end.map_err(|_| self.journal.failure().map_or_else(unreadable, |failure| terminal(failure).into()))?;
-        let Ok(TurnEnd { snapshot, outcome }) = serde_json::from_value(end) else { return Err(unreadable()) };
+        // The next prompt must not find the agent suspended.
+        agent.discard_interrupts().await.map_err(Exit::retry)?;
+        let snapshot = agent.snapshot().map_err(Exit::retry)?;
+        let end = TurnEnd { snapshot: serde_json::to_value(snapshot).map_err(Exit::retry)?, outcome };
+        let end = serde_json::to_value(end).map_err(Exit::retry)?;
+        let TurnEnd { snapshot, outcome } = self.recorded("end", end).await?;
         self.ctx.set(state::SNAPSHOT, Json(snapshot));
+        outcome.map_err(Exit::Failed)
+    }
+
+    /// Records a value, and returns the recorded one.
+    async fn recorded<T: DeserializeOwned>(&self, step: &str, value: Value) -> Result<T, Exit> {
+        let recorded = self.journal.recorded(step, Box::pin(async move { value })).await;
+        let failed = |_| self.journal.failure().map_or_else(Exit::unreadable, Exit::Failed);
+        serde_json::from_value(recorded.map_err(failed)?).map_err(|_| Exit::unreadable())
+    }
+
+    /// Ends the attempt, and the turn unless the engine repeats it.
+    fn end(&mut self, result: Result<TurnResponse, Exit>) -> HandlerResult<Json<TurnResponse>> {
+        let (event, result) = match result {
+            Ok(response) => (TurnEventKind::End { response: Box::new(response.clone()) }, Ok(Json(response))),
+            Err(Exit::Failed(failure)) => {
+                (TurnEventKind::Failed { failure: failure.clone() }, Err(terminal(failure).into()))
+            }
+            Err(Exit::Retry(error)) => return Err(error),
+        };
         self.ctx.clear(state::RUNNING);
         if let Some(events) = &mut self.events {
-            events.publish(
-                match outcome.clone() {
-                    Ok(response) => TurnEventKind::End { response: Box::new(response) },
-                    Err(failure) => TurnEventKind::Failed { failure },
-                },
-                false,
-            );
+            events.publish(event, false);
         }
-        outcome.map_err(|failure| terminal(failure).into())
+        result
     }
 
     /// Awaits an invocation, and publishes its events.
@@ -134,38 +155,51 @@ impl TurnAttempt<'_> {
     }
 
     /// Waits for the responses to interrupts. Returns `None` if the turn was cancelled meanwhile.
-    async fn wait(&mut self, interrupts: &[Interrupt]) -> Result<Option<Vec<InterruptResponse>>, TerminalError> {
-        let running = RunningState { run_id: self.run_id.clone(), interrupts: interrupts.to_vec() };
+    async fn wait(&mut self, interrupts: &[Interrupt]) -> Result<Option<VecDeque<Answer>>, Exit> {
+        self.waits += 1;
+        let running = RunningState { run_id: self.info.run_id.clone(), interrupts: interrupts.to_vec() };
+        let running = serde_json::to_value(running).map_err(Exit::retry)?;
+        // The engine compares the state in a replay, and would show a difference to operators.
+        let running: RunningState = self.recorded(&format!("waiting/{}", self.waits), running).await?;
+        if self.journal.is_cancelled() {
+            return Ok(None);
+        }
         state::set_running(self.ctx, &running);
         if let Some(events) = &mut self.events {
             let interrupts = interrupts.to_vec();
             events.publish(TurnEventKind::Waiting { interrupts }, !self.journal.is_live());
         }
-        let mut responses = Vec::with_capacity(interrupts.len());
+        let mut answers = VecDeque::with_capacity(interrupts.len());
         for interrupt in interrupts {
             match self.journal.signal(&interrupt.id).await? {
-                Some(response) => responses.push(interrupt.respond(response)),
+                Some(signal) => {
+                    let AnswerSignal { response, metadata } =
+                        serde_json::from_value(signal).map_err(|_| Exit::unreadable())?;
+                    answers.push_back((metadata, interrupt.respond(response)));
+                }
                 None => return Ok(None),
             }
         }
-        state::set_running(self.ctx, &RunningState { run_id: self.run_id.clone(), interrupts: Vec::new() });
-        Ok(Some(responses))
+        state::set_running(self.ctx, &RunningState { run_id: self.info.run_id.clone(), interrupts: Vec::new() });
+        Ok(Some(answers))
     }
 
     /// Returns the outcome that ends the turn, or the error with which the engine repeats the attempt.
-    fn outcome(&self, outcome: Result<AgentResponse, AgentError>) -> HandlerResult<Result<TurnResponse, TurnFailure>> {
-        let failure = self.journal.failure();
-        Ok(match (outcome, failure) {
+    fn outcome(&self, outcome: Result<AgentResponse, AgentError>) -> Result<Result<TurnResponse, TurnFailure>, Exit> {
+        let TurnInfo { session_id, run_id, .. } = &self.info;
+        Ok(match (outcome, self.journal.failure()) {
             (_, Some(failure)) => Err(failure),
-            (Ok(response), None) => Ok(TurnResponse::new(&response, &self.session_id, &self.run_id)),
+            (Ok(response), None) => Ok(TurnResponse::new(&response, session_id, run_id)),
             // The records are those of other code: a deploy that fits them can continue the turn.
             (Err(AgentError::Journal(error)), None) => {
-                tracing::warn!(run_id = self.run_id, error = format!("{error:?}"), "the records of a turn don't fit");
-                return Err(unreadable());
+                tracing::warn!(run_id, error = format!("{error:?}"), "the records of a turn don't fit");
+                return Err(Exit::unreadable());
             }
+            // A snapshot would have the conversation of that session.
+            (Err(error @ AgentError::JournalWithSession), None) => return Err(Exit::Failed(TurnFailure::of(&error))),
             (Err(error), None) => {
                 if self.journal.is_live() {
-                    tracing::warn!(run_id = self.run_id, error = format!("{error:?}"), "a turn failed");
+                    tracing::warn!(run_id, error = format!("{error:?}"), "a turn failed");
                 }
                 Err(TurnFailure::of(&error))
             }
@@ -173,16 +207,20 @@ impl TurnAttempt<'_> {
     }
 }
 
+/// Takes the first answer, and the next ones with the same metadata.
+fn of_one_answerer(answers: &mut VecDeque<Answer>) -> (Option<Map<String, Value>>, Vec<InterruptResponse>) {
+    let Some((metadata, first)) = answers.pop_front() else { return (None, Vec::new()) };
+    let mut responses = vec![first];
+    while let Some((_, response)) = answers.pop_front_if(|(other, _)| *other == metadata) {
+        responses.push(response);
+    }
+    (Some(metadata), responses)
+}
+
 fn cancelled(mut response: AgentResponse) -> AgentResponse {
     response.stop_reason = StopReason::Cancelled;
     response.interrupts.clear();
     response
-}
-
-/// Returns the error of records that this version of the worker can't read. The engine retries it, and then pauses the turn.
-fn unreadable() -> HandlerError {
-    "the records of the turn don't fit this version of the worker: deploy the version that began it, or cancel the turn"
-        .into()
 }
 
 pub(super) fn terminal(failure: TurnFailure) -> TerminalError {

@@ -44,6 +44,8 @@ pub(crate) async fn fleet(sessions: u32, workers: usize, with_kills: bool) {
     }
     rig.check_failures().await;
     rig.check_repeated();
+    assert!(!with_kills || kills >= workers, "only {kills} kills");
+    assert_eq!(rig.mock.log().workers.len(), workers, "workers that have served turns");
     times.sort();
     let percentile = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64();
     let cpu: f64 = workers_alive.iter().map(crate::processes::Process::cpu).sum();

@@ -10,7 +10,7 @@ const SESSIONS: usize = 6;
 /// Kills worker and server while sessions run, and checks each turn.
 pub(crate) async fn kills(count: u32) {
     let mut rig = Rig::start("kills", 1, |_| {}).await;
-    let (mut started, mut killed_servers) = (0, 0);
+    let (mut started, mut killed_servers, mut noted) = (0, 0, 0);
     let mut running: Vec<Sent> = Vec::new();
     let mut done: Vec<Sent> = Vec::new();
     for kill in 1..=count {
@@ -22,6 +22,9 @@ pub(crate) async fn kills(count: u32) {
             running.push(rig.send("journey", &format!("s-{started}")).await);
         }
         tokio::time::sleep(Duration::from_millis(fastrand::u64(20..900))).await;
+        for sent in &running {
+            noted += rig.note_records(sent).await;
+        }
         if fastrand::u32(0..4) == 0 {
             killed_servers += 1;
             rig.server.process.kill();
@@ -43,6 +46,10 @@ pub(crate) async fn kills(count: u32) {
     rig.check_repeated();
     assert!(!rig.server.process.log().contains(MISMATCH), "a journal does not fit: see the logs");
     let log = rig.mock.log();
+    assert!(noted > 0 && !log.recorded_responses.is_empty() && !log.recorded_results.is_empty());
+    // A kill cuts off one model call of each session at most.
+    let responses = u32::try_from(done.len()).unwrap() * 10;
+    assert!(log.total_model_calls() <= responses + count * u32::try_from(SESSIONS).unwrap());
     let attempts: usize = done.iter().map(|sent| rig.readers.shown(&sent.run_id).attempts.len()).sum();
     let taken_back: usize = done.iter().map(|sent| rig.readers.shown(&sent.run_id).taken_back).sum();
     println!(
@@ -50,7 +57,7 @@ pub(crate) async fn kills(count: u32) {
          for {} responses, {} starts of {} tool calls; of recorded ones begun again: 0; readers were told to take back {taken_back} texts",
         done.len(),
         log.total_model_calls(),
-        done.len() * 10,
+        responses,
         log.total_tool_starts(),
         done.len() * 12,
     );

@@ -1,8 +1,9 @@
 //! Agents on a server of Restate, with kills. `.ci/durable/restate` installs the server and runs this.
 //!
 //! ```text
-//! restate_rig once          a turn that is killed once
 //! restate_rig kills [N]     N random kills of worker and server
+//! restate_rig fleet [N]     N sessions on three workers, which are killed in turn; `one` is the same on one worker
+//! restate_rig figures [N]   cost of N turns
 //! ```
 #![allow(
     clippy::expect_used,
@@ -42,7 +43,7 @@ async fn main() {
         Some("fleet") => fleet::fleet(number(300), 3, true).await,
         Some("one") => fleet::fleet(number(300), 1, false).await,
         Some("figures") => fleet::figures(number(20)).await,
-        Some("approvals") => scenarios::approvals().await,
+        Some("approvals") => scenarios::approvals(number(1)).await,
         Some("waits") => scenarios::waits().await,
         Some("cancels") => scenarios::cancels().await,
         Some("failures") => scenarios::failures().await,

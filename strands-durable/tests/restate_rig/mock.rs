@@ -24,6 +24,8 @@ use crate::plan::{self, Plan};
 pub(crate) struct ToolStart {
     pub(crate) session: String,
     pub(crate) id: String,
+    /// Port of the worker.
+    pub(crate) worker: u16,
 }
 
 /// Requests of one turn.
@@ -39,7 +41,11 @@ pub(crate) struct Log {
     /// By session and one-based number of the turn.
     turns: HashMap<(String, usize), Seen>,
     /// Ids of calls whose results were recorded.
-    recorded_results: HashSet<String>,
+    pub(crate) recorded_results: HashSet<String>,
+    /// Responses of first turns that the server has recorded, by session.
+    pub(crate) recorded_responses: HashSet<(String, u32)>,
+    /// Ports of the workers that have started tools.
+    pub(crate) workers: HashSet<u16>,
     /// Number of starts of each tool call.
     pub(crate) tool_starts: HashMap<String, u32>,
     /// Effects that were begun again after they had been recorded.
@@ -87,6 +93,7 @@ impl Mock {
 async fn tool(State(mock): State<Mock>, Json(start): Json<ToolStart>) {
     let mut log = mock.log();
     *log.tool_starts.entry(start.id.clone()).or_default() += 1;
+    log.workers.insert(start.worker);
     if log.recorded_results.contains(&start.id) {
         log.repeated.push(format!("tool {} of {}", start.id, start.session));
     }
@@ -129,12 +136,13 @@ async fn completion(State(mock): State<Mock>, body: Bytes) -> Response {
         let mut log = mock.log();
         let pace = log.pace;
         log.recorded_results.extend(results);
+        let is_recorded = turn == 1 && log.recorded_responses.contains(&(session.clone(), response));
         let seen = log.turns.entry((session.clone(), turn)).or_default();
         *seen.model_calls.entry(response).or_default() += 1;
         let newest = seen.model_calls.keys().max().copied().unwrap_or_default();
         seen.requests += 1;
         let requests = seen.requests;
-        if newest > response {
+        if newest > response || is_recorded {
             log.repeated.push(format!("model call {response} of {session}, after {newest}"));
         }
         let error = |text: &str| Json(json!({"error": {"message": text, "type": "error"}}));

@@ -32,6 +32,9 @@ impl Shown {
         let TurnEvent { attempt, sequence, kind, .. } = event;
         if matches!(kind, TurnEventKind::AttemptStart) {
             let attempt = attempt.to_string();
+            if attempt < self.attempt {
+                return;
+            }
             if self.attempts.contains(&attempt) {
                 self.problems.push("an attempt has started twice".to_owned());
             }

@@ -168,6 +168,36 @@ impl Rig {
         assert!(!log.contains(MARKER), "the server's log quotes the conversation");
     }
 
+    /// Reads what the server has recorded of a turn, so that the model finds out if it is begun again.
+    pub(crate) async fn note_records(&self, sent: &Sent) -> usize {
+        let query = format!("select index, entry_json from sys_journal where id = '{}'", sent.run_id);
+        let entries: Vec<Value> = self.query(&query).await;
+        let entries = entries.iter().filter_map(|row| serde_json::from_str::<Value>(row["entry_json"].as_str()?).ok());
+        let entries: Vec<Value> = entries.collect();
+        let completed = |id: &Value| {
+            let ends = entries.iter().map(|entry| &entry["Notification"]["Completion"]["Run"]);
+            ends.filter(|end| end["completion_id"] == *id && !id.is_null())
+                .find_map(|end| end["result"]["Success"].as_array())
+        };
+        for run in entries.iter().map(|entry| &entry["Command"]["Run"]) {
+            let (Some(name), Some(record)) = (run["name"].as_str(), completed(&run["completion_id"])) else { continue };
+            let parts: Vec<&str> = name.split('/').collect();
+            let mut log = self.mock.log();
+            if let ["model", call, "1"] = parts[..] {
+                log.recorded_responses.insert((sent.session.clone(), call.parse().unwrap()));
+            } else if let ["tools", ..] = parts[..] {
+                let bytes: Vec<u8> = record.iter().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
+                let record: Value = serde_json::from_slice(&bytes).unwrap();
+                if let Some(id) = record["value"]["ended"]["call"]["toolUseId"].as_str()
+                    && record["value"]["ended"]["answer"]["interrupts"].is_null()
+                {
+                    log.recorded_results.insert(id.to_owned());
+                }
+            }
+        }
+        entries.len()
+    }
+
     pub(crate) async fn history(&self, session: &str) -> (Vec<Value>, Vec<String>) {
         let (status, history) = self.call(session, "history", None).await;
         assert!(status.is_success(), "{history}");

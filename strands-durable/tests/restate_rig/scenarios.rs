@@ -12,12 +12,16 @@ use crate::rig::{MISMATCH, Rig, Sent, eventually};
 /// Sends a turn, and waits until it waits for an approval. Returns the id of the interrupt.
 async fn waiting(rig: &Rig, session: &str) -> (Sent, String) {
     let sent = rig.send("approve", session).await;
-    let id = eventually("the turn waits", async || {
+    (sent, interrupt(rig, session).await)
+}
+
+/// Waits until a turn waits for an approval. Returns the id of the interrupt.
+async fn interrupt(rig: &Rig, session: &str) -> String {
+    eventually("the turn waits", async || {
         let (_, history) = rig.call(session, "history", None).await;
         history["interrupts"][0]["id"].as_str().map(str::to_owned)
     })
-    .await;
-    (sent, id)
+    .await
 }
 
 async fn answer(rig: &Rig, session: &str, id: &str) {
@@ -33,27 +37,71 @@ fn restart_all(rig: &mut Rig) {
     rig.workers[0].start();
 }
 
-/// An approval waits across a restart of everything. The worker is killed at many moments after the response.
-pub(crate) async fn approvals() {
+/// An approval waits across a restart of everything, which happens when the turn has a number of entries in its journal: each number
+/// in turn, in steps.
+pub(crate) async fn approvals(step: u32) {
     let mut rig = Rig::start("approvals", 1, |settings| settings.tool_time = 40).await;
-    for number in 0..12 {
-        let session = format!("a-{number}");
-        let (sent, id) = waiting(&rig, &session).await;
-        let unknown = json!({"responses": [{"interruptId": "unknown", "response": true}]});
-        assert_eq!(rig.call(&session, "answer", Some(&unknown)).await.0, 404);
-        if number % 4 == 0 {
+    let unknown = json!({"responses": [{"interruptId": "unknown", "response": true}]});
+    let (mut entries, mut restarts, mut interrupted) = (1, 0, 0);
+    loop {
+        let session = format!("a-{entries}");
+        let sent = rig.send("approve", &session).await;
+        let (mut is_answered, mut is_restarted) = (false, false);
+        let is_ended = eventually("the turn has the entries, or has ended", async || {
+            let (_, history) = rig.call(&session, "history", None).await;
+            if rig.note_records(&sent).await >= entries as usize {
+                return Some(false);
+            }
+            if let (false, Some(id)) = (is_answered, history["interrupts"][0]["id"].as_str()) {
+                assert_eq!(rig.call(&session, "answer", Some(&unknown)).await.0, 404);
+                answer(&rig, &session, id).await;
+                is_answered = true;
+            }
+            (is_answered && history["run_id"].is_null()).then_some(true)
+        })
+        .await;
+        if !is_ended {
             restart_all(&mut rig);
+            restarts += 1;
+            is_restarted = true;
         }
-        answer(&rig, &session, &id).await;
-        tokio::time::sleep(Duration::from_millis(number * 8)).await;
-        rig.workers[0].kill();
-        rig.workers[0].start();
-        rig.check(&sent).await;
+        if !is_answered {
+            let id = interrupt(&rig, &session).await;
+            answer(&rig, &session, &id).await;
+        }
+        interrupted += u32::from(check_approved(&rig, &sent).await);
         assert_eq!(rig.call(&session, "answer", Some(&unknown)).await.0, 404);
+        if !is_restarted {
+            break;
+        }
+        entries += step;
     }
     rig.check_failures().await;
     rig.check_repeated();
-    println!("12 approvals, given after a restart of everything and followed by a kill: each tool had its effect once");
+    assert!(restarts >= 4);
+    println!(
+        "{restarts} restarts of everything, one after each {step} entries of a turn with an approval: the approved tool was started \
+         once in each turn; {interrupted} outcomes were unknown"
+    );
+}
+
+/// Checks a turn with an approval. Returns true if the model was told that the outcome of the approved tool is unknown, since it had
+/// started when the worker was killed.
+async fn check_approved(rig: &Rig, sent: &Sent) -> bool {
+    let (status, response) = rig.end(sent).await;
+    assert!(status.is_success(), "{}: {status} {response}", sent.session);
+    let (mut messages, ids) = rig.history(&sent.session).await;
+    // The calls of the response, in its order: `act`, `pay`, `act`.
+    let starts = rig.mock.log().tool_starts.get(&ids[1]).copied().unwrap_or_default();
+    assert!(starts <= 1, "{}: the approved tool was started {starts} times", sent.session);
+    let result = messages[2]["content"][1]["result"].take();
+    let is_unknown = result != plan::result(&sent.session, 2);
+    assert!(!is_unknown || result.as_str().is_some_and(|text| text.contains("unknown")), "{result}");
+    messages[2]["content"][1]["result"] = plan::result(&sent.session, 2).into();
+    assert_eq!(messages, plan::history(plan::Plan::Approve, &sent.prompt, &sent.session));
+    let effect = rig.settings.effects.join(&sent.session).join(&ids[1]).exists();
+    assert!(effect || is_unknown, "{}: the approved tool had no effect", sent.session);
+    is_unknown
 }
 
 /// A turn that waits is suspended: no worker holds memory for it, and none has to be there.
@@ -73,6 +121,7 @@ pub(crate) async fn waits() {
     })
     .await;
     let after = rig.workers[0].memory();
+    assert!(after < before + (4 << 20), "{before} bytes, and {after} bytes with suspended turns");
     rig.workers[0].kill();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let rows = rig.query("select id, status from sys_invocation where status != 'completed'").await;

@@ -53,7 +53,7 @@ impl World {
         number: u32,
         id: &str,
     ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        let start = ToolStart { session: session.to_owned(), id: id.to_owned() };
+        let start = ToolStart { session: session.to_owned(), id: id.to_owned(), worker: self.settings.port };
         let url = format!("{}/tool", self.settings.mock);
         self.client
             .post(url)

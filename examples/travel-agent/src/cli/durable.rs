@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::{Map, Value};
 use strands::{
     durable::{
         FailureKind, TurnFailure, TurnInfo,
         restate::{DurableAgent, restate_sdk::endpoint::Endpoint, serve},
     },
+    identity::{Approver, Identity},
     serve::stop_signal,
 };
 use tokio::net::TcpListener;
@@ -28,23 +30,16 @@ pub(crate) struct DurableArgs {
 
 /// Serves the virtual object `TravelAgent`, whose key is the id of the session.
 ///
-/// Its callers have authenticated the user, whom they name in the metadata: `{"user": "ana", "role": "manager"}`.
+/// Its callers have authenticated the user, whom they name in the metadata of turns and answers: `{"user": "bob", "role": "manager"}`.
 pub(crate) async fn durable(system: &System, options: &DurableArgs) -> Result<(), BoxError> {
     let agent = Arc::new(system.agent.clone());
     let template = move |turn: TurnInfo| {
         let agent = Arc::clone(&agent);
-        async move {
-            let text = |name: &str| turn.metadata.get(name).and_then(|value| value.as_str());
-            // Another attempt has the same metadata.
-            let invalid =
-                |text: &str| TurnFailure::new(FailureKind::InvalidRequest, format!("invalid metadata: {text}"));
-            let user = text("user").ok_or_else(|| invalid("it has no `user`"))?;
-            let role: Role =
-                text("role").map_or(Ok(Role::Traveler), str::parse).map_err(|_| invalid("unknown `role`"))?;
-            Ok::<_, BoxError>(agent.call_agent(&access::trusted(user, role)).await?)
-        }
+        async move { Ok::<_, BoxError>(agent.call_agent(&user(&turn.metadata)?).await?) }
     };
-    let mut endpoint = Endpoint::builder().bind(DurableAgent::new("TravelAgent", template)?);
+    let agent = DurableAgent::new("TravelAgent", template)?
+        .answered_by(|metadata| Ok::<_, BoxError>(Approver::new(user(metadata)?)));
+    let mut endpoint = Endpoint::builder().bind(agent);
     match options.restate_key.as_deref().filter(|key| !key.is_empty()) {
         Some(key) => endpoint = endpoint.identity_key(key)?,
         None => Terminal::standard().note("Requests are not signed: only a Restate server may reach this address")?,
@@ -53,4 +48,13 @@ pub(crate) async fn durable(system: &System, options: &DurableArgs) -> Result<()
     Terminal::standard().note(&format!("Serving Restate on http://{}", listener.local_addr()?))?;
     serve(listener, endpoint.build(), stop_signal()).await;
     Ok(())
+}
+
+fn user(metadata: &Map<String, Value>) -> Result<Identity, TurnFailure> {
+    // Final: another attempt has the same metadata.
+    let invalid = |reason| TurnFailure::new(FailureKind::InvalidRequest, format!("invalid metadata: {reason}"));
+    let text = |name: &str| metadata.get(name).and_then(Value::as_str);
+    let user = text("user").ok_or_else(|| invalid("it has no `user`"))?;
+    let role = text("role").map_or(Ok(Role::Traveler), str::parse).map_err(|_| invalid("unknown `role`"))?;
+    Ok(access::trusted(user, role))
 }

@@ -12,8 +12,8 @@ use super::{
     folder::DataFolder,
     output::Output,
     ports::Ports,
-    programs::{Programs, Role, Storage},
-    s3,
+    programs::{Parts, Programs, Role, Storage},
+    restate, s3,
     summary::Summary,
 };
 
@@ -37,6 +37,15 @@ pub struct UpArgs {
     /// the travel desk.
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     s3_server: Vec<String>,
+
+    /// Also run the agent on a Restate server, so that its turns survive kills of its process. The server is installed with npm on
+    /// first use.
+    #[arg(long)]
+    durable: bool,
+
+    /// The program of a Restate server, instead of the one that npm installs.
+    #[arg(long, value_name = "PATH", requires = "durable")]
+    restate_server: Option<PathBuf>,
 
     /// The folder of all data. By default a folder in the user's data folder.
     #[arg(long, value_name = "DIR", env = "TRAVEL_DATA")]
@@ -90,7 +99,7 @@ impl UpArgs {
         }
         let mut children = Children::start(&programs, &output);
         let ended = tokio::select! {
-            ended = children.watch(&output, &summary) => ended,
+            ended = children.watch(&output, &summary, programs.durable()) => ended,
             () = &mut stop => Ok(()),
         };
         output.note("stopping; press Ctrl-C again to kill");
@@ -108,7 +117,14 @@ impl UpArgs {
         shared: &Shared,
         output: &Output,
     ) -> Result<(DataFolder, Programs, Option<String>), SystemError> {
+        if self.durable && cfg!(not(feature = "durable")) {
+            return Err(SystemError::DurableOff);
+        }
         let folder = DataFolder::open(self.data.clone())?;
+        let restate = match self.durable {
+            true => Some(restate::server(self.restate_server.as_deref(), &folder, output).await?),
+            false => None,
+        };
         let (storage, skipped) = match self.s3_server.as_slice() {
             [agent, rest @ ..] => {
                 let desk = rest.first().unwrap_or(agent).clone();
@@ -127,7 +143,7 @@ impl UpArgs {
         if let Some(port) = self.port {
             ports.require(&Role::Agent(1).name(), port).await?;
         }
-        let programs = Programs::new(self, shared, &folder, &mut ports, storage).await?;
+        let programs = Programs::new(self, shared, &folder, &mut ports, Parts { storage, restate }).await?;
         ports.store(&folder)?;
         Ok((folder, programs, skipped))
     }

@@ -11,7 +11,8 @@ use super::{
     SystemError,
     output::Output,
     process::Program,
-    programs::{Programs, Role},
+    programs::{Durable, Programs, Role},
+    registration::register,
     summary::Summary,
     supervisor::{Event, Stop, supervise},
 };
@@ -68,7 +69,12 @@ impl Children {
     }
 
     /// Tells when all are ready, and of each restart. Returns when one fails.
-    pub(super) async fn watch(&mut self, output: &Output, summary: &Summary) -> Result<(), SystemError> {
+    pub(super) async fn watch(
+        &mut self,
+        output: &Output,
+        summary: &Summary,
+        mut to_register: Option<Durable>,
+    ) -> Result<(), SystemError> {
         loop {
             match self.events.recv().await {
                 Some(Event::Ready { name, id }) => {
@@ -80,6 +86,9 @@ impl Children {
                         output.note(&format!("{name} is ready again"));
                     }
                     if self.ids.len() == self.total {
+                        if let Some(Durable { restate, agent }) = to_register.take() {
+                            register(restate.admin, agent).await?;
+                        }
                         summary.print(output, &self.ids, is_restart);
                     }
                 }

@@ -35,6 +35,23 @@ pub enum SystemError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The durable agent is not compiled in.
+    #[error(
+        "`--durable` is not compiled in: start with `cargo run -p travel-agent --features system,durable -- up --durable`"
+    )]
+    DurableOff,
+    /// There is no Restate server.
+    #[error("no Restate server: {reason}; install npm, or name the program of a server with --restate-server")]
+    NoRestateServer {
+        /// What is missing.
+        reason: String,
+    },
+    /// The Restate server does not accept the durable agent.
+    #[error("the durable agent can't be registered with the Restate server: {reason}")]
+    Registration {
+        /// The response of the server, or why there is none.
+        reason: String,
+    },
     /// A process can't be started.
     #[error("{name} can't be started")]
     Start {

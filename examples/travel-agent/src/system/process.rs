@@ -38,10 +38,12 @@ pub(super) struct Program {
     /// Variables of its environment: the arguments of a process can be read by all users of a machine.
     pub(super) variables: Vec<(&'static str, OsString)>,
     pub(super) address: SocketAddr,
-    /// A path that has the status 200 when the process is ready.
-    pub(super) ready: &'static str,
+    /// A path that has the status 200 when the process is ready. None if it is ready as soon as it listens.
+    pub(super) ready: Option<&'static str>,
     /// Time to end after a signal.
     pub(super) grace: Duration,
+    /// True if the end of its standard input is the signal to end.
+    pub(super) ends_with_input: bool,
 }
 
 /// A process. It is killed when it is dropped, and its standard input ends, which makes it end, too.
@@ -51,6 +53,7 @@ pub(super) struct Process {
     input: Option<ChildStdin>,
     output: JoinSet<()>,
     last: LastLines,
+    ends_with_input: bool,
 }
 
 impl Process {
@@ -83,7 +86,7 @@ impl Process {
         for stream in streams.into_iter().flatten() {
             readers.spawn(output.clone().forward(program.name.clone(), BufReader::new(stream), last.clone()));
         }
-        Ok(Self { input: child.stdin.take(), child, output: readers, last })
+        Ok(Self { input: child.stdin.take(), child, output: readers, last, ends_with_input: program.ends_with_input })
     }
 
     /// Returns the process id.
@@ -107,7 +110,7 @@ impl Process {
     /// Asks the process to end.
     pub(super) fn terminate(&mut self) {
         #[cfg(unix)]
-        {
+        if !self.ends_with_input {
             use nix::{
                 sys::signal::{Signal, kill},
                 unistd::Pid,

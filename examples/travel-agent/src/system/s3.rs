@@ -8,19 +8,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::BufReader, process::Command, time::timeout};
+use tokio::{process::Command, time::timeout};
 
-use super::{
-    args::Shared,
-    folder::DataFolder,
-    output::{LastLines, Output},
-    process::Program,
-};
+use super::{args::Shared, folder::DataFolder, install::call, output::Output, process::Program};
 
 /// The version that is installed.
 const PACKAGE: &str = "moto[s3,server]==5.2.5";
 const SERVER: &str = include_str!("s3_server.py");
 
+/// Name of the process.
+pub(super) const NAME: &str = "s3";
 pub(super) const BUCKET: &str = "travel";
 /// The desk's database, as one object.
 pub(super) const DATABASE: &str = "s3://travel/desk/travel.sqlite3";
@@ -43,9 +40,9 @@ pub(super) async fn python(user: &Path, folder: &DataFolder, output: &Output) ->
     }
     output.note(&format!("installing {PACKAGE} in {}; this takes a minute, once", environment.display()));
     let create = ["-m".into(), "venv".into(), "--clear".into(), environment.into_os_string()];
-    call(user, &create, CALL, output).await?;
+    call(NAME, user, &create, CALL, output).await?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE].map(OsString::from);
-    call(&own, &install, INSTALLATION, output).await?;
+    call(NAME, &own, &install, INSTALLATION, output).await?;
     if has_moto(&own).await { Ok(own) } else { Err(format!("{PACKAGE} is installed, but can't be imported")) }
 }
 
@@ -57,43 +54,19 @@ async fn has_moto(python: &Path) -> bool {
     matches!(timeout(CALL, command.status()).await, Ok(Ok(status)) if status.success())
 }
 
-/// Runs Python. An error has its last line.
-async fn call(python: &Path, arguments: &[OsString], limit: Duration, output: &Output) -> Result<(), String> {
-    let mut command = Command::new(python);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    let python = python.display();
-    let mut child = command.spawn().map_err(|error| format!("{python} can't be started ({error})"))?;
-    let last = LastLines::default();
-    let run = async {
-        if let Some(stderr) = child.stderr.take() {
-            output.clone().forward("s3".to_owned(), BufReader::new(stderr), last.clone()).await;
-        }
-        child.wait().await
-    };
-    match timeout(limit, run).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(_)) => {
-            let lines = last.take();
-            let reason = lines.iter().rfind(|line| !line.trim().is_empty()).map_or("it wrote nothing", String::as_str);
-            Err(format!("{python} failed ({reason})"))
-        }
-        Ok(Err(error)) => Err(format!("{python} failed ({error})")),
-        Err(_) => Err(format!("{python} took more than {} seconds", limit.as_secs())),
-    }
-}
-
 /// Returns the server with its objects in a folder.
 pub(super) fn program(python: PathBuf, address: SocketAddr, folder: &Path) -> Program {
     let arguments: [OsString; 5] =
         ["-c".into(), SERVER.into(), address.port().to_string().into(), folder.into(), BUCKET.into()];
     Program {
-        name: "s3".to_owned(),
+        name: NAME.to_owned(),
         executable: python,
         arguments: arguments.into(),
         variables: vec![("PYTHONUNBUFFERED", "1".into())],
         address,
-        ready: "/travel?location",
+        ready: Some("/travel?location"),
         grace: Duration::from_secs(3),
+        ends_with_input: false,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     folder::DataFolder,
     output::Output,
     programs::{Programs, Role},
+    restate,
 };
 use crate::{access::Role as UserRole, auth::Users};
 
@@ -22,6 +23,7 @@ pub(super) struct Summary {
     issuer: Option<SocketAddr>,
     desk: Option<SocketAddr>,
     s3: Option<SocketAddr>,
+    restate: Option<restate::Addresses>,
     addresses: BTreeMap<String, SocketAddr>,
     /// Reason for files instead of an S3 server.
     pub(super) s3_skipped: Option<String>,
@@ -40,6 +42,7 @@ impl Summary {
             issuer: programs.addresses(|role| role == Role::Auth).next(),
             desk: programs.addresses(|role| role == Role::Mcp).next(),
             s3: programs.addresses(|role| role == Role::S3).next(),
+            restate: programs.durable().map(|durable| durable.restate),
             addresses: programs.iter().map(|(role, program)| (role.name(), program.address)).collect(),
             s3_skipped: None,
         }
@@ -70,6 +73,8 @@ impl Summary {
             "desk": self.desk.map(|desk| format!("http://{desk}/mcp")),
             "s3": self.s3.as_ref().map(url),
             "s3_skipped": self.s3_skipped,
+            "restate": self.restate.map(|restate| url(&restate.ingress)),
+            "restate_admin": self.restate.map(|restate| url(&restate.admin)),
             "data": self.data,
             "model": self.model,
             "sign_ins": Vec::from_iter(sign_ins),
@@ -110,6 +115,15 @@ impl Summary {
         }
         if let Some(reason) = &self.s3_skipped {
             let _ = writeln!(text, "  S3        {reason}");
+        }
+        if let Some(restate::Addresses { ingress, admin, .. }) = self.restate {
+            let _ = write!(
+                text,
+                "  Restate   http://{ingress}, its own page http://{admin}/ui/; whoever may call it may name any user\n\n\
+                 \x20 A turn that survives kills of its process:\n\n\
+                 \x20 curl --json '{{\"prompt\": \"Book me a trip to New York next Monday\", \"metadata\": {{\"user\": \"alice\"}}}}' \\\n\
+                 \x20     http://{ingress}/TravelAgent/session-1/prompt\n",
+            );
         }
         text.push_str("\nCtrl-C stops all.\n");
         text

@@ -1,13 +1,13 @@
 //! Systems that can't start.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, net::TcpListener, process::Command};
 
 use nix::sys::signal::Signal;
 
 use super::system::{System, up};
 
-fn failure(data: &Path, args: &[&str]) -> String {
-    let output = up(data, args).output().unwrap();
+pub(crate) fn failure(command: &mut Command) -> String {
+    let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"");
     String::from_utf8(output.stderr).unwrap()
@@ -18,7 +18,7 @@ fn a_busy_port_is_an_error_if_it_was_chosen() {
     let data = tempfile::tempdir().unwrap();
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = busy.local_addr().unwrap().port().to_string();
-    let error = failure(data.path(), &["--port", &port]);
+    let error = failure(&mut up(data.path(), &["--port", &port]));
     assert!(error.contains(&format!("error: port {port} is in use; end the program")), "{error}");
 }
 
@@ -36,12 +36,12 @@ fn a_port_of_the_last_run_that_is_busy_is_replaced() {
 #[test]
 fn a_process_that_can_not_start_ends_the_system_with_its_reason() {
     let data = tempfile::tempdir().unwrap();
-    let error = failure(data.path(), &["--model", "nonsense/model"]);
+    let error = failure(&mut up(data.path(), &["--model", "nonsense/model"]));
     let (_, reason) = error.split_once("serve-1 ended before it was ready (exit status: 1); its last lines:").unwrap();
     assert!(reason.contains("nonsense"), "{error}");
     // A database of something else.
     fs::write(data.path().join("travel.sqlite3"), "no database").unwrap();
-    let error = failure(data.path(), &[]);
+    let error = failure(&mut up(data.path(), &[]));
     assert!(error.contains("mcp ended before it was ready"), "{error}");
     assert!(error.contains("travel.sqlite3"), "{error}");
 }
@@ -50,7 +50,7 @@ fn a_process_that_can_not_start_ends_the_system_with_its_reason() {
 fn two_systems_do_not_share_their_data() {
     let data = tempfile::tempdir().unwrap();
     let mut first = System::start(data.path(), &[]);
-    let error = failure(data.path(), &[]);
+    let error = failure(&mut up(data.path(), &[]));
     assert!(error.contains("another `up` runs with the data in"), "{error}");
     assert_eq!(first.end(Signal::SIGINT).code(), Some(0));
 }

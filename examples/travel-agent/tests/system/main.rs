@@ -9,6 +9,8 @@
 // Processes are looked at in `/proc`.
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "durable")]
+mod durable;
 mod failures;
 mod kills;
 mod page;

@@ -1,0 +1,39 @@
+//! Who responds to interrupts: a value that the metadata of answers injects into the invocation that they resume.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use strands_core::Invocation;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Injects a value into an invocation.
+pub(super) type Inject = Box<dyn for<'a> FnOnce(Invocation<'a>) -> Invocation<'a> + Send>;
+
+/// The function of the user, if there is one.
+#[derive(Clone, Default)]
+pub(super) struct Answerer(Option<Arc<dyn Fn(&Map<String, Value>) -> Result<Inject, BoxError> + Send + Sync>>);
+
+impl Answerer {
+    pub(super) fn new<V, E>(of: impl Fn(&Map<String, Value>) -> Result<V, E> + Send + Sync + 'static) -> Self
+    where
+        V: Send + Sync + 'static,
+        E: Into<BoxError>,
+    {
+        Self(Some(Arc::new(move |metadata| {
+            let value = of(metadata).map_err(Into::into)?;
+            let inject: Inject = Box::new(move |invocation| invocation.inject(value));
+            Ok(inject)
+        })))
+    }
+
+    /// Returns the injection for the metadata of an answer.
+    pub(super) fn of(&self, metadata: &Map<String, Value>) -> Result<Inject, BoxError> {
+        match &self.0 {
+            Some(of) => of(metadata),
+            None if metadata.is_empty() => Ok(Box::new(|invocation| invocation)),
+            None => Err("this agent takes no metadata with answers".into()),
+        }
+    }
+}
