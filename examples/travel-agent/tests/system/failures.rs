@@ -51,7 +51,10 @@ fn a_process_that_can_not_start_ends_the_system_with_its_reason() {
 fn durable_needs_its_feature() {
     let data = tempfile::tempdir().unwrap();
     let error = failure(&mut up(data.path(), &["--durable"]));
-    assert!(error.contains("start with `cargo run -p travel-agent --features system,durable -- up --durable`"), "{error}");
+    assert!(
+        error.contains("start with `cargo run -p travel-agent --features system,durable -- up --durable`"),
+        "{error}"
+    );
 }
 
 #[test]
