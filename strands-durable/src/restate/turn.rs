@@ -207,7 +207,7 @@ impl TurnAttempt<'_> {
     }
 }
 
-/// Takes the first answer, and the next ones with the same metadata.
+/// Takes the first response, and the next ones with the same metadata.
 fn of_one_answerer(answers: &mut VecDeque<Answer>) -> (Option<Map<String, Value>>, Vec<InterruptResponse>) {
     let Some((metadata, first)) = answers.pop_front() else { return (None, Vec::new()) };
     let mut responses = vec![first];

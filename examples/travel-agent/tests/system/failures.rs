@@ -46,6 +46,17 @@ fn a_process_that_can_not_start_ends_the_system_with_its_reason() {
     assert!(error.contains("travel.sqlite3"), "{error}");
 }
 
+#[cfg(not(feature = "durable"))]
+#[test]
+fn durable_needs_its_feature() {
+    let data = tempfile::tempdir().unwrap();
+    let error = failure(&mut up(data.path(), &["--durable"]));
+    assert!(
+        error.contains("start with `cargo run -p travel-agent --features system,durable -- up --durable`"),
+        "{error}"
+    );
+}
+
 #[test]
 fn two_systems_do_not_share_their_data() {
     let data = tempfile::tempdir().unwrap();
