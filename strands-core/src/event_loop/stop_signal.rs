@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::models::StopReason;
 use crate::nesting::{self, Budget};
+use crate::wake_filter::WakeFilter;
 
 /// Grace period for hooks and session writes after a stop, in total. Work that takes longer is dropped, so that a stopped
 /// invocation ends within 50 ms.
@@ -22,13 +23,19 @@ const GRACE: Duration = Duration::from_millis(25);
 #[derive(Default)]
 pub(crate) struct StopSignal {
     cancellation: Option<CancellationToken>,
-    /// Resolves to the reason of the stop. `None` if nothing can stop the invocation.
-    reason: Option<BoxFuture<'static, StopReason>>,
+    /// Resolves to the reason of the stop. `None` if nothing can stop the invocation, or something has.
+    reason: Option<Filtered>,
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
     /// True if a journal records the effects. Work that it does not record must not depend on the moment of a stop.
     is_journaled: bool,
     /// Budget of the invocation, which agents called by hooks share.
     budget: Option<Arc<Budget>>,
+}
+
+/// The reason of a stop, which is polled only after it was woken.
+struct Filtered {
+    wakes: WakeFilter,
+    reason: BoxFuture<'static, StopReason>,
 }
 
 impl StopSignal {
@@ -41,17 +48,19 @@ impl StopSignal {
         budget: Arc<Budget>,
     ) -> Self {
         let can_stop = cancellation.is_some() || time_left.is_some() || parent.is_some();
-        let reason: Option<BoxFuture<'static, StopReason>> = match can_stop {
-            true => Some(Box::pin(stop_requested(cancellation.clone(), time_left, parent))),
-            false => None,
-        };
+        let reason = can_stop.then(|| Filtered {
+            wakes: WakeFilter::default(),
+            reason: Box::pin(stop_requested(cancellation.clone(), time_left, parent)),
+        });
         Self { cancellation, reason, fired: None, is_journaled, budget: Some(budget) }
     }
 
     /// Returns true once the invocation is cancelled. Much cheaper than polling; the caller must still poll before it
     /// waits.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled)
+        // A cancellation wakes the future of the reason.
+        let may_be_cancelled = self.reason.as_ref().is_none_or(|Filtered { wakes, .. }| wakes.is_woken());
+        may_be_cancelled && self.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Returns `Ready` once the invocation is stopped, and on every later call.
@@ -59,8 +68,12 @@ impl StopSignal {
         if let Some((reason, _)) = &self.fired {
             return Poll::Ready(reason.clone());
         }
-        let Some(reason) = &mut self.reason else { return Poll::Pending };
-        let reason = std::task::ready!(reason.as_mut().poll(cx));
+        let Some(Filtered { wakes, reason }) = &mut self.reason else { return Poll::Pending };
+        if !wakes.take(cx) {
+            return Poll::Pending;
+        }
+        let reason = std::task::ready!(reason.as_mut().poll(&mut Context::from_waker(wakes.waker())));
+        self.reason = None;
         self.fired = Some((reason.clone(), Box::pin(tokio::time::sleep(GRACE))));
         Poll::Ready(reason)
     }
