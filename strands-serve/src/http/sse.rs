@@ -178,3 +178,19 @@ impl EventFormat for ResumableEvents {
         chunk.put_slice(b"\n\n");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_comment_is_due_at_each_interval() {
+        let (mut keep_alive, start) = (KeepAlive::new(), Instant::now());
+        for number in 1..4 {
+            poll_fn(|cx| keep_alive.poll(cx)).await;
+            assert_eq!(start.elapsed().as_secs(), (KEEP_ALIVE * number).as_secs());
+        }
+    }
+}
