@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_millis(25);
 pub(crate) struct StopSignal {
     cancellation: Option<CancellationToken>,
     /// Resolves to the reason of the stop. `None` if nothing can stop the invocation, or something has.
-    reason: Option<Filtered>,
+    reason: Option<Box<Filtered>>,
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
     /// True if a journal records the effects. Work that it does not record must not depend on the moment of a stop.
     is_journaled: bool,
@@ -48,9 +48,9 @@ impl StopSignal {
         budget: Arc<Budget>,
     ) -> Self {
         let can_stop = cancellation.is_some() || time_left.is_some() || parent.is_some();
-        let reason = can_stop.then(|| Filtered {
-            wakes: WakeFilter::default(),
-            reason: Box::pin(stop_requested(cancellation.clone(), time_left, parent)),
+        let reason = can_stop.then(|| {
+            let reason = Box::pin(stop_requested(cancellation.clone(), time_left, parent));
+            Box::new(Filtered { wakes: WakeFilter::default(), reason })
         });
         Self { cancellation, reason, fired: None, is_journaled, budget: Some(budget) }
     }
@@ -59,7 +59,7 @@ impl StopSignal {
     /// waits.
     pub(super) fn is_cancelled(&self) -> bool {
         // A cancellation wakes the future of the reason.
-        let may_be_cancelled = self.reason.as_ref().is_none_or(|Filtered { wakes, .. }| wakes.is_woken());
+        let may_be_cancelled = self.reason.as_ref().is_none_or(|filtered| filtered.wakes.is_woken());
         may_be_cancelled && self.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
@@ -68,7 +68,7 @@ impl StopSignal {
         if let Some((reason, _)) = &self.fired {
             return Poll::Ready(reason.clone());
         }
-        let Some(Filtered { wakes, reason }) = &mut self.reason else { return Poll::Pending };
+        let Some(Filtered { wakes, reason }) = self.reason.as_deref_mut() else { return Poll::Pending };
         if !wakes.take(cx) {
             return Poll::Pending;
         }
