@@ -40,6 +40,7 @@ mod tool_runner;
 mod tool_spec;
 mod trace_context;
 mod usage;
+mod wake_filter;
 mod working_set;
 
 pub use agent::{
@@ -84,6 +85,10 @@ pub use {
     tokio_util::sync::CancellationToken,
     uuid,
 };
+
+/// Private API for the other crates of this workspace.
+#[doc(hidden)]
+pub use wake_filter::WakeFilter as __WakeFilter;
 
 /// Private API for the code that macros generate. The name contains the patch version, so that a `strands-macros` of another
 /// release fails to compile.

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::mem;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,7 +11,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{Instant, MissedTickBehavior};
+use strands_core::__WakeFilter as WakeFilter;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::{HostState, Problem};
 use crate::{RunEvent, Turn, TurnError};
@@ -62,41 +65,67 @@ pub(super) fn response(host: HostState, turn: Turn) -> Response {
 
 /// Returns a response with the events of a run in a format.
 pub(crate) fn streamed(turn: Turn, mut format: impl EventFormat) -> Response {
-    let mut start = BytesMut::new();
-    format.write_start(&mut start);
-    // One timer for the response, and not one for each event.
-    let mut comments = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
-    comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let state = (Some(turn), format, start, comments);
-    let chunks = futures_util::stream::unfold(state, async |(turn, mut format, mut chunk, mut comments)| {
-        let mut turn = turn?;
+    let mut chunk = BytesMut::new();
+    format.write_start(&mut chunk);
+    let mut keep_alive = KeepAlive::new();
+    let mut turn = Some(turn);
+    // Not a future for each event, whose state would move.
+    let chunks = futures_util::stream::poll_fn(move |cx| {
+        let Some(reader) = &mut turn else { return Poll::Ready(None) };
         // Not every event has a text.
         while chunk.is_empty() {
-            let next = tokio::select! {
-                biased;
-                next = turn.next() => next?,
-                _ = comments.tick() => {
-                    chunk.put_slice(b": keep-alive\n\n");
-                    break;
-                }
-            };
-            match next {
-                Err(error) => {
-                    format.write_error(&mut chunk, &error);
-                    return Some((Ok::<Bytes, Infallible>(chunk.freeze()), (None, format, BytesMut::new(), comments)));
-                }
-                Ok(event) => {
+            match reader.poll_next(cx) {
+                Poll::Ready(Some(Ok(event))) => {
                     format.write_event(&mut chunk, &event);
                     while chunk.len() < CHUNK {
-                        let Some(event) = turn.more() else { break };
+                        let Some(event) = reader.more() else { break };
                         format.write_event(&mut chunk, &event);
                     }
                 }
+                Poll::Ready(Some(Err(error))) => {
+                    format.write_error(&mut chunk, &error);
+                    turn = None;
+                    break;
+                }
+                Poll::Ready(None) => {
+                    turn = None;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    ready!(keep_alive.poll(cx));
+                    chunk.put_slice(b": keep-alive\n\n");
+                }
             }
         }
-        Some((Ok(chunk.freeze()), (Some(turn), format, BytesMut::new(), comments)))
+        Poll::Ready(Some(Ok::<Bytes, Infallible>(mem::take(&mut chunk).freeze())))
     });
     with_headers(Body::from_stream(chunks))
+}
+
+/// Timer of the comments. There is one for the response, and not one for each event.
+struct KeepAlive {
+    ticks: Interval,
+    wakes: WakeFilter,
+}
+
+impl KeepAlive {
+    fn new() -> Self {
+        let mut ticks = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, wakes: WakeFilter::default() }
+    }
+
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.wakes.take(cx) {
+            return Poll::Pending;
+        }
+        let tick = self.ticks.poll_tick(&mut Context::from_waker(self.wakes.waker()));
+        if tick.is_ready() {
+            // The next tick has no waker yet.
+            self.wakes.waker().wake_by_ref();
+        }
+        tick.map(drop)
+    }
 }
 
 /// Returns a response with one event.
@@ -117,9 +146,15 @@ fn with_headers(body: Body) -> Response {
 }
 
 fn write_event(chunk: &mut BytesMut, run_id: &str, event: &RunEvent) {
-    chunk.reserve(event.json().len() + run_id.len() + 32);
+    let seq = event.seq();
+    let digits = seq.checked_ilog10().unwrap_or_default() as usize + 1;
+    // The exact size, so that the chunk becomes `Bytes` without another allocation.
+    chunk.reserve("id: :\ndata: \n\n".len() + run_id.len() + digits + event.json().len());
+    chunk.put_slice(b"id: ");
+    chunk.put_slice(run_id.as_bytes());
     // Writing to memory does not fail.
-    let _ = write!(chunk, "id: {run_id}:{}\ndata: ", event.seq());
+    let _ = write!(chunk, ":{seq}");
+    chunk.put_slice(b"\ndata: ");
     chunk.put_slice(event.json());
     chunk.put_slice(b"\n\n");
 }
@@ -141,5 +176,21 @@ impl EventFormat for ResumableEvents {
         chunk.put_slice(b"event: failure\ndata: ");
         chunk.put_slice(&serde_json::to_vec(&problem).unwrap_or_default());
         chunk.put_slice(b"\n\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_comment_is_due_at_each_interval() {
+        let (mut keep_alive, start) = (KeepAlive::new(), Instant::now());
+        for number in 1..4 {
+            poll_fn(|cx| keep_alive.poll(cx)).await;
+            assert_eq!(start.elapsed().as_secs(), (KEEP_ALIVE * number).as_secs());
+        }
     }
 }

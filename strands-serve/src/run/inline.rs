@@ -2,12 +2,10 @@
 //! the work over for good when the reader can't be relied on.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Wake, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 
-use futures_util::task::AtomicWaker;
-use strands_core::BoxFuture;
+use strands_core::{__WakeFilter as WakeFilter, BoxFuture};
 use tokio::runtime::Handle;
 
 /// The work of a run, up to its end. It does not panic.
@@ -16,9 +14,8 @@ pub(crate) type Work = BoxFuture<'static, ()>;
 /// Work that the first reader polls.
 pub(super) struct InlineWork {
     slot: Mutex<Slot>,
-    signal: Arc<Signal>,
-    /// Waker of the signal.
-    waker: Waker,
+    /// The work is not polled in vain when the connection polls its body again.
+    wakes: WakeFilter,
     runtime: Handle,
 }
 
@@ -53,10 +50,8 @@ pub(super) enum Progress {
 impl InlineWork {
     /// Holds work for a reader. A task takes it over on the current runtime.
     pub(super) fn new(work: Work) -> Self {
-        let signal = Arc::new(Signal { is_woken: AtomicBool::new(true), reader: AtomicWaker::new() });
-        let waker = Waker::from(Arc::clone(&signal));
         let slot = Slot { holder: Holder::Slot(work), polls: 0, overdue_since: None };
-        Self { slot: Mutex::new(slot), signal, waker, runtime: Handle::current() }
+        Self { slot: Mutex::new(slot), wakes: WakeFilter::default(), runtime: Handle::current() }
     }
 
     pub(super) fn runtime(&self) -> &Handle {
@@ -69,14 +64,12 @@ impl InlineWork {
     }
 
     /// Polls the work if it was woken. The slot is not locked meanwhile: the work may release itself.
-    pub(super) fn poll(&self, reader: &mut Context<'_>) -> Progress {
-        // Before the look at the signal, so that no later one is missed.
-        self.signal.reader.register(reader.waker());
-        if !self.signal.is_woken.swap(false, Ordering::AcqRel) {
+    pub(super) fn poll(&self, reader: &Context<'_>) -> Progress {
+        if !self.wakes.take(reader) {
             return Progress::Idle;
         }
         let Some(mut work) = self.take() else { return self.ended() };
-        let is_done = work.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready();
+        let is_done = work.as_mut().poll(&mut Context::from_waker(self.wakes.waker())).is_ready();
         let mut slot = self.slot();
         if is_done {
             slot.holder = Holder::Released;
@@ -107,7 +100,7 @@ impl InlineWork {
 
     /// Drops the waker, which would keep the memory of the reader's task.
     fn ended(&self) -> Progress {
-        drop(self.signal.reader.take());
+        self.wakes.forget();
         Progress::Released
     }
 
@@ -127,13 +120,13 @@ impl InlineWork {
     fn spawn(&self, work: Work) {
         self.runtime.spawn(work);
         // The reader waits for events from now on.
-        self.signal.wake_by_ref();
+        self.wakes.waker().wake_by_ref();
     }
 
     /// Returns true if the work was woken before the last call of this method, and has not been polled since.
     pub(super) fn is_overdue(&self) -> bool {
         let mut slot = self.slot();
-        let is_waiting = matches!(slot.holder, Holder::Slot(_)) && self.signal.is_woken.load(Ordering::Acquire);
+        let is_waiting = matches!(slot.holder, Holder::Slot(_)) && self.wakes.is_woken();
         let polls = slot.polls;
         let before = mem::replace(&mut slot.overdue_since, is_waiting.then_some(polls));
         is_waiting && before == Some(polls)
@@ -145,29 +138,12 @@ impl InlineWork {
     }
 }
 
-/// Waker of the work: it wakes the reader, and remembers that the work was woken, so that it is not polled in vain when
-/// the connection polls its body again.
-struct Signal {
-    is_woken: AtomicBool,
-    reader: AtomicWaker,
-}
-
-impl Wake for Signal {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.is_woken.store(true, Ordering::Release);
-        self.reader.wake();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Poll;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Poll, Waker};
 
     use super::*;
 
@@ -188,7 +164,7 @@ mod tests {
             let polls = Arc::default();
             let work = counted(&polls, wakes_itself);
             for _ in 0..3 {
-                work.poll(&mut Context::from_waker(Waker::noop()));
+                work.poll(&Context::from_waker(Waker::noop()));
             }
             assert_eq!(polls.load(Ordering::Relaxed), expected);
         }
@@ -198,14 +174,14 @@ mod tests {
     async fn only_work_that_was_woken_and_not_polled_is_overdue() {
         let polls = Arc::default();
         let work = counted(&polls, false);
-        let mut cx = Context::from_waker(Waker::noop());
+        let cx = Context::from_waker(Waker::noop());
         assert!(!work.is_overdue(), "it has just begun");
-        work.poll(&mut cx);
+        work.poll(&cx);
         assert!(!work.is_overdue() && !work.is_overdue(), "it waits for something");
-        work.signal.wake_by_ref();
+        work.wakes.waker().wake_by_ref();
         assert!(!work.is_overdue());
-        work.poll(&mut cx);
-        work.signal.wake_by_ref();
+        work.poll(&cx);
+        work.wakes.waker().wake_by_ref();
         assert!(!work.is_overdue(), "it was polled meanwhile");
         assert!(work.is_overdue());
         work.release();

@@ -7,7 +7,6 @@ mod overdue;
 mod reader;
 mod registry;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use strands_core::{AgentEvent, AgentResponse, AgentStream, CancellationToken};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use buffer::Buffer;
@@ -102,6 +102,8 @@ pub(crate) struct Run {
     state: Mutex<State>,
     /// Work that the first reader polls, if no task has it from the start.
     inline: OnceLock<InlineWork>,
+    /// Runtime of the invocation.
+    runtime: Handle,
     /// Number of readers.
     reader_count: watch::Sender<usize>,
     /// Notified when a reader has read, or is gone.
@@ -110,13 +112,15 @@ pub(crate) struct Run {
 
 struct State {
     buffer: Buffer,
-    readers: HashMap<u64, Position>,
+    readers: Vec<Position>,
     next_reader: u64,
     outcome: Option<Outcome>,
 }
 
 /// Position of a reader.
 struct Position {
+    /// Id of the reader.
+    reader: u64,
     /// Size of the events that it has not read yet.
     lag: usize,
     /// Number of the next event that it takes. `u64::MAX` if it takes none: it waits for the end.
@@ -125,14 +129,28 @@ struct Position {
     waker: Option<Waker>,
 }
 
+impl State {
+    /// Returns the position of a reader. One that was dropped for slowness waits for the end alone.
+    fn position_or_end(&mut self, reader: u64) -> &mut Position {
+        let known = self.readers.iter().position(|position| position.reader == reader);
+        let index = known.unwrap_or(self.readers.len());
+        if known.is_none() {
+            self.readers.push(Position::at_end(reader));
+        }
+        // It was found or pushed just now.
+        #[expect(clippy::indexing_slicing)]
+        &mut self.readers[index]
+    }
+}
+
 impl Position {
-    fn new(lag: usize, next: u64) -> Self {
-        Self { lag, next, waker: None }
+    fn new(reader: u64, lag: usize, next: u64) -> Self {
+        Self { reader, lag, next, waker: None }
     }
 
     /// Position of a reader that waits for the end alone.
-    fn at_end() -> Self {
-        Self::new(0, u64::MAX)
+    fn at_end(reader: u64) -> Self {
+        Self::new(reader, 0, u64::MAX)
     }
 
     /// Wakes the reader at the next change.
@@ -170,11 +188,12 @@ impl Run {
             slow_reader_timeout: limits.slow_reader_timeout,
             state: Mutex::new(State {
                 buffer: Buffer::new(u64::try_from(first).unwrap_or_default(), limits.buffer_bytes),
-                readers: HashMap::new(),
+                readers: Vec::new(),
                 next_reader: 0,
                 outcome: None,
             }),
             inline: OnceLock::new(),
+            runtime: Handle::current(),
             reader_count: watch::Sender::new(0),
             read: Notify::new(),
         }
@@ -212,47 +231,32 @@ impl Run {
 
     /// Reads the events of an invocation into the buffer, until its result, which [`Ending`] adds: a client that reads it may send
     /// the next prompt at once.
-    pub(crate) async fn record(&self, events: AgentStream<'_>) -> Outcome {
-        let recorded = async {
-            let mut events = pin!(events);
-            while let Some(event) = events.next().await {
-                let is_reader_slow = match event.map_err(TurnError::agent)? {
-                    AgentEvent::Result { response } => return Ok(Arc::from(response)),
-                    event => self.push(event),
-                };
-                if is_reader_slow {
-                    self.wait_for_readers().await;
-                }
-            }
-            Err(TurnError::Aborted)
-        };
-        self.watched(recorded).await
-    }
-
-    /// Runs a future, and cancels the invocation once its readers have left it for too long.
-    pub(crate) async fn watched<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        tokio::select! {
-            biased;
-            done = &mut work => done,
-            () = self.abandoned() => {
-                self.cancel();
-                work.await
+    pub(crate) async fn record(self: &Arc<Self>, events: AgentStream<'_>) -> Outcome {
+        let mut events = pin!(events);
+        while let Some(event) = events.next().await {
+            let is_reader_slow = match event.map_err(TurnError::agent)? {
+                AgentEvent::Result { response } => return Ok(Arc::from(response)),
+                event => self.push(event),
+            };
+            if is_reader_slow {
+                self.wait_for_readers().await;
             }
         }
+        Err(TurnError::Aborted)
     }
 
-    /// Waits until there has been no reader for the time of [`Disconnect::CancelAfter`].
-    async fn abandoned(&self) {
-        let Disconnect::CancelAfter(time) = self.disconnect else { return std::future::pending().await };
-        let mut count = self.reader_count.subscribe();
-        loop {
-            // The sender is part of this run.
-            let _ = count.wait_for(|count| *count == 0).await;
-            if tokio::time::timeout(time, count.wait_for(|count| *count > 0)).await.is_err() {
-                return;
+    /// Cancels the invocation unless a reader comes back within the time of [`Disconnect::CancelAfter`]. It is a task, since the
+    /// work would poll a timer with each event.
+    fn cancel_if_abandoned(self: &Arc<Self>) {
+        let Disconnect::CancelAfter(time) = self.disconnect else { return };
+        // The task does not keep the memory of an ended run.
+        let (run, mut count) = (Arc::downgrade(self), self.reader_count.subscribe());
+        self.runtime.spawn(async move {
+            let is_abandoned = tokio::time::timeout(time, count.wait_for(|count| *count > 0)).await.is_err();
+            if let Some(run) = run.upgrade().filter(|_| is_abandoned) {
+                run.cancel();
             }
-        }
+        });
     }
 
     /// Adds an event, and returns true if a reader lags too far behind.
@@ -261,26 +265,32 @@ impl Run {
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
         // Bounded by the size by which a reader may lag, and one event.
-        let unread = readers.values().map(|position| position.next).min().unwrap_or(u64::MAX);
+        let unread = readers.iter().map(|position| position.next).min().unwrap_or(u64::MAX);
         let size = buffer.push(event, json, unread);
-        readers.values_mut().filter(|position| position.next < u64::MAX).for_each(|position| position.lag += size);
+        readers.iter_mut().filter(|position| position.next < u64::MAX).for_each(|position| position.lag += size);
         let is_reader_slow = self.is_slow(readers);
         Self::wake(state);
         is_reader_slow
     }
 
     /// Changes the readers.
-    fn change_readers<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change_readers<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state();
         let changed = change(&mut state);
+        let count = state.readers.len();
         // While the state is locked, so that counts are not reordered.
-        self.reader_count.send_replace(state.readers.len());
+        let is_last = self.reader_count.send_replace(count) > 0 && count == 0;
+        let is_abandoned = is_last && state.outcome.is_none();
+        drop(state);
+        if is_abandoned {
+            self.cancel_if_abandoned();
+        }
         changed
     }
 
     /// Wakes the readers, after the state is unlocked.
     fn wake(mut state: MutexGuard<'_, State>) {
-        let mut wakers = state.readers.values_mut().filter_map(|position| position.waker.take());
+        let mut wakers = state.readers.iter_mut().filter_map(|position| position.waker.take());
         let first = wakers.next();
         let others: Vec<Waker> = wakers.collect();
         drop(state);
@@ -288,7 +298,7 @@ impl Run {
     }
 
     /// Waits while a reader lags too far behind. Readers that lag for too long are dropped.
-    async fn wait_for_readers(&self) {
+    async fn wait_for_readers(self: &Arc<Self>) {
         let caught_up = async {
             while self.is_slow(&self.state().readers) {
                 self.read.notified().await;
@@ -300,7 +310,7 @@ impl Run {
             () = tokio::time::sleep(self.slow_reader_timeout) => {
                 let is_fast = |position: &Position| position.lag <= self.lag_bytes;
                 let slow: Vec<Position> = self.change_readers(|state| {
-                    state.readers.extract_if(|_, position| !is_fast(position)).map(|(_, position)| position).collect()
+                    state.readers.extract_if(.., |position| !is_fast(position)).collect()
                 });
                 slow.into_iter().filter_map(|position| position.waker).for_each(Waker::wake);
             }
@@ -308,7 +318,7 @@ impl Run {
     }
 
     /// Returns true if one of the readers lags too far behind.
-    fn is_slow(&self, readers: &HashMap<u64, Position>) -> bool {
-        readers.values().any(|position| position.lag > self.lag_bytes)
+    fn is_slow(&self, readers: &[Position]) -> bool {
+        readers.iter().any(|position| position.lag > self.lag_bytes)
     }
 }

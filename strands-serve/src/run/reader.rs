@@ -56,7 +56,7 @@ impl Turn {
             // It waits for the end if it comes too late for the next event.
             let is_late = next < state.buffer.oldest();
             let lag = if is_late { 0 } else { state.buffer.bytes_from(next) };
-            state.readers.insert(id, Position::new(lag, if is_late { u64::MAX } else { next }));
+            state.readers.push(Position::new(id, lag, if is_late { u64::MAX } else { next }));
             (id, next)
         });
         Self { run, id, next, taken: VecDeque::new(), has_ended: false, is_polling: false, is_drained: false }
@@ -84,7 +84,8 @@ impl Turn {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Arc<RunEvent>, TurnError>>> {
+    /// Polls for the next event; see [`next`](Self::next).
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Arc<RunEvent>, TurnError>>> {
         let mut has_polled = false;
         loop {
             if let Some(event) = self.taken.pop_front() {
@@ -112,7 +113,7 @@ impl Turn {
     }
 
     /// Polls the work of the run. Returns false if it waits for something.
-    fn poll_work(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_work(&mut self, cx: &Context<'_>) -> bool {
         match self.run.inline.get().map_or(Progress::Released, |inline| inline.poll(cx)) {
             Progress::Idle => return false,
             Progress::Polled => {}
@@ -136,7 +137,9 @@ impl Turn {
     fn take(&mut self, cx: Option<&Context<'_>>) -> Step {
         let mut state = self.run.state();
         let State { buffer, readers, outcome, .. } = &mut *state;
-        let Some(position) = readers.get_mut(&self.id) else { return Step::Ended(Some(Err(TurnError::SlowReader))) };
+        let Some(position) = readers.iter_mut().find(|it| it.reader == self.id) else {
+            return Step::Ended(Some(Err(TurnError::SlowReader)));
+        };
         let read = buffer.read(self.next, BATCH_BYTES, &mut self.taken);
         match (read, outcome) {
             (Some(bytes @ 1..), _) => {
@@ -204,7 +207,7 @@ impl Turn {
     /// Returns [`TurnError`] if the invocation failed.
     pub async fn response(mut self) -> Outcome {
         // It takes no events, so the run must not wait for it. One that was dropped for slowness is a reader again.
-        self.run.change_readers(|state| state.readers.entry(self.id).or_insert_with(Position::at_end).skip());
+        self.run.change_readers(|state| state.position_or_end(self.id).skip());
         self.run.read.notify_one();
         poll_fn(|cx| {
             let mut has_polled = false;
@@ -214,7 +217,7 @@ impl Turn {
                     return Poll::Ready(outcome.clone());
                 }
                 if !self.is_polling {
-                    state.readers.entry(self.id).or_insert_with(Position::at_end).wait(cx);
+                    state.position_or_end(self.id).wait(cx);
                     return Poll::Pending;
                 }
                 drop(state);
@@ -230,7 +233,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.run.change_readers(|state| state.readers.remove(&self.id));
+        self.run.change_readers(|state| state.readers.retain(|position| position.reader != self.id));
         self.run.read.notify_one();
         if self.is_polling {
             self.run.release();

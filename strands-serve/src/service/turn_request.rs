@@ -286,7 +286,7 @@ async fn drive<T: Send>(service: AgentService, run: Arc<Run>, parts: Parts, held
     let invocation = options.into_iter().fold(agent.prompt(prompt), |invocation, set| set(invocation));
     let outcome = match recording {
         Recording::Events => run.record(invocation.stream()).await,
-        Recording::Response => run.watched(invocation.into_future()).await.map(Arc::new).map_err(TurnError::agent),
+        Recording::Response => invocation.await.map(Arc::new).map_err(TurnError::agent),
     };
     if outcome.as_ref().is_ok_and(|response| was_stopped(&response.stop_reason)) {
         save(&mut agent).await;
