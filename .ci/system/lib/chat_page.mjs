@@ -68,7 +68,9 @@ export class ChatPage {
       const stop = document.querySelector("button.stop");
       if (!last || last.getAttribute("aria-busy") === "true") return false;
       return stop?.hidden !== false || last.querySelector(".note-buttons button") !== null;
-    }), limit);
+    }), limit).catch(async (error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(await this.lastTurn())} at ${this.page.url()}`, { cause: error });
+    });
   }
 
   // Waits until the response of the last turn has begun, and grows.

@@ -71,7 +71,9 @@ impl StopSignal {
     /// `None` without a journal, or if nothing can stop the invocation.
     pub(super) fn for_effect(&self, elapsed: Duration) -> Option<BoxFuture<'static, StopReason>> {
         let Inputs { cancellation, time_left, parent } = self.journaled.as_deref()?;
-        self.reason.as_ref()?;
+        if self.reason.is_none() && self.fired.is_none() {
+            return None;
+        }
         let time_left = time_left.map(|time| time.saturating_sub(elapsed));
         Some(Box::pin(stop_requested(cancellation.clone(), time_left, parent.clone())))
     }
