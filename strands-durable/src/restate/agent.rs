@@ -104,7 +104,7 @@ impl DurableAgent {
     }
 
     /// Sets the function that makes a value of the metadata of [`Answers`], which is injected into the invocation that they
-    /// resume: for approvals, the `Approver`. An error refuses the answers, and the turn waits on. Default: none, so that the user
+    /// resume: for approvals, the `Approver`. An error refuses them, and the turn waits on. Default: none, so that the user
     /// for whom the agent works is the approver.
     ///
     /// ```

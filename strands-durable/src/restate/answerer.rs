@@ -1,4 +1,4 @@
-//! Who responds to interrupts: a value that the metadata of responses injects into the invocation that they resume.
+//! Author of responses to interrupts: a value of their metadata is injected into the invocation that they resume.
 
 use std::error::Error as StdError;
 use std::sync::Arc;

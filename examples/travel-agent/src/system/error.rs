@@ -43,7 +43,7 @@ pub enum SystemError {
     /// There is no Restate server.
     #[error("no Restate server: {reason}; install npm, or name the program of a server with --restate-server")]
     NoRestateServer {
-        /// What is missing.
+        /// The missing part.
         reason: String,
     },
     /// The Restate server does not accept the durable agent.

@@ -72,7 +72,7 @@ pub(super) enum Storage {
     },
 }
 
-/// What the user has chosen.
+/// Choices of the user.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) storage: Storage,

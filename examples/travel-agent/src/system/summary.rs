@@ -119,7 +119,7 @@ impl Summary {
         if let Some(restate::Addresses { ingress, admin, .. }) = self.restate {
             let _ = write!(
                 text,
-                "  Restate   http://{ingress}, its own page http://{admin}/ui/; whoever may call it may name any user\n\n\
+                "  Restate   http://{ingress}, its own page http://{admin}/ui/; its callers may name any user\n\n\
                  \x20 A turn that survives kills of its process:\n\n\
                  \x20 curl --json '{{\"prompt\": \"Book me a trip to New York next Monday\", \"metadata\": {{\"user\": \"alice\"}}}}' \\\n\
                  \x20     http://{ingress}/TravelAgent/session-1/prompt\n",
