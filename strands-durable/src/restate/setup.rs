@@ -8,7 +8,7 @@ use strands_core::{Agent, BuildError, Snapshot, SnapshotError};
 
 use crate::{AgentTemplate, FailureKind, TurnFailure, TurnInfo};
 
-/// Maximum size of a snapshot at the start of a turn, in bytes. It leaves room for the turn in the record of its end.
+/// Maximum size of a snapshot at the start of a turn, in bytes. The record of the end has the turn besides.
 const MAX_SNAPSHOT: usize = 24 << 20;
 
 /// End of an attempt without a response.
