@@ -1,4 +1,4 @@
-//! Who responds to interrupts: a value that the metadata of answers injects into the invocation that they resume.
+//! Author of responses to interrupts: a value of their metadata is injected into the invocation that they resume.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -28,12 +28,12 @@ impl Answerer {
         })))
     }
 
-    /// Returns the injection for the metadata of an answer.
+    /// Returns the injection for the metadata of responses.
     pub(super) fn of(&self, metadata: &Map<String, Value>) -> Result<Inject, BoxError> {
         match &self.0 {
             Some(of) => of(metadata),
             None if metadata.is_empty() => Ok(Box::new(|invocation| invocation)),
-            None => Err("this agent takes no metadata with answers".into()),
+            None => Err("this agent takes no metadata with responses".into()),
         }
     }
 }
