@@ -11,9 +11,12 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// Injects a value into an invocation.
 pub(super) type Inject = Box<dyn for<'a> FnOnce(Invocation<'a>) -> Invocation<'a> + Send>;
 
+/// Makes an injection of metadata.
+type Function = dyn Fn(&Map<String, Value>) -> Result<Inject, BoxError> + Send + Sync;
+
 /// The function of the user, if there is one.
 #[derive(Clone, Default)]
-pub(super) struct Answerer(Option<Arc<dyn Fn(&Map<String, Value>) -> Result<Inject, BoxError> + Send + Sync>>);
+pub(super) struct Answerer(Option<Arc<Function>>);
 
 impl Answerer {
     pub(super) fn new<V, E>(of: impl Fn(&Map<String, Value>) -> Result<V, E> + Send + Sync + 'static) -> Self
