@@ -98,7 +98,8 @@ impl<'a> Recorder<'a> {
         self.reach(Duration::from_micros(fields.get(TIME).and_then(Value::as_u64).unwrap_or_default()));
         let value = fields.swap_remove(VALUE).ok_or_else(|| JournalError::new(step, "its record has no value"))?;
         // The error of serde quotes the record, and the engine may show the text of a failure.
-        serde_json::from_value(value).map_err(|_| JournalError::new(step, "its record has another form, of another release"))
+        serde_json::from_value(value)
+            .map_err(|_| JournalError::new(step, "its record has another form, of another release"))
     }
 
     /// Waits durably. A wait that an earlier attempt has completed counts as time of the invocation.
