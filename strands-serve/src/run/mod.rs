@@ -130,16 +130,16 @@ struct Position {
 }
 
 impl State {
-    /// Returns the position of a reader. One that was dropped for slowness waits for the end alone.
-    fn position_or_end(&mut self, reader: u64) -> &mut Position {
-        let known = self.readers.iter().position(|position| position.reader == reader);
-        let index = known.unwrap_or(self.readers.len());
-        if known.is_none() {
-            self.readers.push(Position::at_end(reader));
+    /// Changes the position of a reader. One that was dropped for slowness waits for the end alone.
+    fn change_position(&mut self, reader: u64, change: impl FnOnce(&mut Position)) {
+        match self.readers.iter_mut().find(|position| position.reader == reader) {
+            Some(position) => change(position),
+            None => {
+                let mut position = Position::at_end(reader);
+                change(&mut position);
+                self.readers.push(position);
+            }
         }
-        // It was found or pushed just now.
-        #[expect(clippy::indexing_slicing)]
-        &mut self.readers[index]
     }
 }
 

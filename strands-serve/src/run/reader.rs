@@ -207,7 +207,7 @@ impl Turn {
     /// Returns [`TurnError`] if the invocation failed.
     pub async fn response(mut self) -> Outcome {
         // It takes no events, so the run must not wait for it. One that was dropped for slowness is a reader again.
-        self.run.change_readers(|state| state.position_or_end(self.id).skip());
+        self.run.change_readers(|state| state.change_position(self.id, Position::skip));
         self.run.read.notify_one();
         poll_fn(|cx| {
             let mut has_polled = false;
@@ -217,7 +217,7 @@ impl Turn {
                     return Poll::Ready(outcome.clone());
                 }
                 if !self.is_polling {
-                    state.position_or_end(self.id).wait(cx);
+                    state.change_position(self.id, |position| position.wait(cx));
                     return Poll::Pending;
                 }
                 drop(state);
