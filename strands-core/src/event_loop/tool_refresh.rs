@@ -15,7 +15,7 @@ impl Driver<'_> {
         let catalog = self.work.tools.catalog.clone();
         let generations = catalog.generations();
         // A stop ends the invocation before the model is called.
-        let Ok(listed) = stop.race_unrecorded(catalog.list()).await else { return Ok(()) };
+        let Ok(listed) = stop.race(catalog.list()).await else { return Ok(()) };
         let before = self.tools.clone();
         let applied = match listed {
             Ok(listing) => self.apply_listing(listing),
