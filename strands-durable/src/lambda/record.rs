@@ -15,7 +15,7 @@ const MAX_RECORD: usize = 4 * 1024 * 1024;
 
 /// The error of a record that is too large for a durable execution. It is the source of a
 /// [`JournalError`](strands_core::JournalError), and ends the execution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record has {bytes} bytes, and {limit} are allowed; limit the size of tool results, or offload them")]
 #[non_exhaustive]
 pub struct RecordTooLarge {
@@ -24,6 +24,8 @@ pub struct RecordTooLarge {
     /// Maximum size.
     pub limit: usize,
 }
+
+strands_core::__debug_with_sources!(RecordTooLarge);
 
 /// One entry of an execution, as JSON.
 #[derive(Serialize, Deserialize)]
