@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::plan::{self, Plan};
 use crate::rig::Rig;
 
-/// Time between two kills of a worker.
-const BETWEEN_KILLS: Duration = Duration::from_secs(5);
+/// Time between two kills of a worker for each session: 5 seconds with 300, so that fewer sessions see kills as well.
+const BETWEEN_KILLS: Duration = Duration::from_micros(16_667);
 
 /// Runs two turns of each of many sessions on workers, one of which is killed from time to time.
 pub(crate) async fn fleet(sessions: u32, workers: usize, with_kills: bool) {
@@ -20,8 +20,8 @@ pub(crate) async fn fleet(sessions: u32, workers: usize, with_kills: bool) {
     let mut workers_alive = std::mem::take(&mut rig.workers);
     let rig = rig;
     let mut running: FuturesUnordered<_> = (0..sessions).map(|number| two_turns(&rig, format!("f-{number}"))).collect();
-    let (mut times, mut kills) = (Vec::new(), 0);
-    let mut next_kill = tokio::time::interval_at(Instant::now() + BETWEEN_KILLS, BETWEEN_KILLS);
+    let (mut times, mut kills, between) = (Vec::new(), 0, BETWEEN_KILLS * sessions);
+    let mut next_kill = tokio::time::interval_at(Instant::now() + between, between);
     while !running.is_empty() {
         tokio::select! {
             Some(ended) = running.next() => times.extend(ended),
