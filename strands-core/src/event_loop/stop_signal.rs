@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::models::StopReason;
 use crate::nesting::{self, Budget};
+use crate::wake_filter::WakeFilter;
 
 /// Grace period for hooks and session writes after a stop, in total. Work that takes longer is dropped, so that a stopped
 /// invocation ends within 50 ms.
@@ -30,13 +31,19 @@ struct Inputs {
 #[derive(Default)]
 pub(crate) struct StopSignal {
     cancellation: Option<CancellationToken>,
-    /// Resolves to the reason of the stop. `None` if nothing can stop the invocation.
-    reason: Option<BoxFuture<'static, StopReason>>,
+    /// Resolves to the reason of the stop. `None` if nothing can stop the invocation, or something has.
+    reason: Option<Box<Filtered>>,
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
     /// Set if a journal records the effects. Work that it does not record must not depend on the moment of a stop.
     journaled: Option<Box<Inputs>>,
     /// Budget of the invocation, which agents called by hooks share.
     budget: Option<Arc<Budget>>,
+}
+
+/// The reason of a stop, which is polled only after it was woken.
+struct Filtered {
+    wakes: WakeFilter,
+    reason: BoxFuture<'static, StopReason>,
 }
 
 impl StopSignal {
@@ -53,10 +60,10 @@ impl StopSignal {
             .is_some()
             .then(|| Box::new(Inputs { cancellation: cancellation.clone(), time_left, parent: parent.clone() }));
         let can_stop = cancellation.is_some() || time_left.is_some() || parent.is_some();
-        let reason: Option<BoxFuture<'static, StopReason>> = match can_stop {
-            true => Some(Box::pin(stop_requested_after(replayed_micros, cancellation.clone(), time_left, parent))),
-            false => None,
-        };
+        let reason = can_stop.then(|| {
+            let reason = Box::pin(stop_requested_after(replayed_micros, cancellation.clone(), time_left, parent));
+            Box::new(Filtered { wakes: WakeFilter::default(), reason })
+        });
         Self { cancellation, reason, fired: None, journaled, budget: Some(budget) }
     }
 
@@ -64,7 +71,9 @@ impl StopSignal {
     /// `None` without a journal, or if nothing can stop the invocation.
     pub(super) fn for_effect(&self, elapsed: Duration) -> Option<BoxFuture<'static, StopReason>> {
         let Inputs { cancellation, time_left, parent } = self.journaled.as_deref()?;
-        self.reason.as_ref()?;
+        if self.reason.is_none() && self.fired.is_none() {
+            return None;
+        }
         let time_left = time_left.map(|time| time.saturating_sub(elapsed));
         Some(Box::pin(stop_requested(cancellation.clone(), time_left, parent.clone())))
     }
@@ -72,7 +81,9 @@ impl StopSignal {
     /// Returns true once the invocation is cancelled. Much cheaper than polling; the caller must still poll before it
     /// waits.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled)
+        // A cancellation wakes the future of the reason.
+        let may_be_cancelled = self.reason.as_ref().is_none_or(|filtered| filtered.wakes.is_woken());
+        may_be_cancelled && self.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Returns `Ready` once the invocation is stopped, and on every later call.
@@ -80,8 +91,12 @@ impl StopSignal {
         if let Some((reason, _)) = &self.fired {
             return Poll::Ready(reason.clone());
         }
-        let Some(reason) = &mut self.reason else { return Poll::Pending };
-        let reason = std::task::ready!(reason.as_mut().poll(cx));
+        let Some(Filtered { wakes, reason }) = self.reason.as_deref_mut() else { return Poll::Pending };
+        if !wakes.take(cx) {
+            return Poll::Pending;
+        }
+        let reason = std::task::ready!(reason.as_mut().poll(&mut Context::from_waker(wakes.waker())));
+        self.reason = None;
         self.fired = Some((reason.clone(), Box::pin(tokio::time::sleep(GRACE))));
         Poll::Ready(reason)
     }
