@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use bytes::{BufMut as _, BytesMut};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -70,20 +69,20 @@ pub(super) struct DataEvents {
 }
 
 impl EventFormat for DataEvents {
-    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent) {
-        write_data(chunk, event.json());
+    fn write_event(&mut self, chunk: &mut Vec<u8>, event: &RunEvent) {
+        write_data(chunk, |chunk| event.write_json(chunk));
     }
 
-    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, chunk: &mut Vec<u8>, error: &TurnError) {
         let event = InvocationError::from(self.http.problem(error)).event();
-        write_data(chunk, event.to_string().as_bytes());
+        write_data(chunk, |chunk| chunk.extend_from_slice(event.to_string().as_bytes()));
     }
 }
 
-fn write_data(chunk: &mut BytesMut, json: &[u8]) {
-    chunk.put_slice(b"data: ");
-    chunk.put_slice(json);
-    chunk.put_slice(b"\n\n");
+fn write_data(chunk: &mut Vec<u8>, write_json: impl FnOnce(&mut Vec<u8>)) {
+    chunk.extend_from_slice(b"data: ");
+    write_json(chunk);
+    chunk.extend_from_slice(b"\n\n");
 }
 
 /// The error of a request whose handler panicked.

@@ -12,7 +12,6 @@ use super::Shared;
 use super::error::InvocationError;
 use super::invocations::Caller;
 use super::payload::Payload;
-use crate::Turn;
 use crate::http::AuthenticationError;
 
 /// End of a connection.
@@ -103,7 +102,7 @@ async fn run_prompt(shared: &Shared, caller: &Caller, socket: &mut WebSocket, pr
         };
         match event {
             None => return Ok(()),
-            Some(Ok(event)) => send(socket, &turn, event.json()).await?,
+            Some(Ok(event)) => send(socket, event.json()).await?,
             Some(Err(error)) => return send_error(socket, &InvocationError::from(shared.http.problem(&error))).await,
         }
     }
@@ -115,14 +114,10 @@ async fn refuse(socket: &mut WebSocket) -> Result<(), End> {
     send_error(socket, &InvocationError::new(StatusCode::CONFLICT, "session_busy", detail)).await
 }
 
-async fn send(socket: &mut WebSocket, turn: &Turn, json: &bytes::Bytes) -> Result<(), End> {
-    let Ok(text) = Utf8Bytes::try_from(json.clone()) else {
-        turn.cancel();
-        return Err(End::Gone);
-    };
-    socket.send(Message::Text(text)).await.map_err(|_| End::Gone)
+async fn send(socket: &mut WebSocket, json: String) -> Result<(), End> {
+    socket.send(Message::Text(json.into())).await.map_err(|_| End::Gone)
 }
 
 async fn send_error(socket: &mut WebSocket, error: &InvocationError) -> Result<(), End> {
-    socket.send(Message::Text(error.event().to_string().into())).await.map_err(|_| End::Gone)
+    send(socket, error.event().to_string()).await
 }

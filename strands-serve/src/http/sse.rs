@@ -1,14 +1,13 @@
 //! Server-sent events of a run.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::mem;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
-use bytes::{BufMut as _, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use strands_core::__WakeFilter as WakeFilter;
@@ -48,13 +47,13 @@ impl EventId {
 /// Text of the events of a run on the connection.
 pub(crate) trait EventFormat: Send + 'static {
     /// Writes what comes before the first event.
-    fn write_start(&mut self, _: &mut BytesMut) {}
+    fn write_start(&mut self, _: &mut Vec<u8>) {}
 
     /// Writes an event, or nothing. The last event is the result.
-    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent);
+    fn write_event(&mut self, chunk: &mut Vec<u8>, event: &RunEvent);
 
     /// Writes the error that ended the run.
-    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError);
+    fn write_error(&mut self, chunk: &mut Vec<u8>, error: &TurnError);
 }
 
 /// Returns a response with the events of a run.
@@ -65,7 +64,7 @@ pub(super) fn response(host: HostState, turn: Turn) -> Response {
 
 /// Returns a response with the events of a run in a format.
 pub(crate) fn streamed(turn: Turn, mut format: impl EventFormat) -> Response {
-    let mut chunk = BytesMut::new();
+    let mut chunk = Vec::new();
     format.write_start(&mut chunk);
     let mut keep_alive = KeepAlive::new();
     let mut turn = Some(turn);
@@ -93,11 +92,11 @@ pub(crate) fn streamed(turn: Turn, mut format: impl EventFormat) -> Response {
                 }
                 Poll::Pending => {
                     ready!(keep_alive.poll(cx));
-                    chunk.put_slice(b": keep-alive\n\n");
+                    chunk.extend_from_slice(b": keep-alive\n\n");
                 }
             }
         }
-        Poll::Ready(Some(Ok::<Bytes, Infallible>(mem::take(&mut chunk).freeze())))
+        Poll::Ready(Some(Ok::<Bytes, Infallible>(Bytes::from(mem::take(&mut chunk)))))
     });
     with_headers(Body::from_stream(chunks))
 }
@@ -130,9 +129,9 @@ impl KeepAlive {
 
 /// Returns a response with one event.
 pub(super) fn single(run_id: &str, event: &RunEvent) -> Response {
-    let mut chunk = BytesMut::new();
+    let mut chunk = Vec::new();
     write_event(&mut chunk, run_id, event);
-    with_headers(Body::from(chunk.freeze()))
+    with_headers(Body::from(chunk))
 }
 
 fn with_headers(body: Body) -> Response {
@@ -145,18 +144,15 @@ fn with_headers(body: Body) -> Response {
     (headers, body).into_response()
 }
 
-fn write_event(chunk: &mut BytesMut, run_id: &str, event: &RunEvent) {
-    let seq = event.seq();
-    let digits = seq.checked_ilog10().unwrap_or_default() as usize + 1;
-    // The exact size, so that the chunk becomes `Bytes` without another allocation.
-    chunk.reserve("id: :\ndata: \n\n".len() + run_id.len() + digits + event.json().len());
-    chunk.put_slice(b"id: ");
-    chunk.put_slice(run_id.as_bytes());
+fn write_event(chunk: &mut Vec<u8>, run_id: &str, event: &RunEvent) {
+    // About the size, so that the chunk seldom grows.
+    chunk.reserve("id: :\ndata: \n\n".len() + run_id.len() + event.size());
+    chunk.extend_from_slice(b"id: ");
+    chunk.extend_from_slice(run_id.as_bytes());
     // Writing to memory does not fail.
-    let _ = write!(chunk, ":{seq}");
-    chunk.put_slice(b"\ndata: ");
-    chunk.put_slice(event.json());
-    chunk.put_slice(b"\n\n");
+    let _ = write!(chunk, ":{}\ndata: ", event.seq());
+    event.write_json(chunk);
+    chunk.extend_from_slice(b"\n\n");
 }
 
 /// Events with ids, after which a client can come back, and errors as an event `failure` whose data is a [`Problem`]. Browsers
@@ -167,15 +163,15 @@ struct ResumableEvents {
 }
 
 impl EventFormat for ResumableEvents {
-    fn write_event(&mut self, chunk: &mut BytesMut, event: &RunEvent) {
+    fn write_event(&mut self, chunk: &mut Vec<u8>, event: &RunEvent) {
         write_event(chunk, &self.run_id, event);
     }
 
-    fn write_error(&mut self, chunk: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, chunk: &mut Vec<u8>, error: &TurnError) {
         let problem = self.host.problem(error);
-        chunk.put_slice(b"event: failure\ndata: ");
-        chunk.put_slice(&serde_json::to_vec(&problem).unwrap_or_default());
-        chunk.put_slice(b"\n\n");
+        chunk.extend_from_slice(b"event: failure\ndata: ");
+        chunk.extend_from_slice(&serde_json::to_vec(&problem).unwrap_or_default());
+        chunk.extend_from_slice(b"\n\n");
     }
 }
 

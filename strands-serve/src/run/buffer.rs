@@ -3,13 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use strands_core::AgentEvent;
 
 use super::RunEvent;
-
-/// Memory of an event besides its texts: the event itself, counts of references, and what the allocator adds.
-const OVERHEAD: usize = size_of::<RunEvent>() + 96;
 
 /// The newest events of a run, up to a size, and those that readers have not read yet. The newest event is always retained.
 pub(super) struct Buffer {
@@ -26,19 +22,17 @@ impl Buffer {
         Self { events: VecDeque::new(), bytes: 0, max_bytes, first, next: first }
     }
 
-    /// Appends an event with its JSON, and returns its size. Events from the number `unread` on are retained.
-    pub(super) fn push(&mut self, event: AgentEvent, json: Bytes, unread: u64) -> usize {
-        let event = RunEvent { seq: self.next, event, json };
-        let size = memory_of(&event);
+    /// Appends an event of a size. Events from the number `unread` on are retained.
+    pub(super) fn push(&mut self, event: AgentEvent, size: usize, unread: u64) {
+        let event = RunEvent { seq: self.next, event, size };
         self.events.push_back(Arc::new(event));
         self.next += 1;
         self.bytes += size;
         while self.bytes > self.max_bytes && self.events.len() > 1 && self.oldest() < unread {
             if let Some(oldest) = self.events.pop_front() {
-                self.bytes -= memory_of(&oldest);
+                self.bytes -= oldest.size;
             }
         }
-        size
     }
 
     /// Returns the number of the oldest event that is retained.
@@ -73,7 +67,7 @@ impl Buffer {
             if bytes > max_bytes {
                 break;
             }
-            bytes += memory_of(event);
+            bytes += event.size;
             events.push_back(Arc::clone(event));
         }
         Some(bytes)
@@ -82,11 +76,6 @@ impl Buffer {
     /// Returns the size of the events from a number on.
     pub(super) fn bytes_from(&self, number: u64) -> usize {
         let start = usize::try_from(number.saturating_sub(self.oldest())).unwrap_or(usize::MAX);
-        self.events.iter().skip(start).map(|event| memory_of(event)).sum()
+        self.events.iter().skip(start).map(|event| event.size).sum()
     }
-}
-
-/// Returns the size of an event in memory: the event, which has about as much text as its JSON, and the JSON.
-fn memory_of(event: &RunEvent) -> usize {
-    2 * event.json.len() + OVERHEAD
 }

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod ending;
+mod event_size;
 mod inline;
 mod overdue;
 mod reader;
@@ -13,7 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use strands_core::{AgentEvent, AgentResponse, AgentStream, CancellationToken};
 use tokio::runtime::Handle;
@@ -21,6 +21,7 @@ use tokio::sync::{Notify, watch};
 
 use buffer::Buffer;
 pub(crate) use ending::Ending;
+use event_size::size_of_event;
 use inline::InlineWork;
 pub(crate) use inline::Work;
 pub use reader::Turn;
@@ -38,11 +39,12 @@ pub(crate) enum Recording {
 /// Numbers of events that are made from sessions are larger than all others.
 const FIRST_STORED: u64 = 1 << 52;
 
-/// An event of a run, with its sequence number and its JSON.
+/// An event of a run, with its sequence number.
 pub struct RunEvent {
     seq: u64,
     event: AgentEvent,
-    json: Bytes,
+    /// Size in memory, about.
+    size: usize,
 }
 
 impl RunEvent {
@@ -54,8 +56,8 @@ impl RunEvent {
     }
 
     fn new(seq: u64, event: AgentEvent) -> Self {
-        let json = json_of(&event);
-        Self { seq, event, json }
+        let size = size_of_event(&event);
+        Self { seq, event, size }
     }
 
     /// Returns the sequence number: it grows with each event of the run.
@@ -68,9 +70,23 @@ impl RunEvent {
         &self.event
     }
 
-    /// Returns the JSON of the event, without line breaks.
-    pub fn json(&self) -> &Bytes {
-        &self.json
+    /// Returns the JSON of the event, without line breaks. It is not stored: each call writes it.
+    pub fn json(&self) -> String {
+        // The JSON of an event has only maps with texts as keys, so it can be written.
+        serde_json::to_string(&self.event).unwrap_or_default()
+    }
+
+    /// Returns the size of the event in memory, about: more than that of its JSON.
+    #[cfg(feature = "http")]
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Appends the JSON of the event, without line breaks.
+    #[cfg(feature = "http")]
+    pub(crate) fn write_json(&self, bytes: &mut Vec<u8>) {
+        // As for `json`.
+        let _ = serde_json::to_writer(bytes, &self.event);
     }
 }
 
@@ -78,12 +94,6 @@ impl fmt::Debug for RunEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunEvent").field("seq", &self.seq).field("event", &self.event).finish_non_exhaustive()
     }
-}
-
-/// Returns the JSON of an event, in memory of its size.
-fn json_of(event: &AgentEvent) -> Bytes {
-    // The JSON of an event has only maps with texts as keys, so it can be written.
-    Bytes::from(serde_json::to_vec(event).unwrap_or_default().into_boxed_slice())
 }
 
 /// End of a run.
@@ -261,12 +271,12 @@ impl Run {
 
     /// Adds an event, and returns true if a reader lags too far behind.
     fn push(&self, event: AgentEvent) -> bool {
-        let json = json_of(&event);
+        let size = size_of_event(&event);
         let mut state = self.state();
         let State { buffer, readers, .. } = &mut *state;
         // Bounded by the size by which a reader may lag, and one event.
         let unread = readers.iter().map(|position| position.next).min().unwrap_or(u64::MAX);
-        let size = buffer.push(event, json, unread);
+        buffer.push(event, size, unread);
         readers.iter_mut().filter(|position| position.next < u64::MAX).for_each(|position| position.lag += size);
         let is_reader_slow = self.is_slow(readers);
         Self::wake(state);

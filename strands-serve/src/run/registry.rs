@@ -11,6 +11,10 @@ use super::overdue::Overdue;
 use super::{InlineWork, Run, Turn, Work};
 use crate::service::{ServiceLimits, TurnError};
 
+/// Ended runs that are removed at once for their age. Dropping the events of a thousand runs would stop the process for longer than
+/// a user's patience.
+const EXPIRED_AT_ONCE: usize = 4;
+
 pub(crate) struct Runs {
     finished_bytes: usize,
     finished_time: Duration,
@@ -79,6 +83,9 @@ impl Runs {
             }
             entry => drop(entry.insert_entry(Arc::clone(run))),
         }
+        let expired = self.take_expired(&mut index);
+        drop(index);
+        drop(expired);
         Ok(())
     }
 
@@ -90,15 +97,18 @@ impl Runs {
         self.overdue.add(run);
     }
 
-    /// Returns a run of a user.
+    /// Returns a run of a user. One that has ended may be older than it has to be retained, if many others are.
     ///
     /// # Errors
     ///
     /// Returns [`TurnError::UnknownRun`] if there is none.
     pub(crate) fn get(&self, id: &str, user: &str) -> Result<Arc<Run>, TurnError> {
         let mut index = self.index();
-        self.expire(&mut index);
-        index.runs.get(&(user.to_owned(), id.to_owned())).map(Arc::clone).ok_or(TurnError::UnknownRun)
+        let expired = self.take_expired(&mut index);
+        let run = index.runs.get(&(user.to_owned(), id.to_owned())).map(Arc::clone);
+        drop(index);
+        drop(expired);
+        run.ok_or(TurnError::UnknownRun)
     }
 
     /// Returns the id of the run that is running in a session.
@@ -114,17 +124,27 @@ impl Runs {
         let mut index = self.index();
         index.ended.push_back(Ended { run: Arc::clone(run), bytes, at: Instant::now() });
         index.bytes += bytes;
-        self.expire(&mut index);
+        let expired = self.take_expired(&mut index);
+        drop(index);
+        drop(expired);
     }
 
-    fn expire(&self, index: &mut Index) {
-        let (max_bytes, max_age) = (self.finished_bytes, self.finished_time);
-        while index.ended.front().is_some_and(|oldest| index.bytes > max_bytes || oldest.at.elapsed() > max_age) {
+    /// Takes the oldest ended runs: those that are too many bytes, and a few of those that are too old. The caller drops them after
+    /// it has unlocked the index.
+    fn take_expired(&self, index: &mut Index) -> Vec<Arc<Run>> {
+        let mut expired = Vec::new();
+        while let Some(oldest) = index.ended.front() {
+            let is_old = expired.len() < EXPIRED_AT_ONCE && oldest.at.elapsed() > self.finished_time;
+            if !is_old && index.bytes <= self.finished_bytes {
+                break;
+            }
             if let Some(Ended { run, bytes, .. }) = index.ended.pop_front() {
                 index.bytes -= bytes;
                 index.remove(&run);
+                expired.push(run);
             }
         }
+        expired
     }
 
     /// Removes a run that has ended.
@@ -149,5 +169,51 @@ impl Runs {
         let running: Vec<_> = self.index().runs.values().map(Arc::clone).collect();
         let running = running.into_iter().filter(|run| !run.cancellation.is_cancelled() && !run.has_ended());
         running.map(|run| run.cancel()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strands_core::{AgentEvent, CancellationToken};
+
+    use super::*;
+    use crate::service::Disconnect;
+
+    fn ended(runs: &Runs, limits: &ServiceLimits, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            let (session, user) = ("session".to_owned(), "user".to_owned());
+            let token = CancellationToken::new();
+            let run = Arc::new(Run::new(number.to_string(), session, user, token, Disconnect::Finish, limits));
+            run.push(AgentEvent::ContextReduced { what: "x".repeat(1_000) });
+            assert!(runs.add(&run).is_ok());
+            runs.ended(&run);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_runs_are_removed_a_few_at_a_time() {
+        let limits = ServiceLimits::new();
+        let runs = Runs::new(&limits);
+        ended(&runs, &limits, 0..100);
+        assert_eq!(runs.index().ended.len(), 100);
+        tokio::time::advance(limits.finished_time * 2).await;
+        ended(&runs, &limits, 100..101);
+        // At its start and at its end.
+        assert_eq!(runs.index().ended.len(), 101 - 2 * EXPIRED_AT_ONCE);
+        ended(&runs, &limits, 101..120);
+        let index = runs.index();
+        assert_eq!((index.ended.len(), index.runs.len()), (20, 20));
+        assert!(index.runs.contains_key(&("user".to_owned(), "100".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_runs_are_removed_at_once_for_their_size() {
+        let limits = ServiceLimits::new().finished_bytes(20_000);
+        let runs = Runs::new(&limits);
+        ended(&runs, &limits, 0..100);
+        let index = runs.index();
+        assert!(index.bytes <= 20_000 && (5..20).contains(&index.ended.len()), "{} runs", index.ended.len());
+        assert_eq!(index.bytes, index.ended.iter().map(|ended| ended.bytes).sum::<usize>());
+        assert!(index.runs.contains_key(&("user".to_owned(), "99".to_owned())));
     }
 }

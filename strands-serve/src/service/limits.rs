@@ -147,7 +147,8 @@ impl ServiceLimits {
         self
     }
 
-    /// Sets the time for which the events of a turn that has ended are retained. Default: 60 seconds.
+    /// Sets the time for which the events of a turn that has ended are retained. Default: 60 seconds. Then they are removed as other
+    /// turns start, end, and are read, a few at a time.
     #[must_use]
     pub fn finished_time(mut self, time: Duration) -> Self {
         self.finished_time = time;

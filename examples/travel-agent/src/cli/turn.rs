@@ -80,7 +80,7 @@ async fn interruptible<O: io::Write, E: io::Write>(
             }
             Some(Ok(event)) => {
                 if output.events {
-                    terminal.data(&String::from_utf8_lossy(event.json()))?;
+                    terminal.data(&event.json())?;
                 } else {
                     show(event.event(), output, terminal)?;
                 }

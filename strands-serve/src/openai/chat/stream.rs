@@ -1,6 +1,5 @@
 //! Streams of Chat Completions: chunks, and `[DONE]`.
 
-use bytes::{BufMut as _, BytesMut};
 use serde::Serialize;
 use serde_json::{Value, json};
 use strands_core::AgentEvent;
@@ -64,14 +63,14 @@ impl ChatChunks {
         Self { host, completion, with_usage, texts: TextReader::default(), separator: Separator::Nothing }
     }
 
-    fn write_choice(&self, out: &mut BytesMut, choice: Choice<'_>) {
+    fn write_choice(&self, out: &mut Vec<u8>, choice: Choice<'_>) {
         let Completion { id, created, model } = &self.completion;
         let usage = self.with_usage.then_some(());
         let object = "chat.completion.chunk";
         write_data(out, &Chunk { id, object, created: *created, model, choices: [choice], usage });
     }
 
-    fn write_usage(&self, out: &mut BytesMut, usage: &Value) {
+    fn write_usage(&self, out: &mut Vec<u8>, usage: &Value) {
         let Completion { id, created, model } = &self.completion;
         let object = "chat.completion.chunk";
         let chunk =
@@ -81,12 +80,12 @@ impl ChatChunks {
 }
 
 impl EventFormat for ChatChunks {
-    fn write_start(&mut self, out: &mut BytesMut) {
+    fn write_start(&mut self, out: &mut Vec<u8>) {
         let delta = Delta { role: Some("assistant"), content: Some("") };
         self.write_choice(out, Choice { delta, ..Choice::default() });
     }
 
-    fn write_event(&mut self, out: &mut BytesMut, event: &RunEvent) {
+    fn write_event(&mut self, out: &mut Vec<u8>, event: &RunEvent) {
         let mut texts = std::mem::take(&mut self.texts);
         texts.read(event.event(), &mut ChunkSink { chunks: self, out });
         self.texts = texts;
@@ -97,20 +96,20 @@ impl EventFormat for ChatChunks {
             if self.with_usage {
                 self.write_usage(out, &chat_usage(&response.usage));
             }
-            out.put_slice(b"data: [DONE]\n\n");
+            out.extend_from_slice(b"data: [DONE]\n\n");
         }
     }
 
-    fn write_error(&mut self, out: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, out: &mut Vec<u8>, error: &TurnError) {
         write_data(out, &json!({"error": error_json(&self.host.problem(error), None)}));
-        out.put_slice(b"data: [DONE]\n\n");
+        out.extend_from_slice(b"data: [DONE]\n\n");
     }
 }
 
 /// Writes texts as chunks.
 struct ChunkSink<'c> {
     chunks: &'c mut ChatChunks,
-    out: &'c mut BytesMut,
+    out: &'c mut Vec<u8>,
 }
 
 impl TextSink for ChunkSink<'_> {
@@ -133,9 +132,9 @@ impl TextSink for ChunkSink<'_> {
     }
 }
 
-fn write_data(out: &mut BytesMut, data: &impl Serialize) {
-    out.put_slice(b"data: ");
+fn write_data(out: &mut Vec<u8>, data: &impl Serialize) {
+    out.extend_from_slice(b"data: ");
     // Writing to memory does not fail, and all keys are strings.
-    let _ = serde_json::to_writer((&mut *out).writer(), data);
-    out.put_slice(b"\n\n");
+    let _ = serde_json::to_writer(&mut *out, data);
+    out.extend_from_slice(b"\n\n");
 }

@@ -1,6 +1,5 @@
 //! Streams of Responses: events with types and sequence numbers.
 
-use bytes::{BufMut as _, BytesMut};
 use serde_json::{Value, json};
 use strands_core::AgentEvent;
 
@@ -24,18 +23,18 @@ impl ResponseEvents {
         Self { host, object, items: Vec::new(), texts: TextReader::default(), next: 0 }
     }
 
-    fn write(&mut self, out: &mut BytesMut, kind: &str, event: Value) {
+    fn write(&mut self, out: &mut Vec<u8>, kind: &str, event: Value) {
         let event = with(with(event, "type", json!(kind)), "sequence_number", json!(self.next));
         self.next += 1;
-        out.put_slice(b"event: ");
-        out.put_slice(kind.as_bytes());
-        out.put_slice(b"\ndata: ");
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(kind.as_bytes());
+        out.extend_from_slice(b"\ndata: ");
         // Writing to memory does not fail.
-        let _ = serde_json::to_writer((&mut *out).writer(), &event);
-        out.put_slice(b"\n\n");
+        let _ = serde_json::to_writer(&mut *out, &event);
+        out.extend_from_slice(b"\n\n");
     }
 
-    fn write_response(&mut self, out: &mut BytesMut, kind: &str, ended: Ended) {
+    fn write_response(&mut self, out: &mut Vec<u8>, kind: &str, ended: Ended) {
         let response = self.object.ended(&self.items, ended);
         self.write(out, kind, json!({"response": response}));
     }
@@ -49,12 +48,12 @@ impl ResponseEvents {
 }
 
 impl EventFormat for ResponseEvents {
-    fn write_start(&mut self, out: &mut BytesMut) {
+    fn write_start(&mut self, out: &mut Vec<u8>) {
         self.write_response(out, "response.created", Ended::not_yet());
         self.write_response(out, "response.in_progress", Ended::not_yet());
     }
 
-    fn write_event(&mut self, out: &mut BytesMut, event: &RunEvent) {
+    fn write_event(&mut self, out: &mut Vec<u8>, event: &RunEvent) {
         let mut texts = std::mem::take(&mut self.texts);
         texts.read(event.event(), &mut ItemSink { events: self, out });
         self.texts = texts;
@@ -65,7 +64,7 @@ impl EventFormat for ResponseEvents {
         }
     }
 
-    fn write_error(&mut self, out: &mut BytesMut, error: &TurnError) {
+    fn write_error(&mut self, out: &mut Vec<u8>, error: &TurnError) {
         let problem = self.host.problem(error);
         self.write_response(out, "response.failed", Ended::failed(&problem.detail));
     }
@@ -82,7 +81,7 @@ fn with(mut object: Value, name: &str, value: Value) -> Value {
 /// Writes texts as output items.
 struct ItemSink<'e> {
     events: &'e mut ResponseEvents,
-    out: &'e mut BytesMut,
+    out: &'e mut Vec<u8>,
 }
 
 impl TextSink for ItemSink<'_> {
