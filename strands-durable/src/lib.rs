@@ -4,6 +4,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "lambda", feature = "restate"))]
+mod answerer;
+#[cfg(any(feature = "lambda", feature = "restate"))]
+mod answers;
+#[cfg(any(feature = "lambda", feature = "restate"))]
 mod failure;
 #[cfg(feature = "lambda")]
 pub mod lambda;
@@ -14,6 +18,8 @@ mod template;
 #[cfg(any(feature = "lambda", feature = "restate"))]
 mod turn;
 
+#[cfg(any(feature = "lambda", feature = "restate"))]
+pub use answers::Answers;
 #[cfg(any(feature = "lambda", feature = "restate"))]
 pub use failure::{FailureKind, TurnFailure};
 #[cfg(any(feature = "lambda", feature = "restate"))]

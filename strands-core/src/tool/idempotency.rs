@@ -7,7 +7,8 @@ impl ToolContext {
     /// or by another process that resumes the invocation. Other calls have other keys, also those of other agents.
     ///
     /// It consists of the id of the run, which is that of its first invocation, and the id of the call: letters, digits, `-`, `_`,
-    /// `.` and `%`, typically fewer than 100. A tool with several effects appends a name for each.
+    /// `.` and `%`, typically fewer than 100. A tool with several effects appends a name for each. An agent that a tool runs has a run of
+    /// its own, and so other keys each time that tool is called again: let the outer tool send its own key for them.
     ///
     /// A tool needs it if a second call would have an effect of its own, such as a second booking, and the service can tell the calls
     /// apart.

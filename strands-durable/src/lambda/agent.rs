@@ -9,19 +9,18 @@ use aws_durable_execution_sdk::lambda_runtime::{self, LambdaEvent, service_fn};
 use aws_durable_execution_sdk::{
     self as sdk, BoxError, DurableContext, InvocationPayload, InvocationResponse, OperationErrorKind, Options,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use strands_core::models::StopReason;
-use strands_core::{Agent, AgentError, AgentResponse, BoxFuture, InterruptResponse, Prompt};
+use strands_core::{Agent, AgentError, AgentResponse, BoxFuture, Prompt};
 
 use super::approval::{self, ApprovalRequest, Approver};
 use super::failure::{self, Failure};
 use super::journal::LambdaJournal;
 use super::record::Text;
 use super::request::{ExecutionRequest, ExecutionResult};
-use crate::{AgentTemplate, FailureKind, PromptContent, TurnFailure, TurnInfo, TurnResponse};
-
-/// Maximum number of consecutive requests whose responses are refused.
-const MAX_REFUSALS: u32 = 10;
+use crate::answerer::Answerer;
+use crate::answers::{MAX_REFUSALS, is_refusal};
+use crate::{AgentTemplate, Answers, FailureKind, PromptContent, TurnFailure, TurnInfo, TurnResponse};
 
 /// An agent as a durable function: each execution is one turn, from a prompt to the response, over as many invocations of
 /// the function as it takes.
@@ -62,13 +61,14 @@ const MAX_REFUSALS: u32 = 10;
 pub struct DurableAgent {
     template: Box<dyn AgentTemplate>,
     approver: Option<Approver>,
+    answerer: Answerer,
     approval_timeout: Option<Duration>,
 }
 
 impl DurableAgent {
     /// Creates the durable function of an agent.
     pub fn new(template: impl AgentTemplate) -> Self {
-        Self { template: Box::new(template), approver: None, approval_timeout: None }
+        Self { template: Box::new(template), approver: None, answerer: Answerer::default(), approval_timeout: None }
     }
 
     /// Sets the function that sends a request when the agent is interrupted, such as for an approval. The execution then waits
@@ -83,6 +83,32 @@ impl DurableAgent {
         E: Into<BoxError>,
     {
         self.approver = Some(approval::approver(send));
+        self
+    }
+
+    /// Sets the function that makes a value of the metadata of [`Answers`], which is injected into the invocation that they
+    /// resume: for approvals, the `Approver`. An error refuses them. Default: none, so that the user for whom the agent works is
+    /// the approver.
+    ///
+    /// ```
+    /// use strands::Agent;
+    /// use strands::durable::lambda::DurableAgent;
+    /// use strands::identity::{Approver, Identity};
+    /// use strands::testing::ScriptedModel;
+    ///
+    /// let agent = DurableAgent::new(Agent::builder().model(ScriptedModel::responding("Good morning.")));
+    /// let agent = agent.answered_by(|metadata| {
+    ///     let user = metadata.get("user").and_then(|user| user.as_str()).ok_or("the metadata has no `user`")?;
+    ///     Ok::<_, &str>(Approver::new(Identity::new(user).with_role("manager")))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn answered_by<V, E>(mut self, of: impl Fn(&Map<String, Value>) -> Result<V, E> + Send + Sync + 'static) -> Self
+    where
+        V: Send + Sync + 'static,
+        E: Into<BoxError>,
+    {
+        self.answerer = Answerer::new(of);
         self
     }
 
@@ -149,10 +175,10 @@ impl DurableAgent {
     async fn execute(&self, event: Value, context: DurableContext) -> Result<ExecutionResult, Failure> {
         // The text of a deserialization error may quote the prompt.
         let request: ExecutionRequest = serde_json::from_value(event).map_err(|_| {
-            let expected = r#"{"prompt": .., "session_id": .., "metadata": {..}, "snapshot": {..}, "responses": [..]}"#;
+            let expected = r#"{"prompt": .., "session_id": .., "metadata": {..}, "snapshot": {..}, "answers": {..}}"#;
             TurnFailure::new(FailureKind::InvalidRequest, format!("invalid event: expected {expected}"))
         })?;
-        let ExecutionRequest { prompt, responses, session_id, metadata, snapshot } = request;
+        let ExecutionRequest { prompt, answers, session_id, metadata, snapshot } = request;
         let run_id = context.execution_arn().to_owned();
         let session_id = session_id.unwrap_or_else(|| run_id.clone());
         let turn = TurnInfo::new(session_id, run_id, &metadata);
@@ -165,7 +191,7 @@ impl DurableAgent {
         }
         let prompt = prompt.map_or_else(|| Ok(Prompt::none()), PromptContent::into_prompt)?;
         let journal = LambdaJournal::start(context.clone()).await?;
-        let outcome = self.perform(&mut agent, (prompt, responses), &turn, &journal, &context).await;
+        let outcome = self.perform(&mut agent, (prompt, answers), &turn, &journal, &context).await;
         let outcome = match outcome {
             Ok(response) => Ok(TurnResponse::new(&response, &turn.session_id, &turn.run_id)),
             Err(Ended::Invocation(error)) => Err(failure::of_invocation(&error)?),
@@ -178,12 +204,19 @@ impl DurableAgent {
     async fn perform(
         &self,
         agent: &mut Agent,
-        (prompt, responses): (Prompt, Vec<InterruptResponse>),
+        (prompt, answers): (Prompt, Option<Answers>),
         turn: &TurnInfo,
         journal: &LambdaJournal,
         context: &DurableContext,
     ) -> Result<AgentResponse, Ended> {
-        let mut response = agent.prompt(prompt).resume(responses).journal(journal).await?;
+        let mut invocation = agent.prompt(prompt).journal(journal);
+        if let Some(Answers { responses, metadata }) = answers {
+            let inject = self.answerer.of(&metadata).map_err(|error| {
+                TurnFailure::new(FailureKind::InvalidRequest, format!("the answers are refused: {error}"))
+            });
+            invocation = inject.map_err(|failure| Ended::Execution(failure.into()))?(invocation.resume(responses));
+        }
+        let mut response = invocation.await?;
         let Some(approver) = &self.approver else { return Ok(response) };
         let (mut refused, mut refusals, mut number) = (None, 0, 0_u32);
         while response.stop_reason == StopReason::Interrupt && refusals < MAX_REFUSALS {
@@ -199,10 +232,20 @@ impl DurableAgent {
                 break;
             };
             journal.record_time(&format!("approval/{number}/time")).await.map_err(AgentError::from)?;
-            let resumed = match serde_json::from_str::<Vec<InterruptResponse>>(&answer) {
-                Ok(responses) => agent.prompt(Prompt::none()).resume(responses).journal(journal).await,
-                Err(error) => {
-                    let text = format!("expected JSON like [{{\"interruptId\": \"..\", \"response\": true}}]: {error}");
+            let answers = serde_json::from_str::<Answers>(&answer).map_err(|error| {
+                format!(
+                    "expected JSON like {{\"responses\": [{{\"interruptId\": \"..\", \"response\": true}}]}}: {error}"
+                )
+            });
+            let answers = answers.and_then(|Answers { responses, metadata }| {
+                let inject = self.answerer.of(&metadata).map_err(|error| error.to_string())?;
+                Ok((responses, inject))
+            });
+            let resumed = match answers {
+                Ok((responses, inject)) => {
+                    inject(agent.prompt(Prompt::none()).resume(responses).journal(journal)).await
+                }
+                Err(text) => {
                     refused = Some(text);
                     refusals += 1;
                     continue;
@@ -270,14 +313,5 @@ enum Ended {
 impl From<AgentError> for Ended {
     fn from(error: AgentError) -> Self {
         Self::Invocation(error)
-    }
-}
-
-/// Returns true if responses were refused. Then nothing has changed, and others may follow.
-fn is_refusal(error: &AgentError) -> bool {
-    match error {
-        AgentError::UnknownInterrupt { .. } | AgentError::Interrupted { .. } | AgentError::JsonTooDeep { .. } => true,
-        AgentError::Hook { event, .. } => *event == "before_invocation",
-        _ => false,
     }
 }

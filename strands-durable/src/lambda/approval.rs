@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use aws_durable_execution_sdk::{BoxError, LambdaClient};
 use serde::{Deserialize, Serialize};
-use strands_core::{BoxFuture, Interrupt, InterruptResponse};
+use strands_core::{BoxFuture, Interrupt};
+
+use crate::Answers;
 
 /// Request to respond to the interrupts of a suspended agent.
 ///
-/// The execution waits until [`respond`] sends the responses to the callback, or until another program or a person does:
-/// the result of the callback is the JSON of the responses, `[{"interruptId": "..", "response": true}]`.
+/// The execution waits until [`respond`] sends the answers to the callback, or until another program or a person does:
+/// the result of the callback is the JSON of [`Answers`], `{"responses": [{"interruptId": "..", "response": true}]}`.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ApprovalRequest {
@@ -59,18 +61,18 @@ where
     })
 }
 
-/// Sends the responses to an [`ApprovalRequest`], and thereby continues the execution.
+/// Sends the answers to an [`ApprovalRequest`], and thereby continues the execution.
 ///
 /// A callback takes one result. If responses to some interrupts are missing or are refused, the execution sends a new
 /// request.
 ///
 /// ```no_run
-/// use strands::InterruptResponse;
+/// use strands::durable::Answers;
 /// use strands::durable::lambda::{self, ApprovalRequest, sdk};
 ///
 /// async fn approve(client: &sdk::LambdaClient, request: ApprovalRequest) -> Result<(), lambda::RespondError> {
-///     let responses: Vec<InterruptResponse> = request.interrupts.iter().map(|each| each.respond(true)).collect();
-///     lambda::respond(client, &request.callback_id, &responses).await
+///     let answers = Answers::new(request.interrupts.iter().map(|each| each.respond(true)));
+///     lambda::respond(client, &request.callback_id, &answers).await
 /// }
 /// ```
 ///
@@ -78,13 +80,9 @@ where
 ///
 /// Returns [`RespondError`] if the service does not accept the result: the callback has a result, has timed out, or the
 /// permission is missing.
-pub async fn respond(
-    client: &LambdaClient,
-    callback_id: &str,
-    responses: &[InterruptResponse],
-) -> Result<(), RespondError> {
+pub async fn respond(client: &LambdaClient, callback_id: &str, answers: &Answers) -> Result<(), RespondError> {
     let failed = |source: BoxError| RespondError { source };
-    let result = serde_json::to_vec(responses).map_err(|error| failed(error.into()))?;
+    let result = serde_json::to_vec(answers).map_err(|error| failed(error.into()))?;
     let sending = client.send_durable_execution_callback_success().callback_id(callback_id).result(result.into());
     sending.send().await.map(drop).map_err(|error| failed(error.into()))
 }

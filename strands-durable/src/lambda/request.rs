@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strands_core::{InterruptResponse, Snapshot};
+use strands_core::Snapshot;
 
 use super::failure::Failure;
-use crate::{FailureKind, PromptContent, TurnFailure, TurnResponse};
+use crate::{Answers, FailureKind, PromptContent, TurnFailure, TurnResponse};
 
 /// Maximum size of the response of a function, minus a margin for its envelope.
 const MAX_RESULT: usize = 6 * 1024 * 1024 - 1024;
 
-/// Event of an execution: a prompt, or responses to the interrupts in a snapshot.
+/// Event of an execution: a prompt, or answers to the interrupts in a snapshot.
 ///
 /// ```
 /// use strands::durable::lambda::ExecutionRequest;
@@ -23,12 +23,12 @@ const MAX_RESULT: usize = 6 * 1024 * 1024 - 1024;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ExecutionRequest {
-    /// The prompt. Absent to resume the snapshot with responses.
+    /// The prompt. Absent to resume the snapshot with answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<PromptContent>,
-    /// Responses to the pending interrupts of the snapshot.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub responses: Vec<InterruptResponse>,
+    /// Answers to the pending interrupts of the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
     /// Id of the session. Default: the ARN of the execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
@@ -46,9 +46,9 @@ impl ExecutionRequest {
         Self { prompt: Some(prompt.into()), ..Self::default() }
     }
 
-    /// Creates a request with responses to the pending interrupts of a snapshot.
-    pub fn resuming(snapshot: Snapshot, responses: impl IntoIterator<Item = InterruptResponse>) -> Self {
-        Self { responses: responses.into_iter().collect(), snapshot: Some(snapshot), ..Self::default() }
+    /// Creates a request with answers to the pending interrupts of a snapshot.
+    pub fn resuming(snapshot: Snapshot, answers: Answers) -> Self {
+        Self { answers: Some(answers), snapshot: Some(snapshot), ..Self::default() }
     }
 }
 

@@ -11,12 +11,12 @@ use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{IntoServiceDefinition, Service, ServiceDefinition};
 use serde_json::{Map, Value};
 
-use super::answerer::Answerer;
 use super::events::EventPublisher;
-use super::messages::{Answers, RunReference, SessionHistory};
+use super::messages::{RunReference, SessionHistory};
 use super::running::RunningTurns;
 use super::{state, turn};
-use crate::{AgentTemplate, TurnRequest, TurnResponse};
+use crate::answerer::Answerer;
+use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 
 /// An agent as a virtual object of Restate, whose key is the id of the session.
 ///
@@ -24,7 +24,7 @@ use crate::{AgentTemplate, TurnRequest, TurnResponse};
 /// |---|---|---|
 /// | `prompt` | [`TurnRequest`] | [`TurnResponse`]: runs a turn. Turns of one session are queued |
 /// | `stream` | [`TurnRequest`] | [`TurnResponse`]: as `prompt`, with events to the [`EventPublisher`] |
-/// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn |
+/// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses the responses, it waits for others, up to 10 times in a row, and `history` says why |
 /// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step |
 /// | `history` | none | [`SessionHistory`] |
 ///

@@ -66,6 +66,9 @@ pub enum TurnEventKind {
     Waiting {
         /// The interrupts.
         interrupts: Vec<Interrupt>,
+        /// Why the last responses to them were refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
     },
     /// The turn has ended with a response. The last event.
     End {

@@ -5,22 +5,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strands_core::Interrupt;
 use strands_core::message::Message;
-use strands_core::{Interrupt, InterruptResponse};
-
-/// Input of the handler `answer`: responses to the interrupts of the turn that waits.
-///
-/// JSON: `{"responses": [{"interruptId": "..", "response": true}], "metadata": {"user": "bob"}}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Answers {
-    /// The responses. The turn goes on when all of its interrupts have one.
-    pub responses: Vec<InterruptResponse>,
-    /// Values for [`DurableAgent::answered_by`](super::DurableAgent::answered_by), such as the user who responds.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub metadata: Map<String, Value>,
-}
 
 /// A response as the signal of its interrupt, for the turn that waits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,12 +38,33 @@ pub struct SessionHistory {
     /// Interrupts that the running turn waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupts: Vec<Interrupt>,
+    /// Why the last responses to them were refused, such as those of somebody who may not approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// The running turn, in the state of the object.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct RunningState {
     pub(super) run_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) interrupts: Vec<Interrupt>,
+    /// Number of the wait for responses to them.
+    #[serde(default)]
+    pub(super) wait: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refused: Option<String>,
+}
+
+impl RunningState {
+    /// State of a turn that does not wait.
+    pub(super) fn new(run_id: &str) -> Self {
+        Self { run_id: run_id.to_owned(), ..Self::default() }
+    }
+}
+
+/// Returns the name of the signal of a response. A signal has one value, so a response to the same interrupt after a refused one needs
+/// another.
+pub(super) fn signal_name(interrupt_id: &str, wait: u32) -> String {
+    format!("{interrupt_id}/{wait}")
 }

@@ -2,7 +2,6 @@
 //! server.
 
 mod agent;
-mod answerer;
 mod events;
 mod journal;
 mod messages;
@@ -14,7 +13,7 @@ mod turn;
 
 pub use agent::{DurableAgent, ServiceNameError};
 pub use events::{EventPublisher, TurnEvent, TurnEventKind};
-pub use messages::{Answers, RunReference, SessionHistory};
+pub use messages::{RunReference, SessionHistory};
 // Types of these are part of the public API.
 #[doc(no_inline)]
 pub use restate_sdk;

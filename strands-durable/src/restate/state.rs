@@ -7,8 +7,9 @@ use serde_json::Value;
 use strands_core::Snapshot;
 
 use super::agent::Shared;
-use super::messages::{AnswerSignal, Answers, RunReference, RunningState, SessionHistory};
+use super::messages::{AnswerSignal, RunReference, RunningState, SessionHistory, signal_name};
 use super::running::RunningTurns;
+use crate::Answers;
 
 /// Key of the snapshot of the agent.
 pub(super) const SNAPSHOT: &str = "snapshot";
@@ -56,7 +57,7 @@ pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value)
     let handle = ctx.invocation_handle(turn.run_id.clone());
     for response in answers.responses {
         let signal = AnswerSignal { response: response.response, metadata: answers.metadata.clone() };
-        handle.signal(response.interrupt_id).resolve(Json(signal));
+        handle.signal(signal_name(&response.interrupt_id, turn.wait)).resolve(Json(signal));
     }
     Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
 }
@@ -83,8 +84,10 @@ pub(super) async fn history(ctx: &ContextInternal) -> HandlerResult<Json<Session
         }
         None => Vec::new(),
     };
-    let (run_id, interrupts) = running.map(|turn| (turn.run_id, turn.interrupts)).unzip();
-    Ok(Json(SessionHistory { messages, run_id, interrupts: interrupts.unwrap_or_default() }))
+    let Some(RunningState { run_id, interrupts, refused, .. }) = running else {
+        return Ok(Json(SessionHistory { messages, ..SessionHistory::default() }));
+    };
+    Ok(Json(SessionHistory { messages, run_id: Some(run_id), interrupts, refused }))
 }
 
 /// Returns the number of levels of arrays and objects. The parser has limited it.

@@ -12,15 +12,16 @@ use serde_json::{Map, Value};
 use strands_core::bytes::Bytes;
 use strands_core::models::StopReason;
 use strands_core::{
-    AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, Invocation, Prompt,
+    Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, Invocation, Prompt,
 };
 
 use super::agent::Shared;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
-use super::messages::{AnswerSignal, RunningState};
+use super::messages::{AnswerSignal, RunningState, signal_name};
 use super::setup::{self, Exit};
 use super::state;
+use crate::answers::{MAX_REFUSALS, is_refusal};
 use crate::{TurnFailure, TurnInfo, TurnRequest, TurnResponse};
 
 /// End of a turn, as its last step records it. What the engine compares in a replay comes from here.
@@ -64,7 +65,7 @@ pub(super) async fn run(
     let journal = RestateJournal::new(ctx, random_seed, shared.step_timeout, token.clone());
 
     let snapshot = journal.uncancelled(|| ctx.get::<Bytes>(state::SNAPSHOT)).await?;
-    state::set_running(ctx, &RunningState { run_id: run_id.clone(), interrupts: Vec::new() });
+    state::set_running(ctx, &RunningState::new(&run_id));
     let publisher = shared.publisher.as_deref().filter(|_| is_streamed);
     let events = publisher.map(|publisher| Attempt::start(publisher, &run_id, &session_id));
     let info = TurnInfo::new(session_id, run_id, &request.metadata);
@@ -73,35 +74,13 @@ pub(super) async fn run(
     turn.end(result)
 }
 
-impl TurnAttempt<'_> {
-    async fn perform(&mut self, snapshot: Option<Bytes>, mut prompt: Prompt) -> Result<TurnResponse, Exit> {
+impl<'a> TurnAttempt<'a> {
+    async fn perform(&mut self, snapshot: Option<Bytes>, prompt: Prompt) -> Result<TurnResponse, Exit> {
         let mut agent = setup::agent(&*self.shared.template, &self.info, snapshot).await?;
-        let mut answers = VecDeque::new();
-        let outcome = loop {
-            let (metadata, responses) = of_one_answerer(&mut answers);
-            let invocation = agent.prompt(std::mem::replace(&mut prompt, Prompt::none()));
-            let invocation = invocation.resume(responses);
-            let invocation = invocation.cancel_with(self.token.clone()).journal(self.journal);
-            let invocation = match metadata {
-                Some(metadata) => self.shared.answerer.of(&metadata).map_err(Exit::retry)?(invocation),
-                None => invocation,
-            };
-            match self.drive(invocation).await {
-                Ok(response) if response.stop_reason == StopReason::Interrupt => {
-                    // A step may have seen the cancellation, which the engine reports once.
-                    if self.journal.is_cancelled() {
-                        break Ok(cancelled(response));
-                    }
-                    // Otherwise others have responded to the rest.
-                    if answers.is_empty() {
-                        match self.wait(&response.interrupts).await? {
-                            Some(all) => answers = all,
-                            None => break Ok(cancelled(response)),
-                        }
-                    }
-                }
-                outcome => break outcome,
-            }
+        let first = self.invocation(&mut agent, prompt);
+        let outcome = match self.drive(first).await {
+            Ok(response) if response.stop_reason == StopReason::Interrupt => self.resume(&mut agent, response).await?,
+            outcome => outcome,
         };
         let outcome = self.outcome(outcome)?;
         // The next prompt must not find the agent suspended.
@@ -112,6 +91,47 @@ impl TurnAttempt<'_> {
         let TurnEnd { snapshot, outcome } = self.recorded("end", end).await?;
         self.ctx.set(state::SNAPSHOT, Json(snapshot));
         outcome.map_err(Exit::Failed)
+    }
+
+    /// Waits for responses to the interrupts of a response, and resumes the agent with them, as often as it takes.
+    async fn resume(
+        &mut self,
+        agent: &mut Agent,
+        mut response: AgentResponse,
+    ) -> Result<Result<AgentResponse, AgentError>, Exit> {
+        let mut answers = VecDeque::new();
+        let (mut refused, mut refusals) = (None, 0);
+        loop {
+            // A step may have seen the cancellation, which the engine reports once.
+            if self.journal.is_cancelled() {
+                return Ok(Ok(cancelled(response)));
+            }
+            // Otherwise others have responded to the rest.
+            if answers.is_empty() {
+                match self.wait(&response.interrupts, refused.take()).await? {
+                    Some(all) => answers = all,
+                    None => return Ok(Ok(cancelled(response))),
+                }
+            }
+            let (metadata, responses) = of_one_answerer(&mut answers);
+            let inject = self.shared.answerer.of(&metadata).map_err(Exit::retry)?;
+            let invocation = inject(self.invocation(agent, Prompt::none()).resume(responses));
+            match self.drive(invocation).await {
+                Ok(next) if next.stop_reason == StopReason::Interrupt => (response, refusals) = (next, 0),
+                Err(error) if is_refusal(&error) && refusals < MAX_REFUSALS => {
+                    refusals += 1;
+                    refused = Some(error.to_string());
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+
+    fn invocation<'i>(&self, agent: &'i mut Agent, prompt: Prompt) -> Invocation<'i>
+    where
+        'a: 'i,
+    {
+        agent.prompt(prompt).cancel_with(self.token.clone()).journal(self.journal)
     }
 
     /// Records a value, and returns the recorded one.
@@ -154,10 +174,16 @@ impl TurnAttempt<'_> {
         response.ok_or(AgentError::NoOutput { stop_reason: StopReason::Cancelled })
     }
 
-    /// Waits for the responses to interrupts. Returns `None` if the turn was cancelled meanwhile.
-    async fn wait(&mut self, interrupts: &[Interrupt]) -> Result<Option<VecDeque<Answer>>, Exit> {
+    /// Waits for the responses to interrupts; those before were `refused`, if it is some. Returns `None` if the turn was cancelled
+    /// meanwhile.
+    async fn wait(
+        &mut self,
+        interrupts: &[Interrupt],
+        refused: Option<String>,
+    ) -> Result<Option<VecDeque<Answer>>, Exit> {
         self.waits += 1;
-        let running = RunningState { run_id: self.info.run_id.clone(), interrupts: interrupts.to_vec() };
+        let (run_id, interrupts_of_turn) = (self.info.run_id.clone(), interrupts.to_vec());
+        let running = RunningState { run_id, interrupts: interrupts_of_turn, wait: self.waits, refused };
         let running = serde_json::to_value(running).map_err(Exit::retry)?;
         // The engine compares the state in a replay, and would show a difference to operators.
         let running: RunningState = self.recorded(&format!("waiting/{}", self.waits), running).await?;
@@ -166,12 +192,12 @@ impl TurnAttempt<'_> {
         }
         state::set_running(self.ctx, &running);
         if let Some(events) = &mut self.events {
-            let interrupts = interrupts.to_vec();
-            events.publish(TurnEventKind::Waiting { interrupts }, !self.journal.is_live());
+            let RunningState { interrupts, refused, .. } = running.clone();
+            events.publish(TurnEventKind::Waiting { interrupts, refused }, !self.journal.is_live());
         }
         let mut answers = VecDeque::with_capacity(interrupts.len());
         for interrupt in interrupts {
-            match self.journal.signal(&interrupt.id).await? {
+            match self.journal.signal(&signal_name(&interrupt.id, running.wait)).await? {
                 Some(signal) => {
                     let AnswerSignal { response, metadata } =
                         serde_json::from_value(signal).map_err(|_| Exit::unreadable())?;
@@ -180,7 +206,7 @@ impl TurnAttempt<'_> {
                 None => return Ok(None),
             }
         }
-        state::set_running(self.ctx, &RunningState { run_id: self.info.run_id.clone(), interrupts: Vec::new() });
+        state::set_running(self.ctx, &RunningState::new(&self.info.run_id));
         Ok(Some(answers))
     }
 
@@ -208,13 +234,13 @@ impl TurnAttempt<'_> {
 }
 
 /// Takes the first response, and the next ones with the same metadata.
-fn of_one_answerer(answers: &mut VecDeque<Answer>) -> (Option<Map<String, Value>>, Vec<InterruptResponse>) {
-    let Some((metadata, first)) = answers.pop_front() else { return (None, Vec::new()) };
+fn of_one_answerer(answers: &mut VecDeque<Answer>) -> (Map<String, Value>, Vec<InterruptResponse>) {
+    let Some((metadata, first)) = answers.pop_front() else { return (Map::new(), Vec::new()) };
     let mut responses = vec![first];
     while let Some((_, response)) = answers.pop_front_if(|(other, _)| *other == metadata) {
         responses.push(response);
     }
-    (Some(metadata), responses)
+    (metadata, responses)
 }
 
 fn cancelled(mut response: AgentResponse) -> AgentResponse {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use strands::durable::Answers;
 use strands::durable::lambda::sdk::test_util::LocalRunner;
 use strands::durable::lambda::{ApprovalRequest, DurableAgent, ExecutionRequest};
 use strands::hook::{BeforeInvocation, Hook, HookResult};
@@ -49,8 +50,8 @@ async fn interrupts(request: impl Into<crate::support::Event>) -> Vec<String> {
     response_of(output).interrupts.iter().map(|interrupt| interrupt.id.clone()).collect()
 }
 
-fn responses(ids: &[String], approved: bool) -> Vec<InterruptResponse> {
-    ids.iter().map(|id| InterruptResponse::new(id, approved)).collect()
+fn responses(ids: &[String], approved: bool) -> Answers {
+    Answers::new(ids.iter().map(|id| InterruptResponse::new(id, approved)))
 }
 
 #[tokio::test]
@@ -98,8 +99,8 @@ async fn refused_responses_are_requested_again() {
     let (world, sent) = (World::default(), Sent::default());
     let runner = LocalRunner::new()
         .callback_success(&"yes")
-        .callback_success(&json!([{"interruptId": "unknown", "response": true}]))
-        .callback_success(&json!([]))
+        .callback_success(&json!({"responses": [{"interruptId": "unknown", "response": true}]}))
+        .callback_success(&json!({"responses": []}))
         .callback_success(&responses(&first[..1], true))
         .callback_success(&responses(&first[1..], false))
         .callback_timeout();
@@ -205,4 +206,73 @@ async fn refused_responses_end_the_requests_at_last() {
     let result = execute(runner, sent.agent(template(&world)), "go").await;
     assert_eq!(response_of(succeeded(&result)).stop_reason, "interrupt");
     assert_eq!(sent.requests().len(), 10);
+}
+
+/// Who responds, as the hook sees it.
+struct By(String);
+
+/// A hook that lets managers respond.
+struct ManagersOnly;
+
+#[async_trait]
+impl Hook for ManagersOnly {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        match event.context.injected::<By>() {
+            _ if event.responses.is_empty() => Ok(()),
+            Some(By(user)) if user == "manager" => Ok(()),
+            Some(By(user)) => Err(format!("{user} may not approve").into()),
+            None => Err("nobody is known to approve".into()),
+        }
+    }
+}
+
+fn by_managers(agent: DurableAgent) -> DurableAgent {
+    agent.answered_by(|metadata| {
+        let user = metadata.get("user").and_then(Value::as_str).ok_or("the metadata has no `user`")?;
+        Ok::<_, &str>(By(user.to_owned()))
+    })
+}
+
+#[tokio::test]
+async fn a_hook_sees_who_answers() {
+    let first = interrupts("go").await;
+    let by = |user: &str| responses(&first, true).metadata("user", user);
+    let (world, sent) = (World::default(), Sent::default());
+    let runner = LocalRunner::new()
+        .callback_success(&responses(&first, true))
+        .callback_success(&by("bob"))
+        .callback_success(&by("manager"))
+        .callback_timeout();
+    let agent = by_managers(sent.agent(template(&world).hook(ManagersOnly)));
+    let result = execute(runner, agent, "go").await;
+    assert_eq!(response_of(succeeded(&result)).stop_reason, "interrupt");
+    let requests = sent.requests();
+    let refused: Vec<Option<&str>> = requests.iter().map(|request| request.refused.as_deref()).collect();
+    assert!(refused[1].unwrap().contains("no `user`"), "{refused:?}");
+    assert!(refused[2].unwrap().contains("bob may not approve"), "{refused:?}");
+    assert_eq!((refused[3], requests.len(), world.count("tool pay")), (None, 4, 2));
+}
+
+#[tokio::test]
+async fn answers_to_a_snapshot_say_who_answers() {
+    let world = World::default();
+    let result = execute(LocalRunner::new(), DurableAgent::new(template(&world)), "go").await;
+    let output = succeeded(&result);
+    let ids: Vec<String> = response_of(output).interrupts.iter().map(|interrupt| interrupt.id.clone()).collect();
+    let of = async |answers: Answers| {
+        let agent = by_managers(DurableAgent::new(template(&world).hook(ManagersOnly)));
+        execute(LocalRunner::new(), agent, ExecutionRequest::resuming(output.snapshot.clone(), answers)).await
+    };
+    for (answers, text) in
+        [(responses(&ids, true), "no `user`"), (responses(&ids, true).metadata("user", "bob"), "before_invocation")]
+    {
+        let refused = of(answers).await;
+        let (kind, message) = failure_of(&refused);
+        assert!(kind.starts_with("turn.") || kind == "strands.invalid_request", "{kind}");
+        assert!(message.contains(text), "{message}");
+        assert_eq!(world.count("tool pay"), 0);
+    }
+    let result = of(responses(&ids, true).metadata("user", "manager")).await;
+    assert_eq!(response_of(succeeded(&result)).stop_reason, "interrupt", "of the next call");
+    assert_eq!(world.count("tool pay"), 2);
 }

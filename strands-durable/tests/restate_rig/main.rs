@@ -46,6 +46,7 @@ async fn main() {
         Some("approvals") => scenarios::approvals(number(1)).await,
         Some("waits") => scenarios::waits().await,
         Some("cancels") => scenarios::cancels().await,
+        Some("refusals") => scenarios::refusals().await,
         Some("failures") => scenarios::failures().await,
         Some("long_steps") => scenarios::long_steps().await,
         Some("queued") => scenarios::queued().await,

@@ -55,6 +55,7 @@ impl Rig {
             inactivity_timeout: Duration::from_secs(60),
             step_timeout: Duration::from_secs(60),
             has_hook: false,
+            has_approver: false,
             is_sdk_server: false,
         };
         change(&mut settings);

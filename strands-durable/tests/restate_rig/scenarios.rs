@@ -217,6 +217,34 @@ pub(crate) async fn cancels() {
     rig.check_repeated();
 }
 
+/// Answers that are refused leave the turn waiting for others, in another worker, too.
+pub(crate) async fn refusals() {
+    let mut rig = Rig::start("refusals", 1, |settings| settings.has_approver = true).await;
+    let (sent, id) = waiting(&rig, "refusals-1").await;
+    let answers =
+        |user: &str| json!({"responses": [{"interruptId": id, "response": true}], "metadata": {"user": user}});
+    let unknown = json!({"responses": [{"interruptId": id, "response": true}]});
+    assert_eq!(rig.call(&sent.session, "answer", Some(&unknown)).await.0, 400);
+    for user in ["mallory", "eve"] {
+        let (status, response) = rig.call(&sent.session, "answer", Some(&answers(user))).await;
+        assert!(status.is_success(), "{status} {response}");
+        eventually("the turn waits again", async || {
+            let (_, history) = rig.call(&sent.session, "history", None).await;
+            let is_refused = history["refused"].as_str().is_some_and(|text| text.contains(user));
+            (is_refused && history["interrupts"][0]["id"] == *id).then_some(())
+        })
+        .await;
+        restart_all(&mut rig);
+    }
+    assert!(rig.mock.log().tool_starts.is_empty(), "the tool has run");
+    let (status, response) = rig.call(&sent.session, "answer", Some(&answers("bob"))).await;
+    assert!(status.is_success(), "{status} {response}");
+    check_approved(&rig, &sent).await;
+    rig.check_failures().await;
+    rig.check_repeated();
+    println!("two refused answers left the turn waiting, also over restarts of everything; the third was accepted");
+}
+
 /// Failures that end a turn, and those that must not.
 pub(crate) async fn failures() {
     let mut rig = Rig::start("failures", 1, |settings| {

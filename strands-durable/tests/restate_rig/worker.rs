@@ -9,7 +9,7 @@ use restate_sdk::http_server::HttpServer;
 use serde::{Deserialize, Serialize};
 use strands::durable::restate::restate_sdk::endpoint::Endpoint;
 use strands::durable::restate::{DurableAgent, TurnEvent, serve};
-use strands::hook::{BeforeTools, Hook, HookResult};
+use strands::hook::{BeforeInvocation, BeforeTools, Hook, HookResult};
 use strands::models::{OpenAiModel, reqwest};
 use strands::{Agent, AgentBuilder, RetryPolicy, ToolContext, async_trait, tool, tools};
 use tokio::io::AsyncWriteExt as _;
@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) step_timeout: Duration,
     /// True for a version with a hook that makes the steps of the turn others.
     pub(crate) has_hook: bool,
+    /// True if only `bob` may approve.
+    pub(crate) has_approver: bool,
     /// True for the server of the SDK, which sets no TCP_NODELAY.
     pub(crate) is_sdk_server: bool,
 }
@@ -119,6 +121,22 @@ impl Hook for NoTools {
     }
 }
 
+/// Who answers.
+struct By(String);
+
+/// A hook that lets `bob` approve.
+struct OnlyBob;
+
+#[async_trait]
+impl Hook for OnlyBob {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        match event.context.injected::<By>() {
+            Some(By(user)) if user != "bob" => Err(format!("{user} may not approve").into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn agent(settings: &Settings) -> Result<AgentBuilder, Box<dyn std::error::Error>> {
     let model =
         OpenAiModel::builder().base_url(format!("{}/v1", settings.mock)).api_key("test").model_id("mock").build()?;
@@ -126,6 +144,7 @@ fn agent(settings: &Settings) -> Result<AgentBuilder, Box<dyn std::error::Error>
     let agent = Agent::builder().model(model).system_prompt(&*settings.system_prompt).inject(world);
     let agent = agent.tools(tools![Act, Pay, Linger, Bulk]);
     let agent = if settings.has_hook { agent.hook(NoTools) } else { agent };
+    let agent = if settings.has_approver { agent.hook(OnlyBob) } else { agent };
     Ok(agent.retry(RetryPolicy::new().max_attempts(4).initial_delay(Duration::from_secs(2))))
 }
 
@@ -154,6 +173,13 @@ pub(crate) async fn run(settings: Settings) {
         .events(move |event| _ = sender.try_send(event))
         .inactivity_timeout(settings.inactivity_timeout)
         .step_timeout(settings.step_timeout);
+    let agent = match settings.has_approver {
+        true => agent.answered_by(|metadata| {
+            let user = metadata.get("user").and_then(|user| user.as_str()).ok_or("the metadata has no `user`")?;
+            Ok::<_, &str>(By(user.to_owned()))
+        }),
+        false => agent,
+    };
     let endpoint = Endpoint::builder().bind(agent).build();
     if settings.is_sdk_server {
         HttpServer::new(endpoint).serve(listener).await;

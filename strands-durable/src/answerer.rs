@@ -1,4 +1,4 @@
-//! Author of responses to interrupts: a value of their metadata is injected into the invocation that they resume.
+//! Author of responses to interrupts: a value made of their metadata is injected into the invocation that they resume.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use strands_core::Invocation;
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Injects a value into an invocation.
-pub(super) type Inject = Box<dyn for<'a> FnOnce(Invocation<'a>) -> Invocation<'a> + Send>;
+pub(crate) type Inject = Box<dyn for<'a> FnOnce(Invocation<'a>) -> Invocation<'a> + Send>;
 
 /// Makes an injection of metadata.
 type Function = dyn Fn(&Map<String, Value>) -> Result<Inject, BoxError> + Send + Sync;
 
 /// The function of the user, if there is one.
 #[derive(Clone, Default)]
-pub(super) struct Answerer(Option<Arc<Function>>);
+pub(crate) struct Answerer(Option<Arc<Function>>);
 
 impl Answerer {
-    pub(super) fn new<V, E>(of: impl Fn(&Map<String, Value>) -> Result<V, E> + Send + Sync + 'static) -> Self
+    pub(crate) fn new<V, E>(of: impl Fn(&Map<String, Value>) -> Result<V, E> + Send + Sync + 'static) -> Self
     where
         V: Send + Sync + 'static,
         E: Into<BoxError>,
@@ -32,7 +32,7 @@ impl Answerer {
     }
 
     /// Returns the injection for the metadata of responses.
-    pub(super) fn of(&self, metadata: &Map<String, Value>) -> Result<Inject, BoxError> {
+    pub(crate) fn of(&self, metadata: &Map<String, Value>) -> Result<Inject, BoxError> {
         match &self.0 {
             Some(of) => of(metadata),
             None if metadata.is_empty() => Ok(Box::new(|invocation| invocation)),

@@ -1,0 +1,54 @@
+//! Responses to the interrupts of a turn, as JSON.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use strands_core::{AgentError, InterruptResponse};
+
+/// Maximum number of consecutive answers that are refused. After that, the turn does not wait for others.
+pub(crate) const MAX_REFUSALS: u32 = 10;
+
+/// Responses to interrupts of a turn that waits.
+///
+/// JSON: `{"responses": [{"interruptId": "..", "response": true}], "metadata": {"user": "bob"}}`.
+///
+/// ```
+/// use strands::InterruptResponse;
+/// use strands::durable::Answers;
+///
+/// let answers = Answers::new([InterruptResponse::new("v1:tool_call:call-1", true)]).metadata("user", "bob");
+/// assert_eq!(answers.metadata["user"], "bob");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Answers {
+    /// The responses. The turn goes on when all of its interrupts have one.
+    pub responses: Vec<InterruptResponse>,
+    /// Values for `answered_by` of the durable agent, such as the user who responds.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+impl Answers {
+    /// Creates answers without metadata.
+    pub fn new(responses: impl IntoIterator<Item = InterruptResponse>) -> Self {
+        Self { responses: responses.into_iter().collect(), metadata: Map::new() }
+    }
+
+    /// Adds a value for `answered_by` of the durable agent.
+    #[must_use]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+}
+
+/// Returns true if responses were refused. Then nothing has changed, and others may follow.
+pub(crate) fn is_refusal(error: &AgentError) -> bool {
+    match error {
+        AgentError::UnknownInterrupt { .. } | AgentError::Interrupted { .. } | AgentError::JsonTooDeep { .. } => true,
+        AgentError::Hook { event, .. } => *event == "before_invocation",
+        _ => false,
+    }
+}
