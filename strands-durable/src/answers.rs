@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::{AgentError, InterruptResponse};
 
-/// Maximum number of consecutive answers that are refused. After that, the turn does not wait for others.
+/// Maximum number of consecutive refusals of responses. After that, the turn does not wait for others.
 pub(crate) const MAX_REFUSALS: u32 = 10;
 
 /// Responses to interrupts of a turn that waits.
@@ -31,7 +31,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Creates answers without metadata.
+    /// Creates the value without metadata.
     pub fn new(responses: impl IntoIterator<Item = InterruptResponse>) -> Self {
         Self { responses: responses.into_iter().collect(), metadata: Map::new() }
     }

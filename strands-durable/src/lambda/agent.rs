@@ -212,7 +212,7 @@ impl DurableAgent {
         let mut invocation = agent.prompt(prompt).journal(journal);
         if let Some(Answers { responses, metadata }) = answers {
             let inject = self.answerer.of(&metadata).map_err(|error| {
-                TurnFailure::new(FailureKind::InvalidRequest, format!("the answers are refused: {error}"))
+                TurnFailure::new(FailureKind::InvalidRequest, format!("the responses are refused: {error}"))
             });
             invocation = inject.map_err(|failure| Ended::Execution(failure.into()))?(invocation.resume(responses));
         }

@@ -12,7 +12,7 @@ use crate::Answers;
 
 /// Request to respond to the interrupts of a suspended agent.
 ///
-/// The execution waits until [`respond`] sends the answers to the callback, or until another program or a person does:
+/// The execution waits until [`respond`] sends the responses to the callback, or until another program or a person does:
 /// the result of the callback is the JSON of [`Answers`], `{"responses": [{"interruptId": "..", "response": true}]}`.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -61,7 +61,7 @@ where
     })
 }
 
-/// Sends the answers to an [`ApprovalRequest`], and thereby continues the execution.
+/// Sends the responses to an [`ApprovalRequest`], and thereby continues the execution.
 ///
 /// A callback takes one result. If responses to some interrupts are missing or are refused, the execution sends a new
 /// request.

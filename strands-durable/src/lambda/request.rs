@@ -10,7 +10,7 @@ use crate::{Answers, FailureKind, PromptContent, TurnFailure, TurnResponse};
 /// Maximum size of the response of a function, minus a margin for its envelope.
 const MAX_RESULT: usize = 6 * 1024 * 1024 - 1024;
 
-/// Event of an execution: a prompt, or answers to the interrupts in a snapshot.
+/// Event of an execution: a prompt, or responses to the interrupts in a snapshot.
 ///
 /// ```
 /// use strands::durable::lambda::ExecutionRequest;
@@ -23,10 +23,10 @@ const MAX_RESULT: usize = 6 * 1024 * 1024 - 1024;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ExecutionRequest {
-    /// The prompt. Absent to resume the snapshot with answers.
+    /// The prompt. Absent to resume the snapshot with responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<PromptContent>,
-    /// Answers to the pending interrupts of the snapshot.
+    /// Responses to the pending interrupts of the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answers>,
     /// Id of the session. Default: the ARN of the execution.
@@ -46,7 +46,7 @@ impl ExecutionRequest {
         Self { prompt: Some(prompt.into()), ..Self::default() }
     }
 
-    /// Creates a request with answers to the pending interrupts of a snapshot.
+    /// Creates a request with responses to the pending interrupts of a snapshot.
     pub fn resuming(snapshot: Snapshot, answers: Answers) -> Self {
         Self { answers: Some(answers), snapshot: Some(snapshot), ..Self::default() }
     }

@@ -217,7 +217,7 @@ pub(crate) async fn cancels() {
     rig.check_repeated();
 }
 
-/// Answers that are refused leave the turn waiting for others, in another worker, too.
+/// Refused responses leave the turn waiting for others, in another worker, too.
 pub(crate) async fn refusals() {
     let mut rig = Rig::start("refusals", 1, |settings| settings.has_approver = true).await;
     let (sent, id) = waiting(&rig, "refusals-1").await;
@@ -242,7 +242,7 @@ pub(crate) async fn refusals() {
     check_approved(&rig, &sent).await;
     rig.check_failures().await;
     rig.check_repeated();
-    println!("two refused answers left the turn waiting, also over restarts of everything; the third was accepted");
+    println!("two refused responses left the turn waiting, also over restarts of everything; the third was accepted");
 }
 
 /// Failures that end a turn, and those that must not.

@@ -121,7 +121,7 @@ impl Hook for NoTools {
     }
 }
 
-/// Who answers.
+/// Who responds.
 struct By(String);
 
 /// A hook that lets `bob` approve.
