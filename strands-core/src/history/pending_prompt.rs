@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::position::Position;
 use super::{History, MessageList, repair};
-use crate::message::{Message, Role, unique_calls};
+use crate::message::{ContentBlock, Message, Role, unique_calls};
 
 /// Changes made by a prompt without a response.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +44,16 @@ impl History {
             if message.tracking_id.is_none() {
                 Arc::make_mut(&mut message).track();
             }
+            let tracking_id = message.tracking_id.clone();
             repair::append(&mut self.list, message, Position::New, &mut Vec::new());
             let pushed = self.list.len() - before;
+            // Tool results alone are of no prompt: the message becomes that of this one.
+            if pushed == 0
+                && last.as_deref().is_some_and(has_results_alone)
+                && let Some((joined, _)) = self.list.last_mut()
+            {
+                Arc::make_mut(joined).tracking_id = tracking_id;
+            }
             let changed = |last: &Arc<Message>| self.list.last().is_some_and(|now| !Arc::ptr_eq(now, last));
             if pushed == 0 && self.prompt.messages == 0 && self.prompt.merged.is_none() {
                 self.prompt.merged = last.filter(changed);
@@ -116,4 +124,8 @@ impl History {
         }
         state
     }
+}
+
+fn has_results_alone(message: &Message) -> bool {
+    message.content.iter().all(|block| matches!(block, ContentBlock::ToolResult(_)))
 }

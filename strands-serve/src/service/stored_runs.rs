@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strands_core::message::{Message, Role};
+use strands_core::message::{ContentBlock, Message, Role};
 use strands_core::models::StopReason;
 use strands_core::{AgentResponse, Interrupt};
 use strands_identity::Identity;
@@ -98,6 +98,7 @@ pub(super) fn newest_run(messages: &[Arc<Message>]) -> Option<&str> {
     prompts.last()?.tracking_id.as_deref()
 }
 
-fn is_prompt(message: &Message) -> bool {
-    message.role == Role::User && message.tool_results().next().is_none()
+/// Returns true if a message is a prompt, also one that was joined with the results of tool calls that were cut off.
+pub(super) fn is_prompt(message: &Message) -> bool {
+    message.role == Role::User && message.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)))
 }

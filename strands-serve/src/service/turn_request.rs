@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use strands_core::message::{Message, Role};
+use strands_core::message::Message;
 use strands_core::models::StopReason;
 use strands_core::session::SessionError;
 use strands_core::{
@@ -18,6 +18,7 @@ use strands_identity::{Approver, Identity};
 use tracing::Instrument as _;
 
 use super::admission::Permit;
+use super::stored_runs::is_prompt;
 use super::{AgentService, Disconnect, TurnError, host_deadline};
 use crate::run::{Ending, Outcome, Recording, Run, Turn};
 
@@ -329,8 +330,7 @@ async fn delete_unless_suspended(service: &AgentService, session_id: &str, outco
 
 /// Returns the id of the run of the last prompt.
 fn last_run(messages: &[Arc<Message>]) -> Option<&str> {
-    let is_prompt = |message: &&Arc<Message>| message.role == Role::User && message.tool_results().next().is_none();
-    messages.iter().rfind(is_prompt)?.tracking_id.as_deref()
+    messages.iter().rfind(|message| is_prompt(message))?.tracking_id.as_deref()
 }
 
 /// Marks the prompt with the id of the run, by which its response is found in the session later.

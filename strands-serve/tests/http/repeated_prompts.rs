@@ -107,6 +107,30 @@ async fn a_run_that_was_cut_off_is_not_started_again() {
 }
 
 #[tokio::test]
+async fn a_prompt_after_cancelled_tools_is_known_by_its_id() {
+    let rig = rig();
+    let cancelled = rig.service.turn(Identity::new("alice"), (), "call wait").start().await.unwrap();
+    rig.gate.arrived().await;
+    cancelled.cancel();
+    let first_run = cancelled.run_id().to_owned();
+    cancelled.response().await.unwrap();
+    let body = || post("/prompt", json!({"prompt": "hello", "run_id": RUN})).user("alice");
+    let first = rig.send(body()).await.ok();
+    assert_eq!(first["run_id"], RUN);
+    let stored = session(&rig).await["messages"].clone();
+    // The prompt was joined with the results of the cancelled calls.
+    assert_eq!(stored.as_array().unwrap().len(), 4, "{stored}");
+    assert_eq!(stored[2]["tracking_id"], RUN);
+    let again = rig.restarted().send(body()).await.ok();
+    assert_eq!((&again["run_id"], &again["text"]), (&first["run_id"], &first["text"]));
+    assert_eq!(session(&rig).await["messages"], stored);
+    // The cancelled run has its own messages alone.
+    let path = format!("/runs/{first_run}/events?session_id={}", first["session_id"].as_str().unwrap());
+    assert_eq!(rig.restarted().send(get(path).user("alice")).await.problem(), (409, "unfinished".into()));
+    rig.service.turn(Identity::new("alice"), (), "more").after(RUN).await.unwrap();
+}
+
+#[tokio::test]
 async fn ids_must_be_uuids() {
     for id in ["", "1", "../../x", "0b9f6a52-6a52-4b6f-9d0e-6f1f0f6b3a1"] {
         let request = post("/prompt", json!({"prompt": "hello", "run_id": id})).user("alice");
