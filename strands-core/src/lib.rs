@@ -56,7 +56,7 @@ pub use journal::{Journal, JournalError, JournalStep};
 pub use limits::Limits;
 pub use models::RetryPolicy;
 pub use outcome::{AgentError, BuildError};
-pub use prompt::Prompt;
+pub use prompt::{Prompt, PromptContent, PromptError};
 pub use promptable::{PromptRequest, PromptStream, Promptable};
 pub use schema_validation::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strands_core::message::{ContentBlock, Message};
+use strands_core::message::Message;
 use strands_core::metrics::Usage;
-use strands_core::{AgentResponse, Interrupt, Prompt};
+use strands_core::{AgentResponse, Interrupt, PromptContent, PromptError};
 
 use crate::{FailureKind, TurnFailure};
 
@@ -38,58 +38,10 @@ impl TurnRequest {
     }
 }
 
-/// Content of a prompt.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[expect(clippy::exhaustive_enums, reason = "a prompt is a text or blocks")]
-pub enum PromptContent {
-    /// A text.
-    Text(String),
-    /// Content blocks, in the JSON of Strands: `[{"text": ".."}, {"image": {"format": "png", "source": {"bytes": ".."}}}]`.
-    Blocks(Vec<ContentBlock>),
-}
-
-impl From<&str> for PromptContent {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+impl From<PromptError> for TurnFailure {
+    fn from(error: PromptError) -> Self {
+        Self::new(FailureKind::InvalidRequest, error.to_string())
     }
-}
-
-impl From<String> for PromptContent {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Vec<ContentBlock>> for PromptContent {
-    fn from(blocks: Vec<ContentBlock>) -> Self {
-        Self::Blocks(blocks)
-    }
-}
-
-impl PromptContent {
-    /// Returns the prompt.
-    ///
-    /// # Errors
-    ///
-    /// Returns a failure if it has no content, or content that only an agent may write, such as tool results.
-    pub(crate) fn into_prompt(self) -> Result<Prompt, TurnFailure> {
-        let refused = |text| Err(TurnFailure::new(FailureKind::InvalidRequest, text));
-        match self {
-            Self::Text(text) if text.trim().is_empty() => refused("the prompt is empty"),
-            Self::Blocks(blocks) if blocks.is_empty() => refused("the prompt is empty"),
-            Self::Text(text) => Ok(Prompt::from(text)),
-            Self::Blocks(blocks) if blocks.iter().all(may_be_of_user) => Ok(Prompt::from(blocks)),
-            Self::Blocks(_) => refused(
-                "the prompt has a content block that is not of a user: use text, images, documents, audio or video",
-            ),
-        }
-    }
-}
-
-fn may_be_of_user(block: &ContentBlock) -> bool {
-    use ContentBlock::{Audio, Document, Image, Text, Video};
-    matches!(block, Text(_) | Image(_) | Document(_) | Audio(_) | Video(_))
 }
 
 /// Response of a turn.

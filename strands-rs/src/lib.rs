@@ -165,11 +165,11 @@
 pub use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentState, AgentStream, BuildError, ErrorChain,
     FromContext, InjectedKey, Interrupt, InterruptResponse, InterruptedCall, IntoToolOutput, Invocation, Journal,
-    JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits, Plugin, Prompt, PromptRequest,
-    PromptStream, Promptable, Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError,
-    StructuredOutput, Tool, ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolFailure,
-    ToolLimiter, ToolOutput, ToolPolicy, ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset,
-    TraceContext, TraceContextError, conversation, hook, interrupt, lenient_json, message, metrics, schema,
+    JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits, Plugin, Prompt, PromptContent,
+    PromptError, PromptRequest, PromptStream, Promptable, Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData,
+    SnapshotError, StructuredOutput, Tool, ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError,
+    ToolFailure, ToolLimiter, ToolOutput, ToolPolicy, ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec,
+    Toolset, TraceContext, TraceContextError, conversation, hook, interrupt, lenient_json, message, metrics, schema,
     strict_json, testing, tool, tools, toolset,
 };
 // Crates and items of other crates that public signatures name.

@@ -11,7 +11,7 @@ use aws_durable_execution_sdk::{
 };
 use serde_json::{Map, Value};
 use strands_core::models::StopReason;
-use strands_core::{Agent, AgentError, AgentResponse, BoxFuture, Prompt};
+use strands_core::{Agent, AgentError, AgentResponse, BoxFuture, Prompt, PromptContent};
 
 use super::approval::{self, ApprovalRequest, Approver};
 use super::failure::{self, Failure};
@@ -20,7 +20,7 @@ use super::record::Text;
 use super::request::{ExecutionRequest, ExecutionResult};
 use crate::answerer::Answerer;
 use crate::answers::{MAX_REFUSALS, is_refusal};
-use crate::{AgentTemplate, Answers, FailureKind, PromptContent, TurnFailure, TurnInfo, TurnResponse};
+use crate::{AgentTemplate, Answers, FailureKind, TurnFailure, TurnInfo, TurnResponse};
 
 /// An agent as a durable function: each execution is one turn, from a prompt to the response, over as many invocations of
 /// the function as it takes.
@@ -189,7 +189,8 @@ impl DurableAgent {
                 TurnFailure::new(FailureKind::InvalidRequest, format!("the snapshot can't be restored: {error}"))
             })?;
         }
-        let prompt = prompt.map_or_else(|| Ok(Prompt::none()), PromptContent::into_prompt)?;
+        let prompt =
+            prompt.map_or_else(|| Ok(Prompt::none()), PromptContent::into_prompt).map_err(TurnFailure::from)?;
         let journal = LambdaJournal::start(context.clone()).await?;
         let outcome = self.perform(&mut agent, (prompt, answers), &turn, &journal, &context).await;
         let outcome = match outcome {

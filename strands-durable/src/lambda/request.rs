@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strands_core::Snapshot;
+use strands_core::{PromptContent, Snapshot};
 
 use super::failure::Failure;
-use crate::{Answers, FailureKind, PromptContent, TurnFailure, TurnResponse};
+use crate::{Answers, FailureKind, TurnFailure, TurnResponse};
 
 /// Maximum size of the response of a function, minus a margin for its envelope.
 const MAX_RESULT: usize = 6 * 1024 * 1024 - 1024;

@@ -58,7 +58,7 @@ pub(super) async fn run(
     let request: TurnRequest = serde_json::from_value(input).map_err(|_| {
         TerminalError::new_with_code(400, r#"invalid request: expected {"prompt": .., "metadata": {..}}"#)
     })?;
-    let prompt = request.prompt.into_prompt().map_err(terminal)?;
+    let prompt = request.prompt.into_prompt().map_err(|error| terminal(error.into()))?;
     let InputMetadata { invocation_id: run_id, key: session_id, random_seed, .. } = metadata;
     let token = CancellationToken::new();
     let _running = shared.running.add(&run_id, &token);

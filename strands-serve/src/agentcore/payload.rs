@@ -3,10 +3,10 @@
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use strands_core::{InterruptResponse, Prompt};
+use strands_core::{InterruptResponse, Prompt, PromptContent};
 
 use super::error::InvocationError;
-use crate::http::PromptContent;
+use crate::http::Problem;
 
 /// Key of debug actions.
 const ACTION: &str = "_agent_core_app_action";
@@ -79,7 +79,7 @@ impl Payload {
         }
         let content = PromptContent::deserialize(prompt);
         let content = content.map_err(|_| invalid("`prompt` must be a text or a list of content blocks".to_owned()))?;
-        Ok(PromptOfPayload { prompt: content.into_prompt()?, responses: Vec::new() })
+        Ok(PromptOfPayload { prompt: content.into_prompt().map_err(Problem::from)?, responses: Vec::new() })
     }
 }
 

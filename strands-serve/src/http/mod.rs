@@ -55,7 +55,7 @@ pub use development::DevelopmentIdentity;
 pub use problem::Problem;
 #[cfg(any(feature = "agentcore", feature = "openai"))]
 pub(crate) use prompt::trace_context;
-pub use prompt::{PromptBody, PromptContent, PromptResponse};
+pub use prompt::{PromptBody, PromptResponse};
 pub use sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList};
 
 use crate::AgentService;

@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use strands_core::message::{ContentBlock, Message};
+use strands_core::message::Message;
 use strands_core::metrics::Usage;
 use strands_core::uuid::Uuid;
-use strands_core::{AgentResponse, Interrupt, Prompt, TraceContext};
+use strands_core::{AgentResponse, Interrupt, PromptContent, PromptError, TraceContext};
 use strands_identity::Identity;
 
 use super::json_body::JsonBody;
@@ -80,51 +80,11 @@ impl PromptBody {
     }
 }
 
-/// Content of a prompt.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[expect(clippy::exhaustive_enums, reason = "a prompt is a text or blocks")]
-pub enum PromptContent {
-    /// A text.
-    Text(String),
-    /// Content blocks, in the JSON of Strands: `[{"text": ".."}, {"image": {"format": "png", "source": {"bytes": ".."}}}]`.
-    Blocks(Vec<ContentBlock>),
-}
-
-impl PromptContent {
-    /// Returns the prompt.
-    ///
-    /// # Errors
-    ///
-    /// Returns a problem if it has no content, or content that only an agent may write.
-    pub(crate) fn into_prompt(self) -> Result<Prompt, Problem> {
-        let empty = || Problem::new(http::StatusCode::UNPROCESSABLE_ENTITY, "empty_prompt", "the prompt is empty");
-        match self {
-            Self::Text(text) if text.trim().is_empty() => Err(empty()),
-            Self::Text(text) => Ok(Prompt::from(text)),
-            Self::Blocks(blocks) if blocks.is_empty() => Err(empty()),
-            Self::Blocks(blocks) => match blocks.iter().find(|block| !is_of_user(block)) {
-                None => Ok(Prompt::from(blocks)),
-                Some(_) => {
-                    let detail = "the prompt has a content block that is not of a user: use text, images, documents, \
-                                  audio or video";
-                    Err(Problem::new(http::StatusCode::UNPROCESSABLE_ENTITY, "invalid_prompt", detail))
-                }
-            },
-        }
+impl From<PromptError> for Problem {
+    fn from(error: PromptError) -> Self {
+        let code = if error == PromptError::Empty { "empty_prompt" } else { "invalid_prompt" };
+        Self::new(http::StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
     }
-}
-
-/// Returns true for content that a user may send. Results of tools, for example, come from tools alone.
-fn is_of_user(block: &ContentBlock) -> bool {
-    matches!(
-        block,
-        ContentBlock::Text(_)
-            | ContentBlock::Image(_)
-            | ContentBlock::Document(_)
-            | ContentBlock::Audio(_)
-            | ContentBlock::Video(_)
-    )
 }
 
 /// Response to a prompt.

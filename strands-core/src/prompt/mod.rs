@@ -1,5 +1,9 @@
 //! Prompts: the messages that an invocation adds to the history.
 
+mod content;
+
+pub use content::{PromptContent, PromptError};
+
 use crate::message::{ContentBlock, Message, Role};
 
 /// Messages that an invocation adds to the history: text, content blocks, whole messages, or none.
