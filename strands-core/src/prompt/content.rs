@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Prompt;
 use crate::message::ContentBlock;
 
-/// Content of a prompt from a client that may be anybody: a text, or content blocks.
+/// Content of a prompt from any client: a text, or content blocks.
 ///
 /// In JSON it is a string, or an array in the format of Strands: `[{"text": ".."}, {"image": {"format": "png", "source": {"bytes":
 /// ".."}}}]`.
