@@ -9,6 +9,7 @@ mod ip;
 mod national;
 mod phone;
 mod reading;
+mod uuid;
 
 use std::ops::Range;
 
@@ -176,8 +177,9 @@ impl Detectors {
             for start in
                 next_start.max(first.saturating_sub(self.before_digits))..first.saturating_add(1).min(range.end)
             {
-                for (label, at) in &self.by_digits {
-                    if let Candidate { end: Some(end), .. } = at(bytes, start) {
+                for (label, find_at) in &self.by_digits {
+                    let candidate = uuid::outside_uuid(bytes, start, find_at(bytes, start));
+                    if let Candidate { end: Some(end), .. } = candidate {
                         findings.push(Finding { range: start..end, label });
                     }
                 }
@@ -198,7 +200,11 @@ impl Detectors {
         }
         if !self.by_digits.is_empty() {
             let first = decided.max(text.len().saturating_sub(DIGITS_WINDOW));
-            let is_open = |start: &usize| self.by_digits.iter().any(|(_, at)| at(text.as_bytes(), *start).is_open);
+            let bytes = text.as_bytes();
+            let is_open = |start: &usize| {
+                let mut candidates = self.by_digits.iter().map(|(_, find_at)| find_at(bytes, *start));
+                candidates.any(|candidate| uuid::outside_uuid(bytes, *start, candidate).is_open)
+            };
             end = (first..end).find(is_open).unwrap_or(end);
         }
         for pattern in &self.custom {

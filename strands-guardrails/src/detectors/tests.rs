@@ -175,3 +175,22 @@ fn prose_is_decided_up_to_its_last_word() {
     assert_eq!(all().decided("Write to ada@example.", 0), 9);
     assert_eq!(all().decided("It has DE89 3704 0044", 0), 7);
 }
+
+#[test]
+fn digits_of_a_uuid_are_no_card() {
+    let detectors = Detectors::new(&PiiKind::ALL, Vec::new());
+    let uuid = "0b9f6a52-6a52-4111-8111-00008b1c2d3e";
+    // A part of it is a card number elsewhere.
+    assert_eq!(found(&detectors, "4111-8111-00008 b"), [("CARD".to_owned(), "4111-8111-00008")]);
+    for text in [uuid.to_owned(), format!("booking {uuid} of"), format!("id-{uuid}."), format!("\"{uuid}\"")] {
+        assert_eq!(found(&detectors, &text), [], "{text}");
+        for end in 0..text.len() {
+            let part = text.get(..end).unwrap();
+            let decided = detectors.decided(part, 0);
+            assert_eq!(detectors.find(part, 0..decided), [], "{part}");
+        }
+    }
+    // Not the form of a UUID.
+    let other = format!("{uuid}4");
+    assert_eq!(found(&detectors, &other).len(), 1);
+}
