@@ -9,12 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strands::durable::Answers;
 use strands::durable::lambda::sdk::test_util::LocalRunner;
 use strands::durable::lambda::sdk::{BoxError, lambda_runtime};
 use strands::durable::lambda::{ApprovalRequest, DurableAgent, ExecutionRequest, ExecutionResult};
 use strands::serde_json::{self, json};
 use strands::testing::{ScriptedModel, ScriptedTurn};
-use strands::{Agent, InterruptResponse, tool};
+use strands::{Agent, tool};
 
 /// Books a trip.
 #[tool(approval)]
@@ -57,8 +58,8 @@ async fn main() -> Result<(), BoxError> {
     };
     println!("ended with `{}`", response.stop_reason);
     // Another execution resumes it.
-    let responses: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
-    let event = serde_json::to_value(ExecutionRequest::resuming(snapshot, responses))?;
+    let answers = Answers::new(response.interrupts.iter().map(|each| each.respond(true)));
+    let event = serde_json::to_value(ExecutionRequest::resuming(snapshot, answers))?;
     let result = LocalRunner::new().run(handler, event).await;
     for operation in result.operations() {
         println!("{}: {}", operation.name().unwrap_or_default(), operation.status());

@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::{AgentError, InterruptResponse};
 
-/// Maximum number of consecutive refusals of responses. After that, the turn does not wait for others.
-pub(crate) const MAX_REFUSALS: u32 = 10;
-
 /// Responses to interrupts of a turn that waits.
 ///
 /// JSON: `{"responses": [{"interruptId": "..", "response": true}], "metadata": {"user": "bob"}}`.
@@ -50,5 +47,13 @@ pub(crate) fn is_refusal(error: &AgentError) -> bool {
         AgentError::UnknownInterrupt { .. } | AgentError::Interrupted { .. } | AgentError::JsonTooDeep { .. } => true,
         AgentError::Hook { event, .. } => *event == "before_invocation",
         _ => false,
+    }
+}
+
+/// Returns why responses were refused. A hook says it in the source of its error.
+pub(crate) fn refusal(error: &AgentError) -> String {
+    match error {
+        AgentError::Hook { source, .. } => source.to_string(),
+        error => error.to_string(),
     }
 }

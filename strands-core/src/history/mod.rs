@@ -293,11 +293,13 @@ impl History {
         dropped
     }
 
-    /// Replaces the newest user message for a guardrail. Tool results are kept, with their content replaced.
+    /// Replaces the newest user message for a guardrail. Tool results are kept, with their content replaced, as is whether there is
+    /// other content.
     pub(crate) fn redact_prompt(&mut self, replacement: &str) {
         let Some((last, position)) = self.list.last_mut().filter(|(last, _)| last.role == Role::User) else { return };
         let number = position.number();
         let message = Arc::make_mut(last);
+        let blocks = message.content.len();
         let mut results: Vec<_> =
             message.content.drain(..).filter(|block| matches!(block, ContentBlock::ToolResult(_))).collect();
         for block in &mut results {
@@ -305,7 +307,10 @@ impl History {
                 result.content = vec![replacement.into()];
             }
         }
-        message.content = if results.is_empty() { vec![ContentBlock::text(replacement)] } else { results };
+        if results.is_empty() || results.len() < blocks {
+            results.push(ContentBlock::text(replacement));
+        }
+        message.content = results;
         self.saved.forget_original(number);
         self.newest_changed();
     }

@@ -47,10 +47,11 @@ impl History {
             let tracking_id = message.tracking_id.clone();
             repair::append(&mut self.list, message, Position::New, &mut Vec::new());
             let pushed = self.list.len() - before;
-            // Tool results alone are of no prompt: the message becomes that of this one.
+            // Tool results alone are of no prompt: a message that was joined with them becomes that of this one.
             if pushed == 0
-                && last.as_deref().is_some_and(has_results_alone)
-                && let Some((joined, _)) = self.list.last_mut()
+                && let (Some(before), Some((joined, _))) = (last.as_deref(), self.list.last_mut())
+                && has_results_alone(before)
+                && joined.content.len() > before.content.len()
             {
                 Arc::make_mut(joined).tracking_id = tracking_id;
             }
@@ -127,5 +128,5 @@ impl History {
 }
 
 fn has_results_alone(message: &Message) -> bool {
-    message.content.iter().all(|block| matches!(block, ContentBlock::ToolResult(_)))
+    !message.content.is_empty() && message.content.iter().all(|block| matches!(block, ContentBlock::ToolResult(_)))
 }

@@ -37,6 +37,32 @@ fn withdraws_a_prompt_without_response() {
 }
 
 #[test]
+fn a_prompt_keeps_its_id_when_it_is_joined_with_results_alone() {
+    let with_id = |mut message: Message, id: &str| {
+        message.tracking_id = Some(id.to_owned());
+        message
+    };
+    let id = |history: &History| history.messages().last().unwrap().tracking_id.clone().unwrap();
+    let before = || [Message::user("a"), call(&["1"]), with_id(results(&["1"]), "results")].map(Arc::new);
+    let mut history = History::from_messages(before());
+    history.add_prompt(vec![with_id(Message::user("c"), "c")]);
+    assert_eq!(id(&history), "c");
+    // Another prompt joins that one.
+    history.add_prompt(vec![with_id(Message::user("d"), "d")]);
+    assert_eq!((id(&history).as_str(), history.messages().last().unwrap().content.len()), ("c", 3));
+    history.redact_prompt("[redacted]");
+    assert_eq!((id(&history).as_str(), history.messages().last().unwrap().content.len()), ("c", 2));
+
+    let mut history = History::from_messages(before());
+    history.add_prompt(vec![with_id(Message::user("c"), "c")]);
+    history.withdraw_prompt();
+    assert_eq!(id(&history), "results");
+    // Nothing is joined.
+    history.add_prompt(vec![with_id(results(&["stray"]), "stray")]);
+    assert_eq!(id(&history), "results");
+}
+
+#[test]
 fn withdrawal_undoes_truncation() {
     let mut history = History::from_messages([Message::user("a"), Message::assistant("b")].map(Arc::new));
     history.add_prompt(vec![Message::user("c")]);

@@ -147,7 +147,7 @@ pub trait Hook: Send + Sync {
     }
 
     /// Called after a message was added to the history. If content was merged into an older message of the same role, the
-    /// event has that message with its new content and its old `tracking_id`.
+    /// event has that message with its new content and its old `tracking_id`; if that had tool results alone, it is the new one's.
     fn message_added<'hook, 'event, 'agent, 'async_trait>(
         &'hook self,
         event: &'event MessageAdded<'agent>,

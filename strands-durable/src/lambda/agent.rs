@@ -11,16 +11,21 @@ use aws_durable_execution_sdk::{
 };
 use serde_json::{Map, Value};
 use strands_core::models::StopReason;
-use strands_core::{Agent, AgentError, AgentResponse, BoxFuture, Prompt, PromptContent};
+use strands_core::{
+    Agent, AgentError, AgentResponse, BoxFuture, InterruptResponse, Journal as _, JournalStep, Prompt, PromptContent,
+};
 
 use super::approval::{self, ApprovalRequest, Approver};
 use super::failure::{self, Failure};
 use super::journal::LambdaJournal;
 use super::record::Text;
 use super::request::{ExecutionRequest, ExecutionResult};
-use crate::answerer::Answerer;
-use crate::answers::{MAX_REFUSALS, is_refusal};
+use crate::answerer::{Answerer, Inject};
+use crate::answers::{is_refusal, refusal};
 use crate::{AgentTemplate, Answers, FailureKind, TurnFailure, TurnInfo, TurnResponse};
+
+/// Maximum number of consecutive requests whose responses are refused.
+const MAX_REFUSALS: u32 = 10;
 
 /// An agent as a durable function: each execution is one turn, from a prompt to the response, over as many invocations of
 /// the function as it takes.
@@ -87,8 +92,9 @@ impl DurableAgent {
     }
 
     /// Sets the function that makes a value of the metadata of [`Answers`], which is injected into the invocation that they
-    /// resume: for approvals, the `Approver`. An error refuses them. Default: none, so that the user for whom the agent works is
-    /// the approver.
+    /// resume: for approvals, the `Approver`. An error refuses them. It is called again in each replay, so it must decide by the
+    /// metadata alone: verify tokens before you call [`respond`](super::respond). Default: none; metadata is refused, and the user
+    /// for whom the agent works is the approver.
     ///
     /// ```
     /// use strands::Agent;
@@ -196,6 +202,9 @@ impl DurableAgent {
         let outcome = match outcome {
             Ok(response) => Ok(TurnResponse::new(&response, &turn.session_id, &turn.run_id)),
             Err(Ended::Invocation(error)) => Err(failure::of_invocation(&error)?),
+            Err(Ended::Refused(text)) => {
+                Err(TurnFailure::new(FailureKind::InvalidRequest, format!("the responses are refused: {text}")))
+            }
             Err(Ended::Execution(failure)) => return Err(failure),
         };
         ExecutionResult::new(outcome, agent.snapshot()?)
@@ -210,14 +219,18 @@ impl DurableAgent {
         journal: &LambdaJournal,
         context: &DurableContext,
     ) -> Result<AgentResponse, Ended> {
-        let mut invocation = agent.prompt(prompt).journal(journal);
-        if let Some(Answers { responses, metadata }) = answers {
-            let inject = self.answerer.of(&metadata).map_err(|error| {
-                TurnFailure::new(FailureKind::InvalidRequest, format!("the responses are refused: {error}"))
-            });
-            invocation = inject.map_err(|failure| Ended::Execution(failure.into()))?(invocation.resume(responses));
-        }
-        let mut response = invocation.await?;
+        let mut response = match answers {
+            None => agent.prompt(prompt).journal(journal).await?,
+            Some(Answers { responses, metadata }) => {
+                // Not in a step: the event is the same in each replay, as the metadata must decide alone.
+                let inject = self.answerer.of(&metadata).map_err(|error| Ended::Refused(error.to_string()))?;
+                let resumed = inject(agent.prompt(prompt).resume(responses).journal(journal)).await;
+                resumed.map_err(|error| match is_refusal(&error) {
+                    true => Ended::Refused(refusal(&error)),
+                    false => error.into(),
+                })?
+            }
+        };
         let Some(approver) = &self.approver else { return Ok(response) };
         let (mut refused, mut refusals, mut number) = (None, 0, 0_u32);
         while response.stop_reason == StopReason::Interrupt && refusals < MAX_REFUSALS {
@@ -232,36 +245,43 @@ impl DurableAgent {
             let Some(answer) = self.ask(approver, request, number, context).await.map_err(Ended::Execution)? else {
                 break;
             };
-            journal.record_time(&format!("approval/{number}/time")).await.map_err(AgentError::from)?;
-            let answers = serde_json::from_str::<Answers>(&answer).map_err(|error| {
-                format!(
-                    "expected JSON like {{\"responses\": [{{\"interruptId\": \"..\", \"response\": true}}]}}: {error}"
-                )
-            });
-            let answers = answers.and_then(|Answers { responses, metadata }| {
-                let inject = self.answerer.of(&metadata).map_err(|error| error.to_string())?;
-                Ok((responses, inject))
-            });
-            let resumed = match answers {
-                Ok((responses, inject)) => {
-                    inject(agent.prompt(Prompt::none()).resume(responses).journal(journal)).await
-                }
-                Err(text) => {
+            let read = self.read(&answer);
+            // Recorded, so that a replay goes the same way. It records the time as well.
+            let verdict = Value::from(read.as_ref().err().map(String::as_str));
+            let step = format!("approval/{number}/time");
+            let verdict = journal.step(JournalStep::new(&step), Box::pin(async { verdict })).await;
+            let resumed = match (verdict.map_err(AgentError::from)?, read) {
+                (Value::String(text), _) => {
                     refused = Some(text);
                     refusals += 1;
                     continue;
+                }
+                (_, Ok((responses, inject))) => {
+                    inject(agent.prompt(Prompt::none()).resume(responses).journal(journal)).await
+                }
+                (_, Err(text)) => {
+                    let error = format!("responses that were accepted are refused in a replay: {text}");
+                    return Err(Ended::Execution(Failure::Unavailable(error.into())));
                 }
             };
             match resumed {
                 Ok(next) => (response, refusals) = (next, 0),
                 Err(error) if is_refusal(&error) => {
-                    refused = Some(error.to_string());
+                    refused = Some(refusal(&error));
                     refusals += 1;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(response)
+    }
+
+    /// Reads the result of a callback: the responses, and who responds. An error is for the approver.
+    fn read(&self, answer: &str) -> Result<(Vec<InterruptResponse>, Inject), String> {
+        let Answers { responses, metadata } = serde_json::from_str(answer).map_err(|error| {
+            format!("expected JSON like {{\"responses\": [{{\"interruptId\": \"..\", \"response\": true}}]}}: {error}")
+        })?;
+        Ok((responses, self.answerer.of(&metadata).map_err(|error| error.to_string())?))
     }
 
     /// Sends an approval request, and waits for the result of its callback. `None` if there will be none.
@@ -308,6 +328,8 @@ impl fmt::Debug for DurableAgent {
 /// End of a turn without a response.
 enum Ended {
     Invocation(AgentError),
+    /// The responses of the event were refused.
+    Refused(String),
     Execution(Failure),
 }
 

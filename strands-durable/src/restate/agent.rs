@@ -24,7 +24,7 @@ use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 /// |---|---|---|
 /// | `prompt` | [`TurnRequest`] | [`TurnResponse`]: runs a turn. Turns of one session are queued |
 /// | `stream` | [`TurnRequest`] | [`TurnResponse`]: as `prompt`, with events to the [`EventPublisher`] |
-/// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses the responses, it waits for others, up to 10 times in a row, and `history` says why |
+/// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses them, the turn waits for others, and `history` says why |
 /// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step |
 /// | `history` | none | [`SessionHistory`] |
 ///
@@ -104,8 +104,9 @@ impl DurableAgent {
     }
 
     /// Sets the function that makes a value of the metadata of [`Answers`], which is injected into the invocation that they
-    /// resume: for approvals, the `Approver`. An error refuses them, and the turn waits on. Default: none, so that the user
-    /// for whom the agent works is the approver.
+    /// resume: for approvals, the `Approver`. An error refuses them with status 400, and the turn waits on. It is called again in
+    /// each replay, so it must decide by the metadata alone: verify tokens before you call `answer`. Default: none; metadata is
+    /// refused, and the user for whom the agent works is the approver.
     ///
     /// ```
     /// use strands::Agent;

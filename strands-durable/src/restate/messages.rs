@@ -49,9 +49,6 @@ pub(super) struct RunningState {
     pub(super) run_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) interrupts: Vec<Interrupt>,
-    /// Number of the wait for responses to them.
-    #[serde(default)]
-    pub(super) wait: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) refused: Option<String>,
 }
@@ -61,10 +58,4 @@ impl RunningState {
     pub(super) fn new(run_id: &str) -> Self {
         Self { run_id: run_id.to_owned(), ..Self::default() }
     }
-}
-
-/// Returns the name of the signal of a response. A signal has one value, so a response to the same interrupt after a refused one needs
-/// another.
-pub(super) fn signal_name(interrupt_id: &str, wait: u32) -> String {
-    format!("{interrupt_id}/{wait}")
 }

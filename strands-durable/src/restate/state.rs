@@ -7,7 +7,7 @@ use serde_json::Value;
 use strands_core::Snapshot;
 
 use super::agent::Shared;
-use super::messages::{AnswerSignal, RunReference, RunningState, SessionHistory, signal_name};
+use super::messages::{AnswerSignal, RunReference, RunningState, SessionHistory};
 use super::running::RunningTurns;
 use crate::Answers;
 
@@ -57,7 +57,7 @@ pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value)
     let handle = ctx.invocation_handle(turn.run_id.clone());
     for response in answers.responses {
         let signal = AnswerSignal { response: response.response, metadata: answers.metadata.clone() };
-        handle.signal(signal_name(&response.interrupt_id, turn.wait)).resolve(Json(signal));
+        handle.signal(response.interrupt_id).resolve(Json(signal));
     }
     Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
 }

@@ -18,10 +18,10 @@ use strands_core::{
 use super::agent::Shared;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
-use super::messages::{AnswerSignal, RunningState, signal_name};
+use super::messages::{AnswerSignal, RunningState};
 use super::setup::{self, Exit};
 use super::state;
-use crate::answers::{MAX_REFUSALS, is_refusal};
+use crate::answers::{is_refusal, refusal};
 use crate::{TurnFailure, TurnInfo, TurnRequest, TurnResponse};
 
 /// End of a turn, as its last step records it. What the engine compares in a replay comes from here.
@@ -100,7 +100,7 @@ impl<'a> TurnAttempt<'a> {
         mut response: AgentResponse,
     ) -> Result<Result<AgentResponse, AgentError>, Exit> {
         let mut answers = VecDeque::new();
-        let (mut refused, mut refusals) = (None, 0);
+        let mut refused = None;
         loop {
             // A step may have seen the cancellation, which the engine reports once.
             if self.journal.is_cancelled() {
@@ -117,11 +117,8 @@ impl<'a> TurnAttempt<'a> {
             let inject = self.shared.answerer.of(&metadata).map_err(Exit::retry)?;
             let invocation = inject(self.invocation(agent, Prompt::none()).resume(responses));
             match self.drive(invocation).await {
-                Ok(next) if next.stop_reason == StopReason::Interrupt => (response, refusals) = (next, 0),
-                Err(error) if is_refusal(&error) && refusals < MAX_REFUSALS => {
-                    refusals += 1;
-                    refused = Some(error.to_string());
-                }
+                Ok(next) if next.stop_reason == StopReason::Interrupt => response = next,
+                Err(error) if is_refusal(&error) => refused = Some(refusal(&error)),
                 outcome => return Ok(outcome),
             }
         }
@@ -183,7 +180,7 @@ impl<'a> TurnAttempt<'a> {
     ) -> Result<Option<VecDeque<Answer>>, Exit> {
         self.waits += 1;
         let (run_id, interrupts_of_turn) = (self.info.run_id.clone(), interrupts.to_vec());
-        let running = RunningState { run_id, interrupts: interrupts_of_turn, wait: self.waits, refused };
+        let running = RunningState { run_id, interrupts: interrupts_of_turn, refused };
         let running = serde_json::to_value(running).map_err(Exit::retry)?;
         // The engine compares the state in a replay, and would show a difference to operators.
         let running: RunningState = self.recorded(&format!("waiting/{}", self.waits), running).await?;
@@ -197,7 +194,8 @@ impl<'a> TurnAttempt<'a> {
         }
         let mut answers = VecDeque::with_capacity(interrupts.len());
         for interrupt in interrupts {
-            match self.journal.signal(&signal_name(&interrupt.id, running.wait)).await? {
+            // The engine queues several responses to an interrupt: the next one is taken if this one is refused.
+            match self.journal.signal(&interrupt.id).await? {
                 Some(signal) => {
                     let AnswerSignal { response, metadata } =
                         serde_json::from_value(signal).map_err(|_| Exit::unreadable())?;

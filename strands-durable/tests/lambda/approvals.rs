@@ -264,15 +264,33 @@ async fn answers_to_a_snapshot_say_who_answers() {
         execute(LocalRunner::new(), agent, ExecutionRequest::resuming(output.snapshot.clone(), answers)).await
     };
     for (answers, text) in
-        [(responses(&ids, true), "no `user`"), (responses(&ids, true).metadata("user", "bob"), "before_invocation")]
+        [(responses(&ids, true), "no `user`"), (responses(&ids, true).metadata("user", "bob"), "bob may not approve")]
     {
         let refused = of(answers).await;
         let (kind, message) = failure_of(&refused);
-        assert!(kind.starts_with("turn.") || kind == "strands.invalid_request", "{kind}");
+        assert_eq!(kind, "turn.invalid_request", "the snapshot is in the result");
         assert!(message.contains(text), "{message}");
         assert_eq!(world.count("tool pay"), 0);
     }
     let result = of(responses(&ids, true).metadata("user", "manager")).await;
     assert_eq!(response_of(succeeded(&result)).stop_reason, "interrupt", "of the next call");
     assert_eq!(world.count("tool pay"), 2);
+}
+
+#[tokio::test]
+async fn who_answers_is_decided_once() {
+    let first = interrupts("go").await;
+    let (world, sent, asked) = (World::default(), Sent::default(), World::default());
+    let answers = responses(&first, true).metadata("user", "manager");
+    let runner = LocalRunner::new().callback_success(&answers).callback_success(&answers).callback_timeout();
+    let agent = sent.agent(template(&world)).answered_by(move |_| match asked.begin("answered_by") {
+        1 => Err("not now"),
+        _ => Ok(By("manager".to_owned())),
+    });
+    let result = execute(runner, agent, "go").await;
+    // A replay goes the way of the records, although the function has changed its mind.
+    assert_eq!(response_of(succeeded(&result)).stop_reason, "interrupt");
+    let requests = sent.requests();
+    assert_eq!(requests[1].refused.as_deref(), Some("not now"));
+    assert_eq!((requests.len(), world.count("tool pay")), (3, 2));
 }

@@ -76,7 +76,7 @@ impl RunEvent {
         serde_json::to_string(&self.event).unwrap_or_default()
     }
 
-    /// Returns the size of the event in memory, about: more than that of its JSON.
+    /// Returns the size of the event in memory, about.
     #[cfg(feature = "http")]
     pub(crate) fn size(&self) -> usize {
         self.size
