@@ -76,15 +76,15 @@ export class Api {
     this.signIn = signIn;
   }
 
-  /** Sends a request, and returns its response once the headers are there. */
-  async request(path, { method = "GET", body, headers = {}, signal, timeout = TIMEOUT_MS } = {}) {
+  /** Sends a request, and returns its response: whole, or once the headers are there if it is a stream. The time limit is for that. */
+  async request(path, { method = "GET", body, headers = {}, signal, timeout = TIMEOUT_MS, isStream = false } = {}) {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     for (let isRenewed = false; ; isRenewed = true) {
       const token = await this.signIn.token();
       const sent = { ...headers };
       if (token) sent.authorization = `Bearer ${token}`;
       if (payload !== undefined) sent["content-type"] = "application/json";
-      const response = await this.#send(path, { method, body: payload, headers: sent }, signal, timeout);
+      const response = await this.#send(path, { method, body: payload, headers: sent }, signal, timeout, isStream);
       if (response.status === 401 && this.signIn.isNeeded) {
         // The token has expired, or was revoked. After one renewal, the user must sign in again, and nothing is lost.
         if (isRenewed) await this.signIn.required(signal);
@@ -96,7 +96,7 @@ export class Api {
     }
   }
 
-  async #send(path, request, signal, timeout) {
+  async #send(path, request, signal, timeout, isStream) {
     const controller = new AbortController();
     const stop = () => controller.abort();
     if (signal?.aborted) throw signal.reason;
@@ -104,7 +104,12 @@ export class Api {
     signal?.addEventListener("abort", stop, { once: true });
     const timer = setTimeout(stop, timeout);
     try {
-      return await fetch(new URL(path, BASE), { ...request, signal: controller.signal, cache: "no-store", credentials: "same-origin" });
+      const response = await fetch(new URL(path, BASE), { ...request, signal: controller.signal, cache: "no-store", credentials: "same-origin" });
+      if (isStream && response.ok) return response;
+      // The connection may hang after the headers as well.
+      const bytes = await response.arrayBuffer();
+      const { status, statusText } = response;
+      return new Response(bytes.byteLength ? bytes : null, { status, statusText, headers: response.headers });
     } catch {
       if (signal?.aborted) throw signal.reason;
       throw new Offline();

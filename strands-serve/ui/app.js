@@ -348,7 +348,7 @@ function sessionIdOf(text) {
 }
 
 async function main() {
-  const response = await fetch(new URL("settings.json", import.meta.url));
+  const response = await fetch(new URL("settings.json", import.meta.url), { signal: AbortSignal.timeout(15_000) });
   if (!response.ok) throw new Error(`status ${response.status}`);
   const settings = await response.json();
   document.title = settings.title;

@@ -201,7 +201,7 @@ export class Run {
 
   #request(path, options) {
     const headers = { accept: "text/event-stream", ...options.headers };
-    return this.#api.request(path, { ...options, headers, signal: this.#controller.signal });
+    return this.#api.request(path, { ...options, headers, signal: this.#controller.signal, isStream: true });
   }
 
   /** Reads a response. Returns the end of the run, or null if the connection was lost. */
