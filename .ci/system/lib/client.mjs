@@ -1,6 +1,8 @@
 // Client of a user on HTTP: prompts, streams that are continued after a lost connection, approvals and sessions.
 import { pause } from "./random.mjs";
 
+// Long, since the S3 server of the tests is one thread of Python, which a hundred users keep busy.
+const TIMEOUT_MS = 300_000;
 // Refusals after which the same request is sent again.
 const BUSY = new Set([409, 429, 502, 503, 504]);
 
@@ -10,7 +12,7 @@ export class Client {
     Object.assign(this, { base, token, seen, requests: 0, refused: 0, lost: 0 });
   }
 
-  async send(method, path, body, { headers = {}, timeout = 60_000 } = {}) {
+  async send(method, path, body, { headers = {}, timeout = TIMEOUT_MS } = {}) {
     this.requests += 1;
     return await fetch(this.base + path, {
       method,
@@ -51,7 +53,7 @@ export class Client {
 
   // Prompts on the stream. Returns the events, once each, also after lost connections.
   async stream(body, { reconnects = 20, onEvent = () => {} } = {}) {
-    let response = await this.send("POST", "/prompt/stream", body, { timeout: 120_000 });
+    let response = await this.send("POST", "/prompt/stream", body);
     const events = [];
     const turn = { status: response.status, events, reconnects: 0 };
     if (!response.ok) {

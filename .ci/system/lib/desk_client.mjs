@@ -19,7 +19,7 @@ export async function callTool(url, token, name, input = {}) {
       "mcp-protocol-version": "2025-06-18",
     },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: input } }),
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(300_000),
   });
   const text = await response.text();
   if (!response.ok) return { status: response.status, text };
