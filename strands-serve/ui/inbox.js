@@ -24,7 +24,7 @@ export class Inbox {
   constructor(api, onCount) {
     this.#api = api;
     this.#onCount = onCount;
-    this.element = el("section", { class: "inbox", "aria-labelledby": "inbox-title" }, el("h2", { id: "inbox-title", tabindex: "-1" }, "Approvals"), this.#note, this.#list);
+    this.element = el("div", { class: "inbox" }, el("h2", { tabindex: "-1" }, "Approvals"), this.#note, this.#list);
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.load());
   }
 
