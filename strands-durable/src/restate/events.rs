@@ -66,7 +66,7 @@ pub enum TurnEventKind {
     Waiting {
         /// The interrupts.
         interrupts: Vec<Interrupt>,
-        /// Why the last responses to them were refused.
+        /// Reason for which the last responses to them were refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<String>,
     },

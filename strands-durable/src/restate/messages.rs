@@ -38,7 +38,7 @@ pub struct SessionHistory {
     /// Interrupts that the running turn waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupts: Vec<Interrupt>,
-    /// Why the last responses to them were refused, such as those of a user who may not approve.
+    /// Reason for which the last responses to them were refused, such as those of a user who may not approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }

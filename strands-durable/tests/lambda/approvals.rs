@@ -208,7 +208,7 @@ async fn refused_responses_end_the_requests_at_last() {
     assert_eq!(sent.requests().len(), 10);
 }
 
-/// Who responds, as the hook sees it.
+/// User who responds, as the hook sees it.
 struct By(String);
 
 /// A hook that lets managers respond.
@@ -278,7 +278,7 @@ async fn answers_to_a_snapshot_say_who_answers() {
 }
 
 #[tokio::test]
-async fn who_answers_is_decided_once() {
+async fn a_decision_about_the_responder_is_recorded() {
     let first = interrupts("go").await;
     let (world, sent, asked) = (World::default(), Sent::default(), World::default());
     let answers = responses(&first, true).metadata("user", "manager");

@@ -121,7 +121,7 @@ impl Hook for NoTools {
     }
 }
 
-/// Who responds.
+/// User who responds.
 struct By(String);
 
 /// A hook that lets `bob` approve.
