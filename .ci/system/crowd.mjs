@@ -48,7 +48,7 @@ async function alice(user, others, isOver) {
     } else if (kind < 0.9) {
       totals.desk += 1;
       const found = await user.bookingsAtDesk();
-      if (!found) refuse(user, "my_bookings", found);
+      if (!found) refuse(user, "my_bookings", user.deskError);
       else user.atDesk = found;
     } else {
       await probe(user, user.random.pick(others));

@@ -75,7 +75,7 @@ export class User {
   }
 
   // Waits until the run of a turn goes on after its approval. Returns the last message.
-  async decided(turn, limit = 90_000) {
+  async decided(turn, limit = 600_000) {
     const end = Date.now() + limit;
     const path = `/sessions/${encodeURIComponent(turn.session ?? `session_for_user_${this.subject}`)}`;
     while (Date.now() < end) {
@@ -91,11 +91,16 @@ export class User {
     return undefined;
   }
 
-  // Bookings at the MCP server, with a service token for this user.
-  async bookingsAtDesk() {
-    const token = serviceToken(this.system.secret, this.system.serviceClaims(this));
-    const { status, isError, text } = await callTool(this.system.mcp, token, "my_bookings");
-    this.read(text, "my_bookings");
-    return status === 200 && !isError ? JSON.parse(text) : undefined;
+  // Bookings at the MCP server, with a service token for this user. It responds with an error while its store is too slow.
+  async bookingsAtDesk({ attempts = 10 } = {}) {
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      const token = serviceToken(this.system.secret, this.system.serviceClaims(this));
+      const { status, isError, text } = await callTool(this.system.mcp, token, "my_bookings");
+      this.read(text, "my_bookings");
+      if (status === 200 && !isError) return JSON.parse(text);
+      this.deskError = { status, text };
+      await pause(1_000);
+    }
+    return undefined;
   }
 }
