@@ -353,6 +353,14 @@ export class Conversation {
       this.#hooks.onChanged(this, isNews);
     } catch (error) {
       this.#hooks.onError(error);
+      const view = this.turns.at(-1);
+      if (!view?.isWorking || this.#run) return;
+      // Only the session has the end of the answer.
+      const again = button("Try again", () => {
+        view.setWorking("Loading");
+        return this.#reload(ended, isNews);
+      }, { class: "primary" });
+      view.setNote("The end of the answer can't be loaded.", [again], true);
     }
   }
 

@@ -258,6 +258,11 @@ export class TurnView {
     this.hooks.onGrow?.();
   }
 
+  /** True while it shows that the agent works. */
+  get isWorking() {
+    return this.element.getAttribute("aria-busy") === "true";
+  }
+
   /** Shows that the agent works. */
   setWorking(text) {
     this.element.setAttribute("aria-busy", "true");

@@ -183,6 +183,34 @@ for (const hasCome of [false, true]) {
   });
 }
 
+withClock("an answer whose end can't be loaded is loaded when the user tries again", async () => {
+  let isAway = false;
+  const errors = [];
+  const answer = { role: "assistant", content: [{ text: "It is 2." }] };
+  const { conversation } = unfinished({
+    async session() {
+      if (isAway) throw new Problem({ status: 503, code: "unavailable", detail: "the session store is away" });
+      return errors.length ? { ...FAILED, messages: [PROMPT, answer] } : FAILED;
+    },
+    // The run has ended, and its events are gone.
+    async request() {
+      isAway = true;
+      throw new Problem({ status: 410, code: "events_gone", detail: "the events are gone" });
+    },
+  }, { onError: (error) => errors.push(error) });
+  await conversation.load();
+  await pass(() => note(conversation) !== "");
+  assert.equal(note(conversation), "The end of the answer can't be loaded.");
+  assert.equal(conversation.isRunning, false);
+  assert.equal(conversation.element.querySelector("[aria-busy]"), null);
+  retry(conversation).click();
+  await pass(() => note(conversation) === "The end of the answer can't be loaded." && errors.length === 2);
+  isAway = false;
+  retry(conversation).click();
+  await pass(() => /It is 2/.test(conversation.element.textContent));
+  assert.equal(note(conversation), "");
+});
+
 test("two tabs don't tell each other about the end of an old run", { timeout: 10_000 }, async () => {
   const news = await new Promise((resolve) => {
     const response = { stop_reason: "limit_turns", message: CALL, interrupts: [] };
