@@ -5,7 +5,7 @@ use super::reading::{Candidate, follows_alphanumeric, is_alphanumeric};
 const LENGTH: usize = 36;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
-/// Whether a position is in a UUID.
+/// Relation of a position to a UUID.
 #[derive(PartialEq, Eq)]
 enum InUuid {
     Yes,
