@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::message::{ContentBlock, Message, Role};
+use crate::message::Message;
 
 /// Returns a flag for each message: true if it is pinned. Pinned are messages with the flag, the first `first` of the whole
 /// conversation, and the other half of each pinned pair of tool call and result.
@@ -26,10 +26,7 @@ pub(super) fn newest_prompt(
     messages: &[Arc<Message>],
     number: impl Fn(usize) -> Option<u64>,
 ) -> std::ops::Range<usize> {
-    let is_prompt = |(at, message): (usize, &Arc<Message>)| {
-        let has_prompt = message.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)));
-        message.role == Role::User && number(at).is_some() && has_prompt
-    };
+    let is_prompt = |(at, message): (usize, &Arc<Message>)| message.is_prompt() && number(at).is_some();
     let Some(at) = messages.iter().enumerate().rposition(is_prompt) else { return 0..0 };
     let with_results = messages.get(at).is_some_and(|message| message.tool_results().next().is_some());
     at.saturating_sub(usize::from(with_results))..at + 1

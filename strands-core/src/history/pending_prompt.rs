@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::position::Position;
 use super::{History, MessageList, repair};
-use crate::message::{ContentBlock, Message, Role, unique_calls};
+use crate::message::{Message, Role, unique_calls};
 
 /// Changes made by a prompt without a response.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +50,8 @@ impl History {
             // Tool results alone are of no prompt: a message that was joined with them becomes that of this one.
             if pushed == 0
                 && let (Some(before), Some((joined, _))) = (last.as_deref(), self.list.last_mut())
-                && has_results_alone(before)
-                && joined.content.len() > before.content.len()
+                && !before.is_prompt()
+                && joined.is_prompt()
             {
                 Arc::make_mut(joined).tracking_id = tracking_id;
             }
@@ -125,8 +125,4 @@ impl History {
         }
         state
     }
-}
-
-fn has_results_alone(message: &Message) -> bool {
-    !message.content.is_empty() && message.content.iter().all(|block| matches!(block, ContentBlock::ToolResult(_)))
 }

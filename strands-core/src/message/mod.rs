@@ -155,6 +155,22 @@ impl Message {
         })
     }
 
+    /// Returns true if this is a user message with content other than tool results. A prompt that follows results without a
+    /// response, such as those of cancelled calls, is in one message with them, whose [`tracking_id`](Self::tracking_id)
+    /// becomes that of the prompt.
+    ///
+    /// ```
+    /// use strands_core::message::{Message, Role, ToolResult};
+    ///
+    /// let result = ToolResult::error("call-1", "The tool was cancelled.");
+    /// assert!(Message::user("Hello").is_prompt());
+    /// assert!(!Message::new(Role::User, [result]).is_prompt());
+    /// assert!(!Message::assistant("Hello").is_prompt());
+    /// ```
+    pub fn is_prompt(&self) -> bool {
+        self.role == Role::User && self.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)))
+    }
+
     /// Sets the [`tracking_id`](Self::tracking_id) unless it is set.
     pub(crate) fn track(&mut self) {
         if self.tracking_id.is_none() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strands_core::message::{ContentBlock, Message, Role};
+use strands_core::message::{Message, Role};
 use strands_core::models::StopReason;
 use strands_core::{AgentResponse, Interrupt};
 use strands_identity::Identity;
@@ -57,12 +57,12 @@ pub(crate) struct StoredRun {
 
 /// Finds a run.
 fn find(stored: &StoredSession, run_id: &str) -> Result<StoredRun, TurnError> {
-    let is_its_prompt = |message: &Arc<Message>| is_prompt(message) && message.tracking_id.as_deref() == Some(run_id);
+    let is_its_prompt = |message: &Arc<Message>| message.is_prompt() && message.tracking_id.as_deref() == Some(run_id);
     let prompt = stored.messages.iter().position(is_its_prompt).ok_or(TurnError::UnknownRun)?;
     let mut messages = stored.messages.get(prompt..).unwrap_or_default();
-    let prompts = messages.iter().take_while(|message| is_prompt(message)).count();
+    let prompts = messages.iter().take_while(|message| message.is_prompt()).count();
     messages = messages.get(prompts..).unwrap_or_default();
-    let end = messages.iter().position(|message| is_prompt(message));
+    let end = messages.iter().position(|message| message.is_prompt());
     let own = messages.get(..end.unwrap_or(messages.len())).unwrap_or_default();
     let interrupts = if end.is_none() { pending_interrupts(&stored.record) } else { Vec::new() };
     let last = own.last().filter(|last| last.role == Role::Assistant).ok_or(TurnError::Unfinished)?;
@@ -92,13 +92,8 @@ fn stop_reason(last: &Message, interrupts: &[Interrupt]) -> Result<StopReason, T
 
 /// Returns the id of the run that is suspended at the end of a conversation: that of its prompt.
 pub(super) fn newest_run(messages: &[Arc<Message>]) -> Option<&str> {
-    let newest = messages.iter().rposition(|message| is_prompt(message))?;
+    let newest = messages.iter().rposition(|message| message.is_prompt())?;
     let until = messages.get(..=newest)?;
-    let prompts = until.iter().rev().take_while(|message| is_prompt(message));
+    let prompts = until.iter().rev().take_while(|message| message.is_prompt());
     prompts.last()?.tracking_id.as_deref()
-}
-
-/// Returns true if a message is a prompt, also one that was joined with the results of tool calls that were cut off.
-pub(super) fn is_prompt(message: &Message) -> bool {
-    message.role == Role::User && message.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)))
 }

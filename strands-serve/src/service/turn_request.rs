@@ -18,7 +18,6 @@ use strands_identity::{Approver, Identity};
 use tracing::Instrument as _;
 
 use super::admission::Permit;
-use super::stored_runs::is_prompt;
 use super::{AgentService, Disconnect, TurnError, host_deadline};
 use crate::run::{Ending, Outcome, Recording, Run, Turn};
 
@@ -330,7 +329,7 @@ async fn delete_unless_suspended(service: &AgentService, session_id: &str, outco
 
 /// Returns the id of the run of the last prompt.
 fn last_run(messages: &[Arc<Message>]) -> Option<&str> {
-    messages.iter().rfind(|message| is_prompt(message))?.tracking_id.as_deref()
+    messages.iter().rfind(|message| message.is_prompt())?.tracking_id.as_deref()
 }
 
 /// Marks the prompt with the id of the run, by which its response is found in the session later.

@@ -10,6 +10,7 @@ use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -90,9 +91,22 @@ fn report(line: &str) {
     writeln!(out, "report {line} .").and_then(|()| out.flush()).unwrap();
 }
 
-fn ids<'a>(messages: impl IntoIterator<Item = &'a std::sync::Arc<Message>>) -> String {
-    let ids: Vec<&str> = messages.into_iter().filter_map(|message| message.tracking_id.as_deref()).collect();
-    ids.join(" ")
+/// Returns what identifies the messages: their ids, and `results-of-{id}` for tool results, since a message of results gets
+/// the id of a prompt that is joined with it.
+fn ids(messages: &[Arc<Message>]) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut calls = "";
+    for message in messages {
+        let id = message.tracking_id.as_deref().unwrap_or_default();
+        if message.tool_results().next().is_some() {
+            ids.push(format!("results-of-{calls}"));
+        }
+        if message.role == Role::Assistant || message.is_prompt() {
+            ids.push(id.to_owned());
+        }
+        calls = id;
+    }
+    ids
 }
 
 /// Prompts, resumes, rewinds and discards until the worker is killed.
@@ -101,7 +115,7 @@ pub(crate) async fn work(sessions: impl SessionManager + 'static, orders: &Value
     let mut agent = template(sessions, &ledger).build().await.unwrap();
     loop {
         step(&mut agent).await.unwrap();
-        report(&format!("stored {}", ids(agent.messages())));
+        report(&format!("stored {}", ids(agent.messages()).join(" ")));
     }
 }
 
@@ -114,9 +128,9 @@ async fn step(agent: &mut Agent) -> Result<(), AgentError> {
     let is_prompt = |message: &Message| message.text().starts_with("prompt") && message.tool_results().next().is_none();
     let prompt = prompts.rev().find(|(_, message)| is_prompt(message)).map(|(at, _)| at);
     if let Some(at) = prompt.filter(|_| rewinds) {
-        report(&format!("rewinding {}", ids(&agent.messages()[at..])));
+        report(&format!("rewinding {}", ids(&agent.messages()[at..]).join(" ")));
         let dropped = agent.rewind(at).await?;
-        report(&format!("rewound {}", ids(&dropped)));
+        report(&format!("rewound {}", ids(&dropped).join(" ")));
     } else if interrupts.is_empty() {
         agent.prompt(format!("prompt {}", fastrand::u32(..))).await?;
     } else if fastrand::u8(0..6) == 0 {
@@ -157,13 +171,12 @@ impl Known {
     }
 
     fn check(&self, agent: &Agent, kill: usize) {
-        let found: HashSet<&str> =
-            agent.messages().iter().filter_map(|message| message.tracking_id.as_deref()).collect();
+        let found: HashSet<String> = ids(agent.messages()).into_iter().collect();
         for id in &self.removed {
-            assert!(!found.contains(id.as_str()), "kill {kill}: message {id} is back");
+            assert!(!found.contains(id), "kill {kill}: message {id} is back");
         }
         for id in self.stored.iter().filter(|id| !self.unsure.contains(*id) && !self.removed.contains(*id)) {
-            assert!(found.contains(id.as_str()), "kill {kill}: message {id} is lost");
+            assert!(found.contains(id), "kill {kill}: message {id} is lost");
         }
     }
 }
@@ -230,7 +243,7 @@ pub(crate) async fn check_killed_agents<M: SessionManager + 'static>(
         if kill % 4 == 3 {
             continue_agent(&mut agent, kill).await;
             continued += 1;
-            known.record(&format!("stored {}", ids(agent.messages())));
+            known.stored.extend(ids(agent.messages()));
             check_ledger(&ledger, &known, kill);
             let again = template(open(&session), &ledger).build().await.unwrap();
             assert_eq!(again.messages(), agent.messages(), "kill {kill}");
