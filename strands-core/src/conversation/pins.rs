@@ -42,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::message::{ToolResult, ToolResultStatus, ToolUse};
+    use crate::message::{Role, ToolResult, ToolResultStatus, ToolUse};
 
     #[test]
     fn pins_tool_call_and_result_together() {
