@@ -87,12 +87,10 @@ pub enum TravelError {
         departure_date: Date,
     },
     /// No employee has this user name.
-    #[error("`{user}` is not an employee: the users are {known}")]
+    #[error("`{user}` is not an employee: use one of the users in the README of the travel agent, such as `ana`")]
     UnknownUser {
         /// The user name as given.
         user: String,
-        /// The user names there are.
-        known: String,
     },
     /// The database cannot be used.
     #[error("cannot open the travel database {location}: {reason}")]
