@@ -80,18 +80,24 @@ export async function auditProblems(system, users) {
 // Requests of which more than one approval was accepted. `accepted` has the id of the request of each accepted approval.
 export const acceptedTwice = (accepted) => accepted.filter((id, index) => accepted.indexOf(id) !== index);
 
-// Each booking belongs to the user whom the service told about it. With `isComplete`, users were told about all of them.
+// Each booking belongs to the user whom the service told about it. With `isComplete`, users were told about all of them, but for one
+// for each turn that may have failed after its booking: the service did not acknowledge it, or the desk did not respond in time.
 export function bookingsWithOwners(found, users, shared, { isComplete }) {
   const owners = new Map(users.map((it) => [it.username, it]));
   const codes = new Map(found.map((it) => [it.code, it.username]));
   for (const { code, username } of found) {
     if (!owners.has(username)) shared.crossed.push(`booking ${code} is of ${username}`);
-    else if (isComplete && !owners.get(username).codes.has(code)) shared.crossed.push(`booking ${code} was not acknowledged to ${username}`);
   }
   for (const user of users) {
+    const untold = found.filter((it) => it.username === user.username && !user.codes.has(it.code)).map((it) => it.code);
+    const failed = user.turns.filter((turn) => !turn.isAcknowledged || isWithoutResult(turn.decided ?? turn.reply ?? "")).length;
+    if (isComplete && untold.length > failed) shared.crossed.push(`bookings ${untold} were not acknowledged to ${user.username}: ${failed} turns failed`);
     const told = [...user.codes, ...(user.atDesk ?? []).map((it) => it.confirmation_code)];
     for (const code of told) {
       if (codes.get(code) !== user.username) shared.crossed.push(`${user.username} was told ${code}, of ${codes.get(code)}`);
     }
   }
 }
+
+// The text of the model after a call of the desk that has failed. A manager's denial is a result.
+const isWithoutResult = (text) => text.includes(": not booked: ") && !text.includes("denied the call");

@@ -139,8 +139,9 @@ export class System {
   }
 
   // Claims of a service token for a user, as the agent mints them.
-  serviceClaims({ subject, username, role }) {
-    return { iss: AGENT, sub: AGENT, aud: "travel-mcp", user_id: subject, user_name: username, roles: [role] };
+  serviceClaims({ subject, username, role, signIn }) {
+    const full_name = signIn.claims.name;
+    return { iss: AGENT, sub: AGENT, aud: "travel-mcp", user_id: subject, user_name: username, full_name, roles: [role] };
   }
 
   get serverNames() {
