@@ -160,7 +160,7 @@ impl Message {
     /// becomes that of the prompt.
     ///
     /// ```
-    /// use strands_core::message::{Message, Role, ToolResult};
+    /// use strands::message::{Message, Role, ToolResult};
     ///
     /// let result = ToolResult::error("call-1", "The tool was cancelled.");
     /// assert!(Message::user("Hello").is_prompt());
