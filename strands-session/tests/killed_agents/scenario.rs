@@ -97,7 +97,8 @@ fn ids(messages: &[Arc<Message>]) -> Vec<String> {
     let mut ids = Vec::new();
     let mut calls = "";
     for message in messages {
-        let id = message.tracking_id.as_deref().unwrap_or_default();
+        // An agent's own notes have no id, and are not in the session.
+        let Some(id) = message.tracking_id.as_deref() else { continue };
         if message.tool_results().next().is_some() {
             ids.push(format!("results-of-{calls}"));
         }

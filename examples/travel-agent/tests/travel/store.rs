@@ -408,7 +408,7 @@ fn updates_files_of_earlier_versions() {
 }
 
 #[test]
-fn names_the_known_users_for_an_unknown_user() {
+fn keeps_the_names_of_others_from_an_unknown_user() {
     let refused = Store::in_memory().unwrap().traveller("mallory").unwrap_err();
     assert_eq!(
         refused.to_string(),
