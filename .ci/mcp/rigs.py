@@ -58,10 +58,10 @@ def install(*parts: str) -> None:
             sys.exit(f"{' '.join(setup)} has not installed {file}: delete its folder and try again")
 
 
-def build(example: str, package: str = "strands-mcp", *features: str) -> Path:
-    """Builds an example of a crate; returns its path."""
-    command = ["cargo", "build", "--quiet", "--package", package, "--example", example, "--message-format=json-render-diagnostics"]
-    command += [f"--features={feature}" for feature in features]
+def build(example: str) -> Path:
+    """Builds an example, with the features of the whole workspace; returns its path."""
+    command = ["cargo", "build", "--quiet", "--workspace", "--all-features", "--example", example]
+    command.append("--message-format=json-render-diagnostics")
     lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     return next(Path(built["executable"]) for built in map(json.loads, lines) if built.get("executable"))
 

@@ -19,7 +19,7 @@ SECRET = "a secret of at least thirty-two bytes"
 
 def build(*options: str, example: str = "echo_server") -> Path:
     """Builds the example, and returns its program. `options` are of Cargo, such as `--release`."""
-    command = ["cargo", "build", "-q", "-p", "strands-serve", "--example", example, *options]
+    command = ["cargo", "build", "-q", "--workspace", "--all-features", "--example", example, *options]
     if subprocess.run(command, cwd=ROOT).returncode:
         sys.exit("the example does not build")
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))

@@ -53,6 +53,7 @@ pub mod s3;
 #[cfg(feature = "schemas")]
 pub mod schemas;
 mod server;
+mod thoroughness;
 
 pub use drip::Drip;
 pub use fault::{Cut, Framing, Gate, Splits};
@@ -60,3 +61,4 @@ pub use recording::{Exchange, Recording, recordings, shared_dir};
 pub use request::Request;
 pub use response::Response;
 pub use server::{Counts, Server};
+pub use thoroughness::is_thorough;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::processes::{acknowledge, acknowledgements, orders, start, store_at, thoroughly, unused_location};
+use crate::support::processes::{acknowledge, acknowledgements, orders, start, store_at, unused_location};
 use crate::support::{foreign_s3, open};
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus, ToolUse};
@@ -185,17 +185,17 @@ async fn check_killed_workers(location: &str, kills: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loses_no_acknowledged_writes_of_killed_workers_on_files() {
     let folder = tempfile::tempdir().unwrap();
-    check_killed_workers(folder.path().to_str().unwrap(), if thoroughly() { 500 } else { 25 }).await;
+    check_killed_workers(folder.path().to_str().unwrap(), if strands_testkit::is_thorough() { 500 } else { 25 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loses_no_acknowledged_writes_of_killed_workers_on_s3() {
     let server = S3Server::start("bucket").await;
-    check_killed_workers(&unused_location(&server.url()), if thoroughly() { 500 } else { 25 }).await;
+    check_killed_workers(&unused_location(&server.url()), if strands_testkit::is_thorough() { 500 } else { 25 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loses_no_acknowledged_writes_of_killed_workers_on_another_s3_server() {
     let Some(url) = foreign_s3() else { return };
-    check_killed_workers(&unused_location(&url), if thoroughly() { 100 } else { 25 }).await;
+    check_killed_workers(&unused_location(&url), if strands_testkit::is_thorough() { 100 } else { 25 }).await;
 }

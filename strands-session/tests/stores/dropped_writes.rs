@@ -9,10 +9,10 @@ use strands_core::message::Message;
 use strands_core::session::{MessageBatch, MessageRange, SessionManager as _};
 use strands_session::{SessionStore, SnapshotSessionManager};
 
-/// Returns the delays of dropped requests to test: all with the shared test data, otherwise a few.
+/// Returns the delays of dropped requests to test: all in the full suite, otherwise a few.
 fn delays() -> Vec<Option<usize>> {
     let all = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(6), Some(7)];
-    if strands_testkit::shared_dir().is_some() { all.to_vec() } else { vec![None, Some(0), Some(2)] }
+    if strands_testkit::is_thorough() { all.to_vec() } else { vec![None, Some(0), Some(2)] }
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn reads_and_continues_after_a_dropped_write() {
 async fn accepts_a_write_after_two_dropped_ones() {
     let base = strings(&["one", "two"]);
     let third = Batch(None, &["V", "W"]);
-    let delays = if strands_testkit::shared_dir().is_some() { vec![None, Some(0), Some(3)] } else { vec![None] };
+    let delays = if strands_testkit::is_thorough() { vec![None, Some(0), Some(3)] } else { vec![None] };
     for late in delays {
         for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
             'first: for polls in 0.. {

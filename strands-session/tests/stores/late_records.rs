@@ -125,7 +125,7 @@ async fn restores_the_trimmed_conversation_after_each_invocation() {
         SlidingWindowConversationManager::new(1),
     ];
     for window in windows {
-        for seed in 0..20 {
+        for seed in 0..if strands_testkit::is_thorough() { 20 } else { 4 } {
             fastrand::seed(seed);
             let folder = tempfile::tempdir().unwrap();
             let sessions = SessionStore::files(folder.path());
@@ -196,7 +196,7 @@ async fn restores_the_conversation_after_interrupts_rewinds_pins_and_long_prompt
         SlidingWindowConversationManager::new(2),
     ];
     for window in windows {
-        for seed in 0..6 {
+        for seed in 0..if strands_testkit::is_thorough() { 6 } else { 2 } {
             fastrand::seed(seed);
             let folder = tempfile::tempdir().unwrap();
             let sessions = SessionStore::files(folder.path());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::support::processes::{acknowledge, acknowledgements, orders, start, store_at, thoroughly, unused_location};
+use crate::support::processes::{acknowledge, acknowledgements, orders, start, store_at, unused_location};
 use crate::support::{foreign_s3, open};
 use serde_json::{Value, json};
 use strands_core::message::Message;
@@ -62,7 +62,7 @@ async fn check_concurrent_writers(location: &str) {
     // The session exists, so that all workers start with the first message.
     let mut opened = open(&store, "race", "main").await;
     opened.session.save(&AgentRecord::new("main")).await.unwrap();
-    let milliseconds = if thoroughly() { 10_000 } else { 700 };
+    let milliseconds = if strands_testkit::is_thorough() { 10_000 } else { 700 };
     let mut children: Vec<Child> = (0..RACERS)
         .map(|racer| {
             let name = format!("racer-{racer}");
@@ -142,7 +142,7 @@ async fn count(store: &SessionStore, milliseconds: u64) {
 async fn check_record_increments(location: &str) {
     let store = store_at(location).await;
     open(&store, "race", "main").await.session.save(&AgentRecord::new("main")).await.unwrap();
-    let orders = json!({"task": "count", "location": location, "milliseconds": if thoroughly() { 5_000 } else { 700 }});
+    let orders = json!({"task": "count", "location": location, "milliseconds": if strands_testkit::is_thorough() { 5_000 } else { 700 }});
     let mut children: Vec<Child> = (0..RACERS).map(|_| start(WORKER, &orders)).collect();
     let mut sum = 0;
     for child in &mut children {

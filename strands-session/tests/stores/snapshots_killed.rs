@@ -52,7 +52,7 @@ async fn loses_no_acknowledged_messages_of_killed_workers() {
     let sessions = sessions(folder.path());
     let mut random = fastrand::Rng::with_seed(11);
     let mut checkpoints = Vec::new();
-    for kill in 0..if strands_testkit::shared_dir().is_some() { 200 } else { 25 } {
+    for kill in 0..if strands_testkit::is_thorough() { 200 } else { 25 } {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["snapshots_killed::worker", "--exact", "--nocapture", "--test-threads=1"])
             .env(FOLDER, folder.path())

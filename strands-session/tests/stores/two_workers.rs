@@ -128,7 +128,7 @@ async fn orders_writes_of_a_worker_that_opens_the_session_during_a_write() {
 /// Several concurrent workers write three batches each, polled in an order from a seed.
 #[tokio::test]
 async fn orders_writes_of_many_workers() {
-    let rounds = if strands_testkit::shared_dir().is_some() { 3_000 } else { 300 };
+    let rounds = if strands_testkit::is_thorough() { 3_000 } else { 300 };
     for seed in 0..rounds {
         let mut random = fastrand::Rng::with_seed(seed);
         let store = Stepping::new(None, random.bool());

@@ -56,8 +56,3 @@ pub(crate) fn acknowledgements(child: &mut Child) -> impl Iterator<Item = String
     // The output of the test harness precedes the first acknowledgement on its line.
     lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("ack ")?.1.to_owned()))
 }
-
-/// Returns true for full counts and durations, which need the shared test data.
-pub(crate) fn thoroughly() -> bool {
-    strands_testkit::shared_dir().is_some()
-}
