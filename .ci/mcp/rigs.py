@@ -29,6 +29,7 @@ PARTS = {
         RIGS / "js-base/node_modules/@modelcontextprotocol/server-everything/dist/index.js",
     ],
     "python": [PYTHON, RIGS / "sessions/scripted.py"],
+    "a2a": [RIGS / "a2a/venv1/bin/python", RIGS / "a2a/sdk1_server.py"],
 }
 
 

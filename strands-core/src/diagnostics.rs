@@ -26,6 +26,12 @@ pub(crate) fn retry(scope: &Scope, attempt: u32, delay: Duration, cause: &'stati
     event!(warn, scope, attempt, delay_ms = millis(delay), cause, discards_output, "retry");
 }
 
+/// Logs that the conversation of an agent can't be kept for the next call.
+pub(crate) fn context_not_kept(agent: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "strands", agent, "the context of an agent was not kept");
+}
+
 /// Logs that a model failed and another one is called.
 pub(crate) fn fallback(from: &str, to: &str, cause: &'static str) {
     #[cfg(feature = "tracing")]

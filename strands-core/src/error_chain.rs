@@ -1,5 +1,6 @@
 //! Text of an error with its sources, the format of `Debug` of all public errors.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
@@ -54,8 +55,36 @@ impl<'a> ErrorChain<'a> {
     }
 }
 
+thread_local! {
+    /// True while a chain is formatted on this thread.
+    static IS_WITHIN_CHAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks that a chain is being formatted, until it is dropped.
+struct OutermostChain;
+
+impl OutermostChain {
+    /// Returns `None` within another chain.
+    fn enter() -> Option<Self> {
+        (!IS_WITHIN_CHAIN.replace(true)).then(|| Self)
+    }
+}
+
+impl Drop for OutermostChain {
+    fn drop(&mut self) {
+        IS_WITHIN_CHAIN.set(false);
+    }
+}
+
 impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The outermost chain has all sources: else each level of nested errors would format those below it several times.
+        let Some(_outermost) = OutermostChain::enter() else {
+            let mut text = BoundedText::new(self.limit, self.keeps_lines);
+            let _ = write!(text, "{}", self.error);
+            f.write_str(&text.text)?;
+            return if text.is_cut { f.write_str(CUT) } else { Ok(()) };
+        };
         let mut chain = BoundedText::new(self.limit, self.keeps_lines);
         // An error of `Display` only means that the text was truncated.
         let _ = write!(chain, "{}", self.error);
@@ -158,6 +187,9 @@ pub(crate) use __debug_with_sources as debug_with_sources;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     #[derive(Debug)]
@@ -227,5 +259,36 @@ mod tests {
         let message = format!("the call failed: {}", ErrorChain::within(&source));
         let text = ErrorChain::new(&Link(message.clone(), Some(Box::new(source)))).to_string();
         assert_eq!(text, message);
+    }
+
+    /// An error whose message has the text of its source, and which counts how often it is formatted.
+    #[derive(Debug)]
+    struct Wrapping(Arc<AtomicU32>, Option<Box<Wrapping>>);
+
+    impl fmt::Display for Wrapping {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            match &self.1 {
+                Some(source) => write!(f, "failed: {}", ErrorChain::within(&**source)),
+                None => f.write_str("the cause"),
+            }
+        }
+    }
+
+    impl StdError for Wrapping {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            self.1.as_deref().map(|source| source as _)
+        }
+    }
+
+    #[test]
+    fn formats_nested_messages_a_bounded_number_of_times() {
+        let count = Arc::<AtomicU32>::default();
+        let leaf = Wrapping(Arc::clone(&count), None);
+        let error = (0..24).fold(leaf, |source, _| Wrapping(Arc::clone(&count), Some(Box::new(source))));
+        let text = ErrorChain::new(&error).to_string();
+        assert_eq!(text, format!("{}the cause", "failed: ".repeat(24)));
+        // Each error within the messages of those around it.
+        assert_eq!(count.load(Ordering::Relaxed), (1..=25).sum::<u32>());
     }
 }

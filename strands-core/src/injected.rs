@@ -23,11 +23,13 @@ impl InjectedKey {
         (self.name)()
     }
 
-    pub(crate) fn is<T: 'static>(&self) -> bool {
+    /// Returns true if this is the key of `T`.
+    pub fn is<T: 'static>(&self) -> bool {
         (self.value)() == TypeId::of::<T>()
     }
 
-    pub(crate) fn matches(&self, other: &Self) -> bool {
+    /// Returns true if a value with the key `other` is one for this key.
+    pub fn matches(&self, other: &Self) -> bool {
         let mine = (self.value)();
         // `inject(Arc<T>)` and `injected_per_prompt::<Arc<T>>()` provide a `&T` as well.
         mine == (other.value)() || (self.shared)() == (other.value)()
@@ -72,8 +74,26 @@ impl InjectedValues {
         Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Injected::new(value));
     }
 
+    /// Inserts a shared value for one invocation, as a value of its type.
+    pub(crate) fn insert_shared<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
+        let value = Injected { key: InjectedKey::of::<T>(), value };
+        Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), value);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.agent.is_empty() && self.invocation.is_none()
+    }
+
+    /// Returns the values of an agent within another one's invocation: the values of that invocation take precedence, and those
+    /// of the other agent are there for types that this one has no value of.
+    pub(crate) fn within(&self, outer: &Self) -> Self {
+        let mut inner = self.clone();
+        let mut missing = outer.agent.iter().filter(|(_, value)| !self.contains(&value.key)).peekable();
+        if missing.peek().is_some() {
+            Arc::make_mut(&mut inner.agent).extend(missing.map(|(id, value)| (*id, value.clone())));
+        }
+        inner.add_for_invocation(outer.clone());
+        inner
     }
 
     /// Adds the values of one invocation, which take precedence over existing ones.

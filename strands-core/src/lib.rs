@@ -5,6 +5,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod agent;
+mod agent_tool;
+mod continuation;
 pub mod conversation;
 mod depth;
 mod diagnostics;
@@ -22,9 +24,12 @@ mod limits;
 pub mod message;
 pub mod metrics;
 pub mod models;
+pub mod multiagent;
 mod nesting;
 mod outcome;
+mod output_type;
 mod prompt;
+mod prompt_scope;
 mod promptable;
 mod run;
 pub mod schema;
@@ -45,8 +50,9 @@ mod working_set;
 
 pub use agent::{
     Agent, AgentBuilder, AgentStream, Invocation, Plugin, SharedAgent, Snapshot, SnapshotData, SnapshotError,
-    StructuredOutput,
 };
+pub use agent_tool::AgentTool;
+pub use continuation::Continuation;
 pub use error_chain::ErrorChain;
 pub use event::{AgentEvent, AgentResponse};
 pub use history::Repair;
@@ -56,13 +62,15 @@ pub use journal::{Journal, JournalError, JournalStep};
 pub use limits::Limits;
 pub use models::RetryPolicy;
 pub use outcome::{AgentError, BuildError};
+pub use output_type::StructuredOutput;
 pub use prompt::{Prompt, PromptContent, PromptError};
+pub use prompt_scope::PromptScope;
 pub use promptable::{PromptRequest, PromptStream, Promptable};
 pub use schema_validation::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{
-    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolFailure, ToolLimiter, ToolOutput,
-    ToolPolicy, ToolProvider, ToolSet, ToolSetError, ToolSpec, Toolset,
+    FromContext, IntoTool, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolFailure, ToolLimiter,
+    ToolOutput, ToolPolicy, ToolProvider, ToolSet, ToolSetError, ToolSpec, Toolset,
 };
 pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 pub use trace_context::{TraceContext, TraceContextError};

@@ -85,6 +85,29 @@ impl Limits {
         self.duration
     }
 
+    /// Returns what is left of the turns and tokens, without a limit of time.
+    pub(crate) fn less(&self, turns: u32, usage: &Usage) -> Self {
+        Self {
+            turns: self.turns.map(|most| most.saturating_sub(turns)),
+            output_tokens: self.output_tokens.map(|most| most.saturating_sub(usage.output_tokens)),
+            total_tokens: self.total_tokens.map(|most| most.saturating_sub(usage.total_tokens)),
+            duration: None,
+        }
+    }
+
+    /// Returns the lower of each limit.
+    pub(crate) fn tightened(self, other: Self) -> Self {
+        fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+            one.into_iter().chain(other).min()
+        }
+        Self {
+            turns: least(self.turns, other.turns),
+            output_tokens: least(self.output_tokens, other.output_tokens),
+            total_tokens: least(self.total_tokens, other.total_tokens),
+            duration: least(self.duration, other.duration),
+        }
+    }
+
     /// Returns the stop reason of the limit that prevents the next model call, if one is reached.
     pub(crate) fn reached(&self, turns: u32, usage: &Usage) -> Option<StopReason> {
         if self.turns.is_some_and(|most| turns >= most) {

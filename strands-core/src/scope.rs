@@ -30,8 +30,12 @@ pub(crate) struct Scope {
     pub(crate) suspended_trace: Option<TraceContext>,
     /// Created on first use, unless a journal supplies it.
     invocation_id: OnceLock<Arc<str>>,
+    /// True if a durable engine records the invocation, and repeats it after a crash.
+    pub(crate) is_journaled: bool,
     /// Id of the run that this invocation resumes. `None` for its own id.
     pub(crate) run_id: Option<Arc<str>>,
+    /// True in a tool call made by the program.
+    pub(crate) is_direct: bool,
 }
 
 impl Scope {
@@ -45,7 +49,8 @@ impl Scope {
     ) -> Self {
         let invocation_id = invocation_id.map_or_else(OnceLock::new, |id| OnceLock::from(Arc::from(id)));
         let (locals, suspended_trace, run_id) = (Locals::default(), None, None);
-        Self { agent, state, injected, budget, locals, suspended_trace, invocation_id, run_id }
+        let (is_journaled, is_direct) = (false, false);
+        Self { agent, state, injected, budget, locals, suspended_trace, invocation_id, is_journaled, run_id, is_direct }
     }
 
     /// Returns the scope of one tool call, with more injected values.
@@ -60,7 +65,9 @@ impl Scope {
             locals: Locals::default(),
             suspended_trace: None,
             invocation_id: OnceLock::from(Arc::clone(self.invocation_id())),
+            is_journaled: self.is_journaled,
             run_id: self.run_id.clone(),
+            is_direct: self.is_direct,
         }
     }
 

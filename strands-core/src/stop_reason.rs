@@ -29,5 +29,7 @@ wire_enum! {
         LimitTotalTokens = "limit_total_tokens",
         /// [`Limits::duration`](crate::Limits::duration) was reached.
         LimitDuration = "limit_duration",
+        /// A graph or a swarm reached its maximum number of steps, such as that of handoffs.
+        LimitSteps = "limit_steps",
     }
 }

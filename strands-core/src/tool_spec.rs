@@ -166,6 +166,8 @@ pub struct ToolPolicy {
     pub retries: u32,
     /// Maximum wait before the first retry; it doubles with each one.
     pub retry_delay: Duration,
+    /// The result of a successful call is the response to the prompt.
+    pub ends_turn: bool,
 }
 
 impl Default for ToolPolicy {
@@ -185,6 +187,7 @@ impl ToolPolicy {
             unsupported_schema: false,
             retries: 0,
             retry_delay: RETRY_DELAY,
+            ends_turn: false,
         }
     }
 
@@ -231,6 +234,18 @@ impl ToolPolicy {
         self
     }
 
+    /// Sets whether the result of a successful call is the response to the prompt, without another model call. Default: false.
+    ///
+    /// Such a call must be the only one of its turn: otherwise no tool of the turn runs, and the model gets error results that
+    /// say so. After an error result the model is called as for other tools, and also if structured output was requested, unless the
+    /// tool was [added for the prompt](crate::PromptRequest::tools). The response has the call as
+    /// [`ended_by`](crate::AgentResponse::ended_by).
+    #[must_use]
+    pub const fn with_ends_turn(mut self, ends_turn: bool) -> Self {
+        self.ends_turn = ends_turn;
+        self
+    }
+
     /// Sets whether strings are accepted as numbers, where the input schema allows a number and not a string, for models that
     /// quote numbers. Default: false.
     ///
@@ -258,4 +273,11 @@ impl ToolPolicy {
 pub(crate) fn is_valid_tool_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// Returns a tool name for a display name, with `_` for other characters. `None` for an empty name.
+pub(crate) fn tool_name_of(name: &str) -> Option<String> {
+    let replaced = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
+    let name: String = name.chars().map(replaced).take(64).collect();
+    is_valid_tool_name(&name).then_some(name)
 }

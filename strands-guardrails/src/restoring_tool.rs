@@ -2,7 +2,7 @@
 
 use strands_core::serde_json::Value;
 use strands_core::{
-    InjectedKey, Interrupt, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSpec, async_trait,
+    InjectedKey, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSetError, ToolSpec, async_trait,
 };
 
 use crate::PiiVault;
@@ -16,7 +16,8 @@ use crate::PiiVault;
 /// Progress that the tool reports is emitted as it is.
 ///
 /// A model can put a placeholder into any argument, so wrap only tools that may receive the data: a tool that sends
-/// requests to addresses chosen by the model would leak it.
+/// requests to addresses chosen by the model would leak it. An agent as a tool has the originals in its conversation, which is stored
+/// with the outer agent while it waits for a response, or if it keeps its context.
 ///
 /// ```
 /// use strands::guardrails::RestoringTool;
@@ -66,16 +67,18 @@ impl<T: Tool> Tool for RestoringTool<T> {
         self.tool.checks_input()
     }
 
+    fn check(&self) -> Result<(), ToolSetError> {
+        self.tool.check()
+    }
+
     async fn call(&self, ctx: &ToolContext, mut input: Value) -> Result<ToolOutput, ToolError> {
         let Ok(vault) = ctx.injected::<PiiVault>() else { return self.tool.call(ctx, input).await };
         vault.restore_json(&mut input);
-        self.tool.call(ctx, input).await.map_err(|error| match error.as_interrupt() {
-            Some(Interrupt { id, name, reason, .. }) => {
-                let mut reason = reason.clone();
-                vault.hide_json(&mut reason);
-                ToolError::interrupt(Interrupt::new(id, name, reason))
-            }
-            None => error,
+        self.tool.call(ctx, input).await.map_err(|error| {
+            error.map_interrupts(|mut interrupt| {
+                vault.hide_json(&mut interrupt.reason);
+                interrupt
+            })
         })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use strands::hook::{BeforeToolCall, Hook, HookResult};
-use strands::mcp::{AgentTool, ClientRequest, McpServer, ResourceUpdates, axum};
+use strands::mcp::{ClientRequest, McpServer, ResourceUpdates, axum};
 use strands::message::{AudioBlock, AudioFormat, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat};
 use strands::serde_json::{Value, json, to_value};
 use strands::testing::{ScriptedModel, ScriptedTurn};
@@ -474,11 +474,10 @@ fn server() -> Result<McpServer, Box<dyn Error>> {
         TestStreamingElicitation,
         TestLoggingTool,
         HeaderTool::new(),
-        AgentTool::new(
-            "ask_agent",
-            "Asks an agent.",
-            Agent::builder().model(ScriptedModel::from_fn(|_| ScriptedTurn::text("The agent says hello."))),
-        ),
+        Agent::builder()
+            .name("ask_agent")
+            .description("Asks an agent.")
+            .model(ScriptedModel::from_fn(|_| ScriptedTurn::text("The agent says hello."))),
     ];
     tools.extend(tools![
         TestInputRequiredResultElicitation,

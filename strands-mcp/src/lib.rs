@@ -14,7 +14,7 @@ pub use client::{
     TaskState, TokenSource, ToolFilter, ToolPatternError, Transport, WorkloadIdentity,
 };
 pub use config::{McpConfigError, McpServerConfigError, load_builders, load_servers, parse_builders, parse_servers};
-pub use server::{AgentTool, Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ResourceUpdates, ServeError};
+pub use server::{Caller, ClientRequest, IdentifyCaller, McpServer, Refusal, ResourceUpdates, ServeError};
 
 // Routers, request parts, streams and secrets are part of the public API.
 #[doc(no_inline)]

@@ -53,7 +53,7 @@ async def use(target, mode: str, version: str) -> None:
 
         await client.call_tool("test_tool_with_progress", {}, progress_callback=on_progress)
         check("progress", [(100.0 if done >= 100 else done, total) for done, total in progress], [(0.0, 100.0), (50.0, 100.0), (100.0, 100.0)])
-        agent = await client.call_tool("ask_agent", {"prompt": "hello"}, progress_callback=on_progress)
+        agent = await client.call_tool("ask_agent", {"input": "hello"}, progress_callback=on_progress)
         check("agent", agent.content[0].text, "The agent says hello.")
         check("usage", "io.github.strands-rs/usage" in agent.meta, True)
 

@@ -46,7 +46,7 @@ with MCPClient(connect) as client:
     check("error", client.call_tool_sync("t2", "test_error_handling", {})["status"], "error")
     model = Scripted(
         [call(1, "add_numbers", {"a": 20, "b": 22}), call(2, "test_image_content", {}), call(3, "test_error_handling", {})],
-        [call(4, "ask_agent", {"prompt": "hello"})],
+        [call(4, "ask_agent", {"input": "hello"})],
         "It is 42.",
     )
     agent = Agent(model=model, tools=tools, callback_handler=None)

@@ -51,7 +51,7 @@ await assert.rejects(call("no_such_tool"), /unknown tool: no_such_tool/);
 const progress = [];
 await call("test_tool_with_progress", {}, { onprogress: (report) => progress.push([report.progress, report.total]) });
 check("progress", progress, [[0, 100], [50, 100], [100, 100]]);
-const agent = await call("ask_agent", { prompt: "hello" });
+const agent = await call("ask_agent", { input: "hello" });
 check("agent", agent.content[0].text, "The agent says hello.");
 check("usage", "io.github.strands-rs/usage" in agent._meta, true);
 check("approval", (await call("delete_file", { path: "/a" })).content[0].text, "deleted /a");

@@ -9,6 +9,7 @@ use futures_core::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::{Agent, Plugin};
+use crate::agent_tool::AgentTool;
 use crate::conversation::{ConversationManager, SlidingWindowConversationManager, ToolResultOffloader};
 use crate::depth;
 use crate::diagnostics;
@@ -22,7 +23,7 @@ use crate::models::{Model, RetryPolicy, SerializedMessages};
 use crate::outcome::BuildError;
 use crate::scope::AgentNames;
 use crate::session::SessionManager;
-use crate::tool::{Tool, ToolCatalog, ToolProvider, Toolset};
+use crate::tool::{IntoTool, Tool, ToolCatalog, ToolContext, ToolProvider, Toolset};
 use crate::tool_runner::CallSettings;
 use crate::working_set::{AgentConfig, AgentTools, InitialState, Restored, WorkingSet};
 
@@ -67,7 +68,7 @@ pub struct AgentBuilder {
     tool_concurrency: usize,
     max_response_bytes: usize,
     trace_limit: usize,
-    sessions: Option<Arc<dyn SessionManager>>,
+    pub(super) sessions: Option<Arc<dyn SessionManager>>,
     conflict_retries: u32,
 }
 
@@ -124,9 +125,9 @@ impl AgentBuilder {
         self
     }
 
-    /// Adds a tool.
-    pub fn tool(mut self, tool: impl Tool + 'static) -> Self {
-        self.tools.add([Arc::new(tool) as Arc<dyn Tool>]);
+    /// Adds a tool, or another agent as a tool: see [`AgentTool`](crate::AgentTool).
+    pub fn tool(mut self, tool: impl IntoTool) -> Self {
+        self.tools.add([tool.into_tool()]);
         self
     }
 
@@ -267,6 +268,24 @@ impl AgentBuilder {
         self
     }
 
+    /// Lowers the limits to these where they are lower, such as to those of a caller elsewhere.
+    ///
+    /// ```
+    /// use strands::testing::{ScriptedModel, ScriptedTurn};
+    /// use strands::{Agent, Limits, serde_json::json};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let model = ScriptedModel::from_fn(|_| ScriptedTurn::tool_use("unknown", json!({})));
+    /// let mut agent = Agent::builder().model(model).limits_at_most(Limits::unlimited().turns(3)).build().await?;
+    /// assert_eq!(agent.prompt("go").await?.turns, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn limits_at_most(mut self, limits: Limits) -> Self {
+        self.limits = self.limits.tightened(limits);
+        self
+    }
+
     /// Sets the maximum number of concurrent tool calls in a turn; 1 makes them sequential. Default: 64.
     pub fn tool_concurrency(mut self, calls: usize) -> Self {
         self.tool_concurrency = calls.max(1);
@@ -337,6 +356,30 @@ impl AgentBuilder {
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.names().description = description.into();
         self
+    }
+
+    /// Returns the agent as a tool of other agents. Each call builds a new agent.
+    ///
+    /// A template in `tools![..]` becomes a tool, too; this function is for the settings of [`AgentTool`].
+    pub fn as_tool(&self) -> AgentTool {
+        AgentTool::new(self.clone())
+    }
+
+    /// Adds the values of an invocation in which the agent is nested.
+    pub(super) fn injected_within(mut self, outer: &InjectedValues) -> Self {
+        self.injected = self.injected.within(outer);
+        self
+    }
+
+    /// Returns the keys of the values that the tools read and that are not injected yet.
+    pub(super) fn required_values(&self) -> Vec<InjectedKey> {
+        let own = self.tools.own().flat_map(|tool| tool.requires().iter());
+        let mut required: Vec<InjectedKey> = own.filter(|key| !self.injected.contains(key)).copied().collect();
+        // Hooks, and tools that are listed later, may read any value.
+        if !self.calls.hooks.is_empty() || self.tools.has_providers() {
+            required.push(InjectedKey::of::<ToolContext>());
+        }
+        required
     }
 
     fn names(&mut self) -> &mut AgentNames {
@@ -442,6 +485,12 @@ fn duplicate(names: &[String]) -> Option<&String> {
 pub(crate) fn has_timers() -> bool {
     let wait = || drop(tokio::time::sleep(Duration::ZERO));
     tokio::runtime::Handle::try_current().is_ok() && std::panic::catch_unwind(wait).is_ok()
+}
+
+impl IntoTool for AgentBuilder {
+    fn into_tool(self) -> Arc<dyn Tool> {
+        Arc::new(AgentTool::new(self))
+    }
 }
 
 impl fmt::Debug for AgentBuilder {

@@ -15,16 +15,17 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
-use super::output::StructuredOutput;
 use super::shared::TakenAgent;
-
+use crate::diagnostics;
 use crate::event::{AgentEvent, AgentResponse};
-use crate::event_loop::{Driver, Emitter, Listener, OutputType, Request, ToolSelection};
+use crate::event_loop::{Driver, Emitter, Listener, Request, ToolSelection};
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::message::SystemBlock;
+use crate::models::OutputSchema;
 use crate::outcome::AgentError;
+use crate::output_type::{OutputType, StructuredOutput};
 use crate::prompt::Prompt;
 use crate::promptable::PromptRequest;
 use crate::tool::{ToolContext, Toolset};
@@ -46,7 +47,11 @@ type ReadOutput<T> = fn(Value) -> Option<T>;
 /// The agent of an invocation.
 enum AgentHolder<'a> {
     Borrowed(&'a mut Agent),
-    Owned(Box<Agent>),
+    Owned {
+        agent: Box<Agent>,
+        /// True if the caller wants the conversation with each response.
+        keeps_conversation: bool,
+    },
     Taken(TakenAgent),
 }
 
@@ -54,7 +59,7 @@ impl AgentHolder<'_> {
     fn get(&self) -> Option<&Agent> {
         match self {
             Self::Borrowed(agent) => Some(agent),
-            Self::Owned(agent) => Some(agent),
+            Self::Owned { agent, .. } => Some(agent),
             Self::Taken(taken) => taken.agent.as_deref(),
         }
     }
@@ -63,7 +68,7 @@ impl AgentHolder<'_> {
     fn get_mut(&mut self) -> Option<&mut Agent> {
         match self {
             Self::Borrowed(agent) => Some(agent),
-            Self::Owned(agent) => Some(agent),
+            Self::Owned { agent, .. } => Some(agent),
             Self::Taken(taken) => taken.agent.as_deref_mut(),
         }
     }
@@ -77,13 +82,16 @@ impl<'a> Invocation<'a> {
 
     pub(super) fn owning(agent: Agent, prompt: Prompt) -> Self {
         let request = request(&agent, prompt);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, read_output: Some }
+        let agent = AgentHolder::Owned { agent: Box::new(agent), keeps_conversation: false };
+        Self { agent, request, read_output: Some }
     }
 
     /// Creates an invocation that owns the agent, from a request.
     pub(super) fn requested(agent: Agent, prompt_request: PromptRequest) -> Self {
+        let keeps_conversation = prompt_request.keeps_conversation;
         let request = requested(&agent, prompt_request);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, read_output: Some }
+        let agent = AgentHolder::Owned { agent: Box::new(agent), keeps_conversation };
+        Self { agent, request, read_output: Some }
     }
 
     /// Creates an invocation that returns a shared agent when it ends.
@@ -128,6 +136,15 @@ impl<'a> Invocation<'a> {
             request: self.request,
             read_output: |output| serde_json::from_value(output).ok(),
         }
+    }
+}
+
+impl<'a> Invocation<'a> {
+    /// Requests structured output of a schema that is an object, as [`output`](Self::output) does of a type: for a request from
+    /// elsewhere. The response has the JSON, which is valid for the schema. The name has at most 64 letters, digits, `_` and `-`.
+    pub fn output_schema(mut self, schema: OutputSchema) -> Self {
+        self.request.output = Some(OutputType::of_schema(schema));
+        self
     }
 }
 
@@ -288,14 +305,17 @@ fn request<'a>(agent: &Agent, prompt: Prompt) -> Box<Request<'a>> {
         tools: ToolSelection::default(),
         system: None,
         parent: None,
+        repeats_interrupts: false,
     })
 }
 
 fn requested<'a>(agent: &Agent, prompt_request: PromptRequest) -> Box<Request<'a>> {
-    let PromptRequest { prompt, resume, limits, cancellation, injected } = prompt_request;
+    let PromptRequest { prompt, resume, limits, cancellation, injected, output, tools, .. } = prompt_request;
     let mut request = request(agent, prompt);
-    request.injected.add_for_invocation(injected);
+    request.injected = request.injected.within(&injected);
+    (request.output, request.tools.added) = (output, tools);
     (request.responses, request.limits, request.cancellation) = (resume, limits, Some(cancellation));
+    request.repeats_interrupts = true;
     request
 }
 
@@ -313,8 +333,28 @@ fn run<'a>(
         owned => owned,
     };
     Box::pin(async move {
+        let is_kept = matches!(agent, AgentHolder::Owned { keeps_conversation: true, .. });
+        let is_owned = matches!(agent, AgentHolder::Owned { .. });
+        let is_lent = matches!(agent, AgentHolder::Borrowed(_));
         let Some(agent) = agent.get_mut() else { return Err(AgentError::Busy { name: String::new() }) };
-        Driver::invoke(&mut agent.work, emitter, request).await
+        match Driver::invoke(&mut agent.work, emitter, request).await {
+            Ok(mut response) => {
+                let is_suspended = !response.interrupts.is_empty();
+                if is_kept || is_owned && is_suspended {
+                    response.continuation = match agent.continuation() {
+                        Ok(continuation) => continuation,
+                        Err(error) if is_suspended => return Err(error),
+                        Err(_) => {
+                            diagnostics::context_not_kept(agent.name());
+                            None
+                        }
+                    };
+                }
+                Ok(response)
+            }
+            Err(error) if is_lent => Err(error),
+            Err(error) => Err(agent.still_suspended(error, is_owned)),
+        }
     })
 }
 

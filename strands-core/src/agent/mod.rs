@@ -4,7 +4,6 @@ mod builder;
 mod clear;
 mod closures;
 mod invocation;
-mod output;
 mod plugin;
 mod rewind;
 mod shared;
@@ -19,7 +18,6 @@ pub use builder::AgentBuilder;
 #[cfg(feature = "contract")]
 pub(crate) use builder::has_timers;
 pub use invocation::{AgentStream, Invocation};
-pub use output::StructuredOutput;
 pub use plugin::Plugin;
 pub use shared::SharedAgent;
 pub use snapshot::{Snapshot, SnapshotData, SnapshotError};

@@ -9,8 +9,10 @@ use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 
 use super::{Agent, AgentBuilder, Invocation};
+use crate::agent_tool::AgentTool;
 use crate::event::{AgentEvent, AgentResponse};
 use crate::event_loop::stop_requested;
+use crate::injected::InjectedKey;
 use crate::message::{Message, Role};
 use crate::nesting;
 use crate::outcome::AgentError;
@@ -112,6 +114,13 @@ impl Promptable for SharedAgent {
     }
 }
 
+impl SharedAgent {
+    /// Returns the agent as a tool of other agents. All its calls are part of its one conversation.
+    pub fn as_tool(&self) -> AgentTool {
+        AgentTool::new(self.clone())
+    }
+}
+
 /// Builds a new agent for each prompt.
 impl Promptable for AgentBuilder {
     fn name(&self) -> &str {
@@ -122,12 +131,22 @@ impl Promptable for AgentBuilder {
         &self.names.description
     }
 
+    fn requires(&self) -> Vec<InjectedKey> {
+        self.required_values()
+    }
+
+    fn has_session(&self) -> bool {
+        self.sessions.is_some()
+    }
+
     fn stream(&self, request: PromptRequest) -> PromptStream {
         let limits = request.limits.unwrap_or(self.limits);
+        let template = self.clone().injected_within(&request.injected);
         // Boxed to save stack, since nested prompts are polled on one stack.
-        let building = self.clone().boxed_build();
+        let building = template.boxed_build();
         events(async move {
-            let agent = {
+            let mut request = request;
+            let mut agent = {
                 let ended =
                     Box::pin(stop_requested(Some(request.cancellation.clone()), limits.time(), nesting::current()));
                 match select(ended, building).await {
@@ -135,6 +154,9 @@ impl Promptable for AgentBuilder {
                     Either::Right((agent, _)) => agent?,
                 }
             };
+            if let Some(continuation) = request.continuation.take() {
+                agent.continue_from(&continuation)?;
+            }
             Ok(Start::Invocation(Box::new(Invocation::requested(agent, request))))
         })
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Agent;
+use crate::continuation::Continuation;
 use crate::conversation::{self, Conversation};
 use crate::history::History;
 use crate::message::{Message, SystemBlock, UnknownFields};
@@ -139,6 +140,43 @@ impl Agent {
             app_data: Map::new(),
             unknown: UnknownFields::default(),
         })
+    }
+
+    /// Returns the state with which another agent continues. `None` if it is in a session.
+    pub(super) fn continuation(&self) -> Result<Option<Continuation>, AgentError> {
+        if self.work.session.is_some() {
+            return Ok(None);
+        }
+        let unwritable = |source| AgentError::Promptable { name: self.name().to_owned(), source: Box::new(source) };
+        let snapshot = serde_json::to_value(self.snapshot()?).map_err(unwritable)?;
+        Ok(Some(Continuation::of_agent(snapshot)))
+    }
+
+    /// Adds the state of an agent that is still suspended to the error of its invocation: without a continuation, unless the invocation
+    /// owned the agent.
+    pub(super) fn still_suspended(&self, error: AgentError, is_owned: bool) -> AgentError {
+        // The first has no effect on the agent, and a durable engine has the state after the others.
+        if self.work.suspended_run().is_none()
+            || matches!(error, AgentError::Interrupted { .. } | AgentError::Journal(_) | AgentError::Suspended { .. })
+        {
+            return error;
+        }
+        match if is_owned { self.continuation() } else { Ok(None) } {
+            Ok(continuation) => {
+                AgentError::Suspended { source: Box::new(error), interrupts: self.interrupts(), continuation }
+            }
+            Err(_) => error,
+        }
+    }
+
+    /// Restores the state with which an agent continues.
+    pub(super) fn continue_from(&mut self, continuation: &Continuation) -> Result<(), AgentError> {
+        let name = self.name().to_owned();
+        let unreadable = |source| AgentError::Promptable { name, source };
+        match continuation.read() {
+            Ok(snapshot) => self.restore(snapshot).map_err(|error| unreadable(error.into())),
+            Err(error) => Err(unreadable(error.into())),
+        }
     }
 
     /// Restores a snapshot into this agent, in place of its conversation and state.

@@ -6,6 +6,7 @@ mod json;
 mod known_types;
 mod milliseconds;
 mod node;
+mod node_status;
 mod response;
 mod retyped;
 mod schema;
@@ -17,10 +18,12 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 pub use guardrail::{GuardedContent, GuardrailAction, GuardrailReport};
+pub use node_status::NodeStatus;
 pub use response::AgentResponse;
 
 use crate::interrupt::Interrupt;
 use crate::message::{Citation, ContentBlock, Message, ProviderContent, ToolResult, ToolUse};
+use crate::usage::Usage;
 use json::event_with_json;
 use milliseconds::Milliseconds;
 use node::NodePath;
@@ -224,6 +227,59 @@ event_with_json! {
         Result {
             /// The response.
             response: Box<AgentResponse<T>>,
+        },
+        /// A node of a graph or a member of a swarm starts, or starts again: after a failure, after an interrupt, or since it is
+        /// entered again.
+        NodeStart {
+            /// Id of the node.
+            node: Arc<str>,
+            /// One-based number of the attempt, over all starts of the node in this run.
+            attempt: u32,
+            /// Ids of the nodes whose outputs it gets, in the order in which it gets them.
+            from: Vec<Arc<str>>,
+        },
+        /// A node ended.
+        NodeEnd {
+            /// Id of the node.
+            node: Arc<str>,
+            /// One-based number of the attempt.
+            attempt: u32,
+            /// Status of the node: completed, failed, interrupted or stopped.
+            status: NodeStatus,
+            /// Token usage of the node, over all attempts.
+            usage: Usage,
+            /// Duration of the attempt, in milliseconds.
+            #[serde(rename = "duration_ms", with = "Milliseconds")]
+            duration: Duration,
+            /// The failure, at most 1 KiB, if the node failed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            error: Option<String>,
+        },
+        /// A node failed, and starts again after a delay. What it streamed in this attempt is void.
+        NodeRetry {
+            /// Id of the node.
+            node: Arc<str>,
+            /// One-based number of the attempt that failed.
+            attempt: u32,
+            /// The delay, in milliseconds.
+            #[serde(rename = "delay_ms", with = "Milliseconds")]
+            delay: Duration,
+            /// The failure, at most 1 KiB.
+            error: String,
+        },
+        /// A node does not run, since no edge to it can fire any more.
+        NodeSkip {
+            /// Id of the node.
+            node: Arc<str>,
+        },
+        /// A member of a swarm hands over to another one.
+        Handoff {
+            /// Id of the member that ended.
+            from: Arc<str>,
+            /// Id of the member that is next.
+            to: Arc<str>,
+            /// Message for the next member.
+            message: String,
         },
         /// An event of a nested agent or of a node of a graph. See [`at_node`](Self::at_node).
         #[non_exhaustive]

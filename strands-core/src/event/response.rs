@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::continuation::Continuation;
 use crate::interrupt::Interrupt;
-use crate::message::Message;
+use crate::message::{Message, ToolUse};
 use crate::metrics::{EventLoopMetrics, Usage};
 use crate::stop_reason::StopReason;
 
@@ -37,8 +38,18 @@ pub struct AgentResponse<T = Value> {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "T")]
     pub output: Option<T>,
+    /// The call whose result is the response, if a tool has [ended the turn](crate::ToolPolicy::with_ends_turn).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<Arc<ToolUse>>,
     /// Metrics over the lifetime of the agent.
     pub metrics: Arc<EventLoopMetrics>,
+    /// State with which a later request [continues](crate::PromptRequest::continue_from), of an agent that nothing else keeps: one
+    /// that was owned by this invocation and has no session. Set if the invocation was interrupted, and if the request
+    /// [asked for it](crate::PromptRequest::keep_conversation).
+    ///
+    /// It has the conversation, and is no part of the JSON.
+    #[serde(skip)]
+    pub continuation: Option<Continuation>,
 }
 
 /// Deserializes a field that is present, since `null` is a valid output.
@@ -82,7 +93,9 @@ impl AgentResponse {
             turns: 0,
             interrupts: Vec::new(),
             output: None,
+            ended_by: None,
             metrics: Arc::default(),
+            continuation: None,
         }
     }
 
@@ -95,7 +108,9 @@ impl AgentResponse {
             turns: self.turns,
             interrupts: self.interrupts,
             output: self.output.and_then(read),
+            ended_by: self.ended_by,
             metrics: self.metrics,
+            continuation: self.continuation,
         }
     }
 }

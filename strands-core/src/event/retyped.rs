@@ -35,6 +35,13 @@ impl AgentEvent {
             Self::ToolProgress { tool_use, data } => AgentEvent::ToolProgress { tool_use, data },
             Self::ToolEnd { tool_use, result, duration } => AgentEvent::ToolEnd { tool_use, result, duration },
             Self::Interrupt { interrupts } => AgentEvent::Interrupt { interrupts },
+            Self::NodeStart { node, attempt, from } => AgentEvent::NodeStart { node, attempt, from },
+            Self::NodeEnd { node, attempt, status, usage, duration, error } => {
+                AgentEvent::NodeEnd { node, attempt, status, usage, duration, error }
+            }
+            Self::NodeRetry { node, attempt, delay, error } => AgentEvent::NodeRetry { node, attempt, delay, error },
+            Self::NodeSkip { node } => AgentEvent::NodeSkip { node },
+            Self::Handoff { from, to, message } => AgentEvent::Handoff { from, to, message },
             Self::Node { path, event } => AgentEvent::Node { path, event },
             Self::Unknown(fields) => AgentEvent::Unknown(fields),
             Self::Result { .. } => return None,

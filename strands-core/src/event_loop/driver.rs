@@ -16,7 +16,7 @@ use crate::event::{AgentEvent, AgentResponse};
 use crate::history::INTERRUPTED;
 use crate::hook::{HookContext, MAX_RESUMES};
 use crate::limits::Limits;
-use crate::message::{Message, Role, SystemBlock};
+use crate::message::{Message, Role, SystemBlock, ToolUse};
 use crate::metrics::EventLoopMetrics;
 use crate::models::{StopReason, ToolChoice, ToolSpecs};
 use crate::nesting::Spent;
@@ -46,6 +46,8 @@ pub(crate) struct Driver<'a> {
     pub(super) denial: Option<String>,
     /// Limits that the caller set for this invocation.
     pub(super) limits: Option<Limits>,
+    /// True if an invocation without a prompt and responses returns the interrupts of a suspended agent again.
+    pub(super) repeats_interrupts: bool,
     /// True once `before_invocation` hooks were called; then `after_invocation` hooks are called as well.
     pub(super) has_called_hooks: bool,
     /// True once a tool may have had side effects.
@@ -55,6 +57,8 @@ pub(crate) struct Driver<'a> {
     pub(super) began: Duration,
     pub(super) cycle_began: Option<Duration>,
     pub(super) last_response: Option<Arc<Message>>,
+    /// The only call of the turn, as hooks have left it.
+    pub(super) ended_by: Option<Arc<ToolUse>>,
     /// Run of the previous round, or of the attempt that ended with a conflict.
     pub(super) previous: Option<Box<Run>>,
     /// Limits of the invocation.
@@ -244,6 +248,9 @@ impl<'a> Driver<'a> {
     pub(super) async fn interrupted(&mut self, stop_reason: StopReason) -> Box<AgentResponse> {
         self.end_cycle();
         self.update_spent();
+        if let Some(run) = &mut self.work.run {
+            run.drop_unchecked_responses();
+        }
         // An invocation that only refuses responses changes nothing.
         if !self.work.suspended
             && let Some(run) = &mut self.work.run
@@ -276,7 +283,9 @@ impl<'a> Driver<'a> {
             turns,
             interrupts: Vec::new(),
             output,
+            ended_by: self.ended_by.take(),
             metrics: Arc::clone(&self.work.metrics),
+            continuation: None,
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::history::OUTCOME_UNKNOWN;
-use crate::interrupt::Interrupt;
+use crate::interrupt::Suspension;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
@@ -34,7 +34,9 @@ pub(super) enum CallOutcome {
     Output(Box<(Value, ToolResult)>),
     /// The validation error of a structured output, and the tool result for the model.
     InvalidOutput(Box<(String, ToolResult)>),
-    Interrupts(Vec<Interrupt>),
+    Suspended(Suspension),
+    /// The call could not be resumed, and is suspended: with this state, or as it was before.
+    StillSuspended(Option<Suspension>),
 }
 
 /// Returns the outcome of an approved call that an earlier attempt of a durable engine has started: an error result that says

@@ -147,6 +147,9 @@ impl Driver<'_> {
         stop: &mut StopSignal,
     ) -> Result<Option<Box<AgentResponse>>, AgentError> {
         let pending = self.work.interrupts();
+        if self.repeats_interrupts && !pending.is_empty() && prompt.messages.is_empty() && responses.is_empty() {
+            return Ok(Some(self.interrupted(StopReason::Interrupt).await));
+        }
         if !pending.is_empty() && (!prompt.messages.is_empty() || responses.is_empty()) {
             return Err(AgentError::Interrupted {
                 interrupts: pending.into_iter().map(|interrupt| interrupt.id).collect(),
@@ -199,6 +202,9 @@ impl Driver<'_> {
             return Ok(None);
         }
         self.work.suspended = true;
+        if let Some(run) = &mut self.work.run {
+            run.drop_unchecked_responses();
+        }
         match claimed {
             Ok(claimed) => Ok(claimed.map(|()| None)?),
             // Stopped before anything was done: the caller can resume again.

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::finished_call::{CallOutcome, FinishedCall};
 use super::model_outcome::{Attempt, AttemptOutcome, PartialResponse};
-use crate::interrupt::Interrupt;
+use crate::continuation::Continuation;
+use crate::interrupt::{Interrupt, Suspension};
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::metrics::{ModelMetrics, Usage};
 use crate::models::{ModelCapabilities, RecordedError, StopReason, Turn};
@@ -187,6 +188,35 @@ enum RecordedCallOutcome {
         result: ToolResult,
     },
     Interrupts(Vec<Interrupt>),
+    Suspended(RecordedSuspension),
+    StillSuspended(Option<RecordedSuspension>),
+}
+
+/// A suspended call whose tool has a state.
+#[derive(Serialize, Deserialize)]
+struct RecordedSuspension {
+    interrupts: Vec<Interrupt>,
+    continuation: Continuation,
+    /// True for the continuation of an agent of this crate.
+    #[serde(default)]
+    is_of_agent: bool,
+}
+
+impl RecordedSuspension {
+    /// Returns the interrupts alone of a call without a state.
+    fn of(suspension: Suspension) -> Result<Self, Vec<Interrupt>> {
+        let Suspension { interrupts, continuation } = suspension;
+        match continuation {
+            Some(continuation) => Ok(Self { interrupts, is_of_agent: continuation.is_of_agent(), continuation }),
+            None => Err(interrupts),
+        }
+    }
+
+    fn into_suspension(self) -> Suspension {
+        let Self { interrupts, continuation, is_of_agent } = self;
+        let continuation = if is_of_agent { continuation.into_agents() } else { continuation };
+        Suspension { interrupts, continuation: Some(continuation) }
+    }
 }
 
 /// The next event of the calls of a turn.
@@ -213,7 +243,13 @@ pub(super) fn of_call(next: NextCall) -> RecordedCall {
             let (error, result) = *output;
             RecordedCallOutcome::InvalidOutput { error, result }
         }
-        CallOutcome::Interrupts(interrupts) => RecordedCallOutcome::Interrupts(interrupts),
+        CallOutcome::StillSuspended(suspension) => RecordedCallOutcome::StillSuspended(
+            suspension.and_then(|suspension| RecordedSuspension::of(suspension).ok()),
+        ),
+        CallOutcome::Suspended(suspension) => match RecordedSuspension::of(suspension) {
+            Ok(suspension) => RecordedCallOutcome::Suspended(suspension),
+            Err(interrupts) => RecordedCallOutcome::Interrupts(interrupts),
+        },
     };
     let hook_failure = hook_failure.as_deref().map(HookFailure::of);
     let call = RecordedFinishedCall { position, call, outcome, is_known, duration, state, hook_failure, nested };
@@ -232,7 +268,11 @@ pub(super) fn into_call(record: RecordedCall) -> NextCall {
         RecordedCallOutcome::Result(result) => CallOutcome::Result(result),
         RecordedCallOutcome::Output { value, result } => CallOutcome::Output(Box::new((value, result))),
         RecordedCallOutcome::InvalidOutput { error, result } => CallOutcome::InvalidOutput(Box::new((error, result))),
-        RecordedCallOutcome::Interrupts(interrupts) => CallOutcome::Interrupts(interrupts),
+        RecordedCallOutcome::StillSuspended(suspension) => {
+            CallOutcome::StillSuspended(suspension.map(RecordedSuspension::into_suspension))
+        }
+        RecordedCallOutcome::Interrupts(interrupts) => CallOutcome::Suspended(interrupts.into()),
+        RecordedCallOutcome::Suspended(suspension) => CallOutcome::Suspended(suspension.into_suspension()),
     };
     let hook_failure = hook_failure.map(|failure| Box::new(failure.into_error()));
     NextCall::Ended(Box::new(FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested, state }))

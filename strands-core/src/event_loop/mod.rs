@@ -4,6 +4,7 @@
 mod code_fence;
 mod context_reduction;
 mod decisions;
+mod delegation;
 mod driver;
 mod effects;
 mod emitter;
@@ -17,7 +18,6 @@ mod model_attempt;
 mod model_call;
 mod model_outcome;
 mod output_request;
-mod output_type;
 mod partial_json;
 mod partial_output;
 mod preparation;
@@ -32,6 +32,5 @@ mod turn_calls;
 
 pub(crate) use driver::Driver;
 pub(crate) use emitter::{Emitter, Listener};
-pub(crate) use output_type::OutputType;
 pub(crate) use preparation::{Request, ToolSelection};
 pub(crate) use stop_signal::stop_requested;

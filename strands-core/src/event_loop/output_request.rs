@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::driver::Driver;
-use super::output_type::OutputType;
 use super::structured_output::StructuredOutput;
 use crate::journal::{JournalError, JournalStep};
 use crate::models::{ModelCapabilities, ModelError, OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
+use crate::output_type::OutputType;
 use crate::run::{MissingOutput, Run};
 use crate::tool::ToolSet;
 

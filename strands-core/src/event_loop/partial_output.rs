@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::output_type::OutputType;
 use super::partial_json::{PartialJson, Wrapping};
 use crate::models::{BlockDelta, StreamEvent};
+use crate::output_type::OutputType;
 
 /// Reader of the structured output in the events of one response.
 ///

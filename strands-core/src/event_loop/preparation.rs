@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use super::driver::Driver;
 use super::effects::Effects;
 use super::emitter::Emitter;
-use super::output_type::OutputType;
 use super::stop_signal::StopSignal;
 use super::structured_output::StructuredOutput;
 use crate::hook::HookContext;
@@ -20,6 +19,7 @@ use crate::limits::Limits;
 use crate::message::SystemBlock;
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
+use crate::output_type::OutputType;
 use crate::prompt::Prompt;
 use crate::run::Run;
 use crate::scope::Scope;
@@ -44,6 +44,8 @@ pub(crate) struct Request<'a> {
     pub(crate) system: Option<Vec<SystemBlock>>,
     /// Budget of the tool call that prompts. `None` for that of the tool or hook that polls the invocation.
     pub(crate) parent: Option<Arc<Budget>>,
+    /// True if a request without a prompt and responses returns the interrupts of a suspended agent again.
+    pub(crate) repeats_interrupts: bool,
 }
 
 /// The part of a request that starts the invocation.
@@ -89,6 +91,7 @@ impl<'a> Driver<'a> {
             mut tools,
             system,
             parent,
+            repeats_interrupts,
         } = *request;
         // An earlier invocation that was leaked instead of dropped has not cleaned up.
         work.settle();
@@ -122,7 +125,7 @@ impl<'a> Driver<'a> {
         let suspended_trace = run.and_then(Run::trace);
         let run_id = run.and_then(Run::id).cloned();
         let mut scope = Scope::new(names, work.state.clone(), injected, budget, invocation_id);
-        (scope.suspended_trace, scope.run_id) = (suspended_trace, run_id);
+        (scope.suspended_trace, scope.run_id, scope.is_journaled) = (suspended_trace, run_id, journal.is_some());
         let selected = tools.apply(work.tools())?;
         let began = effects.began();
         let driver = Driver {
@@ -140,12 +143,14 @@ impl<'a> Driver<'a> {
             output: StructuredOutput::default(),
             denial: None,
             limits,
+            repeats_interrupts,
             has_called_hooks: false,
             ran_tools: false,
             has_saved: false,
             began,
             cycle_began: None,
             last_response: None,
+            ended_by: None,
             previous: None,
             effective_limits,
             work,

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::code_fence::unfenced;
-use super::output_type::OutputType;
 use super::partial_output::PartialOutput;
 use crate::message::{ContentBlock, Message};
 use crate::models::{Model, ModelCapabilities, OutputSchema, ToolSpecs};
+use crate::output_type::OutputType;
 use crate::run::OutputTool;
 use crate::{depth, lenient_json};
 

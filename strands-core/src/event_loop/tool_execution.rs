@@ -103,6 +103,7 @@ impl Driver<'_> {
             tools: self.tools.clone(),
             context: self.context.live(),
             responses: shared_responses(pending),
+            continuations: pending.and_then(PendingTools::continuations).cloned(),
             events,
         };
         let turn = TurnCalls { calls, starts, output: self.output.kind.clone(), is_journaled };

@@ -32,7 +32,7 @@ impl Driver<'_> {
     /// Runs the pending tools. Returns [`StopReason::Interrupt`] if a call was interrupted, [`StopReason::ToolUse`] if the
     /// loop continues, and otherwise the reason for which it ends.
     pub(super) async fn run_tools(&mut self, stop: &mut StopSignal) -> Result<StopReason, AgentError> {
-        let denied = self.before_tools(stop).await?;
+        let denied = self.before_tools(stop).await?.or_else(|| self.refused_delegation());
         let mut end = ToolsEnd::default();
         if let Some(reason) = denied {
             for (position, call) in self.open_calls() {
@@ -142,6 +142,7 @@ impl Driver<'_> {
             CallOutcome::Result(result) => {
                 if is_known {
                     self.metrics().add_tool_call(&call, !result.is_error(), duration);
+                    self.note_delegation(&call);
                 }
                 self.set_tool_result(position, result);
             }
@@ -157,9 +158,14 @@ impl Driver<'_> {
                 self.output.set_error(error);
                 self.set_tool_result(position, result);
             }
-            CallOutcome::Interrupts(interrupts) => {
+            CallOutcome::StillSuspended(None) => {
                 if let Some(run) = &mut self.work.run {
-                    run.set_tool_interrupts(position, interrupts);
+                    run.keep_tool_suspended(position);
+                }
+            }
+            CallOutcome::Suspended(suspension) | CallOutcome::StillSuspended(Some(suspension)) => {
+                if let Some(run) = &mut self.work.run {
+                    run.suspend_tool(position, suspension);
                 }
             }
         }
@@ -202,8 +208,17 @@ impl Driver<'_> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if let Some(text) = end_turn {
-            Box::pin(self.end_with(Message::new(Role::Assistant, [text]), stop)).await?;
+        let delegated = self.delegated_response(results);
+        let response = match end_turn {
+            Some(text) => Some(Message::new(Role::Assistant, [text])),
+            None if stopped || has_prompt => None,
+            None => delegated.map(|(call, response)| {
+                self.ended_by = Some(call);
+                response
+            }),
+        };
+        if let Some(response) = response {
+            Box::pin(self.end_with(response, stop)).await?;
         }
         Ok(())
     }

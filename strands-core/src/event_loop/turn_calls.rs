@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::finished_call::{CallOutcome, FinishedCall};
-use super::output_type::OutputType;
 use crate::message::{ToolResult, ToolResultStatus, ToolUse};
 use crate::nesting::Budget;
+use crate::output_type::OutputType;
 use crate::tool_runner::{CallEnd, EndedCall, ToolCalls};
 use crate::{depth, lenient_json};
 
@@ -117,7 +117,8 @@ fn finished(position: usize, ended: EndedCall) -> FinishedCall {
     let EndedCall { call, end, is_known, duration, hook_failure } = ended;
     let outcome = match end {
         CallEnd::Result(result) => CallOutcome::Result(result),
-        CallEnd::Interrupts(interrupts) => CallOutcome::Interrupts(interrupts),
+        CallEnd::Suspended(suspension) => CallOutcome::Suspended(suspension),
+        CallEnd::StillSuspended(suspension) => CallOutcome::StillSuspended(suspension),
     };
     FinishedCall { is_known, duration, hook_failure, ..FinishedCall::new(position, call, outcome) }
 }

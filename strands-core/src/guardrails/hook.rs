@@ -24,15 +24,17 @@ use crate::models::ModelStream;
 /// - A blocked *response* is replaced by the message of the verdict, with
 ///   [`StopReason::GuardrailIntervened`](crate::models::StopReason::GuardrailIntervened) and without tool calls. Text that was
 ///   streamed before is announced as void by [`AgentEvent::Redacted`](crate::AgentEvent::Redacted).
-/// - A blocked *tool result* becomes an error result with the message of the verdict.
+/// - A blocked *tool result* becomes an error result with the message of the verdict. The result of a tool that
+///   [ends the turn](crate::ToolPolicy::with_ends_turn), such as an agent that the model delegates to, is checked as a response first: if
+///   it is blocked, the model gets the error result, and responds itself.
 /// - A blocked *response to an interrupt* is an error: the interrupt stays pending, and nothing is stored.
 ///
 /// Streamed text is held back as far as the [`Window`](super::Window) of the guardrail requires, and tool arguments until they
 /// are complete. Reasoning that was changed loses the provider's signature. Each change is announced by
 /// [`AgentEvent::Guardrail`](crate::AgentEvent::Guardrail) and a `tracing` event.
 ///
-/// Images, audio, video and documents, the system prompt, messages from before the invocation, and progress that tools report
-/// are not checked.
+/// Images, audio, video and documents, the system prompt, messages from before the invocation, progress that tools report, and events of
+/// agents that are tools are not checked. Such an agent has hooks of its own.
 #[derive(Clone)]
 pub struct GuardrailHook {
     settings: Arc<Settings>,
@@ -132,15 +134,18 @@ impl Hook for GuardrailHook {
     }
 
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
-        if !self.settings.guards(&GuardedContent::ToolResult) {
-            return Ok(());
-        }
-        let mut checks = Checks::new(&self.settings, event.context, GuardedContent::ToolResult);
-        match check_result_content(&mut checks, &mut event.result.content).await {
-            Ok(()) => event.reports.extend(checks.reports()),
-            Err(Blocked(message)) => {
-                event.reports.extend(checks.blocked());
-                *event.result = ToolResult::error(&event.result.tool_use_id, message);
+        let as_response = (event.ends_turn && !event.result.is_error()).then_some(GuardedContent::Response);
+        for content in as_response.into_iter().chain([GuardedContent::ToolResult]) {
+            if !self.settings.guards(&content) {
+                continue;
+            }
+            let mut checks = Checks::new(&self.settings, event.context, content);
+            match check_result_content(&mut checks, &mut event.result.content).await {
+                Ok(()) => event.reports.extend(checks.reports()),
+                Err(Blocked(message)) => {
+                    event.reports.extend(checks.blocked());
+                    *event.result = ToolResult::error(&event.result.tool_use_id, message);
+                }
             }
         }
         Ok(())

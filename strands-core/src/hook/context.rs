@@ -44,17 +44,17 @@ pub struct HookContext {
     scope: Arc<Scope>,
     cycle: u32,
     is_replay: bool,
-    is_direct: bool,
 }
 
 impl HookContext {
     pub(crate) fn new(scope: Arc<Scope>, cycle: u32) -> Self {
-        Self { scope, cycle, is_replay: false, is_direct: false }
+        Self { scope, cycle, is_replay: false }
     }
 
     /// Creates the context of a direct tool call.
-    pub(crate) fn direct(scope: Arc<Scope>) -> Self {
-        Self { is_direct: true, ..Self::new(scope, 0) }
+    pub(crate) fn direct(mut scope: Scope) -> Self {
+        scope.is_direct = true;
+        Self::new(Arc::new(scope), 0)
     }
 
     pub(crate) fn set_cycle(&mut self, cycle: u32) {
@@ -169,7 +169,7 @@ impl HookContext {
     /// Returns true for a tool call made by the program, with [`Agent::call_tool`](crate::Agent::call_tool) or a
     /// [`ToolRunner`](crate::ToolRunner), rather than a model.
     pub fn is_direct(&self) -> bool {
-        self.is_direct
+        self.scope.is_direct
     }
 
     /// Returns true if a durable engine replays the steps before this event, so that hooks already saw it in an earlier attempt.

@@ -324,11 +324,13 @@ pub struct AfterToolCall<'a> {
     /// The result, which may be changed.
     pub result: &'a mut ToolResult,
     /// The error, if the tool returned one or panicked.
-    pub error: Option<&'a (dyn StdError + Send + Sync)>,
+    pub error: Option<&'a (dyn StdError + Send + Sync + 'static)>,
     /// Cause of the failure, if the call failed.
     pub failure: Option<ToolFailure>,
     /// Number of attempts by the policy of the tool; 0 if the tool was not called.
     pub attempts: u32,
+    /// True if a successful result is the response to the prompt, as for [`ToolPolicy::with_ends_turn`](crate::ToolPolicy::with_ends_turn).
+    pub ends_turn: bool,
     /// Duration of the call.
     pub duration: Duration,
     /// Reports of guardrails, for the listener of the invocation's stream.

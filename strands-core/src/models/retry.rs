@@ -83,6 +83,13 @@ impl RetryPolicy {
         self
     }
 
+    /// Returns the delay after this many failures of other work than a model call, `elapsed` after its first attempt began; `None`
+    /// to give up. The jitter is random.
+    pub fn delay_after(&self, failures: u32, elapsed: Duration) -> Option<Duration> {
+        let delay = backoff(self.initial_delay, self.max_delay, failures, fastrand::f64());
+        (failures < self.max_attempts && elapsed.saturating_add(delay) <= self.max_elapsed).then_some(delay)
+    }
+
     /// Returns the delay after these failures, of which `error` is the last, `elapsed` after the first attempt began;
     /// `None` to give up. `jitter` is a random number, at least 0.0 and below 1.0.
     pub(crate) fn delay(

@@ -164,6 +164,18 @@ impl Budget {
         });
     }
 
+    /// Returns the limits that are left, here and in all outer budgets.
+    pub(crate) fn remaining(&self) -> Limits {
+        let left = self.chain().fold(Limits::unlimited(), |left, budget| {
+            let Spent { turns, usage } = budget.spent();
+            left.tightened(budget.limits.less(turns, &usage))
+        });
+        match self.deadline() {
+            Some(deadline) => left.duration(deadline.saturating_duration_since(Instant::now())),
+            None => left,
+        }
+    }
+
     /// Reserves a turn for the next model call.
     ///
     /// # Errors
@@ -185,6 +197,14 @@ impl Budget {
     /// Returns the earliest deadline of this invocation and the outer ones.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.chain().filter_map(|budget| budget.deadline).min()
+    }
+
+    /// Returns the stop reason of a limit, of this invocation or an outer one, that allows no more model calls.
+    pub(crate) fn reached(&self) -> Option<StopReason> {
+        self.chain().find_map(|budget| {
+            let Spent { turns, usage } = budget.spent();
+            budget.limits.reached(turns, &usage)
+        })
     }
 
     /// Waits until this invocation, or an outer one, is cancelled or ends.

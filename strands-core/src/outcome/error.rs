@@ -2,7 +2,9 @@
 
 use std::error::Error as StdError;
 
+use crate::continuation::Continuation;
 use crate::error_chain::ErrorChain;
+use crate::interrupt::Interrupt;
 use crate::journal::JournalError;
 use crate::models::{ModelError, StopReason};
 use crate::nesting::MAX_DEPTH;
@@ -167,6 +169,26 @@ pub enum AgentError {
         /// The interrupt id of the response.
         id: String,
     },
+    /// The invocation failed, and left the agent suspended. Nothing is lost: it can be resumed again. Returned by an invocation
+    /// that owns its agent, by the streams of a [`Promptable`](crate::Promptable), and by direct tool calls.
+    #[error("{source}; the agent is still suspended, and can be resumed again")]
+    Suspended {
+        /// The failure.
+        source: Box<AgentError>,
+        /// The pending interrupts. For a direct tool call, empty if they are still those of before.
+        interrupts: Vec<Interrupt>,
+        /// The state with which it continues. `None` if it is in a session, or in a [`SharedAgent`](crate::SharedAgent).
+        continuation: Option<Continuation>,
+    },
+    /// A tool that keeps its context was called directly, and not by the model of an agent: such calls have no conversation to which
+    /// the context belongs, and may come from several callers.
+    #[error(
+        "tool `{tool}` keeps its context, and can't be called directly: give it to an agent, or offer it without kept context"
+    )]
+    KeptContext {
+        /// The tool.
+        tool: String,
+    },
     /// The model did not return the requested structured output.
     #[error("the model did not return a valid `{output}` in {attempts} attempts: {reason}")]
     InvalidOutput {
@@ -207,6 +229,12 @@ pub enum AgentError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// A [`Promptable`](crate::Promptable) ended without a response, which is a defect in it.
+    #[error("`{name}` ended without a response")]
+    NoResponse {
+        /// Name of the promptable.
+        name: String,
+    },
     /// The prompt and the history are both empty.
     #[error("nothing to send: the prompt and the history are empty; prompt with a text")]
     EmptyConversation,
@@ -223,6 +251,14 @@ impl AgentError {
     /// Creates the error of an invocation that is nested too deep.
     pub(crate) fn nested_too_deep(depth: usize) -> Self {
         Self::NestedTooDeep { depth, limit: MAX_DEPTH }
+    }
+
+    /// Returns the failure itself: that of an agent which it left [suspended](Self::Suspended), or this error.
+    pub fn failure(&self) -> &Self {
+        match self {
+            Self::Suspended { source, .. } => source.failure(),
+            error => error,
+        }
     }
 
     /// Wraps the error of a hook that was called for `event`.

@@ -1,6 +1,7 @@
 //! The agent loop as a state machine without I/O: it returns the next step and takes the outcome. The same machine serves
 //! streamed and awaited invocations, resumption in another process, and durable engines.
 
+mod nested_calls;
 mod output;
 mod pending_tools;
 mod record;

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::nested_calls;
+use crate::continuation::Continuation;
 use crate::history::{INTERRUPTED, OUTCOME_UNKNOWN, Repair};
-use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall};
+use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall, Suspension, is_of_hook};
 use crate::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
 
 /// The tool calls of one turn, in the order in which the model made them.
@@ -21,6 +23,9 @@ pub(crate) struct PendingTools {
     /// Responses to interrupts, by interrupt id.
     #[serde(default, rename = "answers", skip_serializing_if = "BTreeMap::is_empty")]
     responses: BTreeMap<String, Value>,
+    /// States of tools that continue with the responses, by the id of their call. They are stored where Strands has them.
+    #[serde(skip)]
+    continuations: Option<Arc<BTreeMap<String, Continuation>>>,
     /// True once a call was interrupted. From then on, a session records the progress of each call.
     #[serde(default)]
     recorded: bool,
@@ -48,7 +53,7 @@ pub(crate) enum CallStatus {
     /// The call is interrupted, or waits behind one that is.
     #[default]
     Open,
-    /// All interrupts have responses; the tool was not started.
+    /// The call has the responses that it needs; the tool was not started.
     Approved,
     /// The tool was started.
     Started,
@@ -65,15 +70,31 @@ impl PendingCall {
         Self { tool_use: Arc::new(tool_use), result: None, interrupts: Vec::new(), status: CallStatus::Open }
     }
 
-    pub(crate) fn set_result(&mut self, result: ToolResult) {
+    fn set_result(&mut self, result: ToolResult) {
         self.result = Some(result);
         self.interrupts.clear();
     }
 
-    pub(crate) fn set_interrupts(&mut self, interrupts: Vec<Interrupt>) {
-        self.interrupts = interrupts;
-        self.status = CallStatus::Open;
+    /// Returns the interrupts that the tool has raised, and not a hook before it.
+    fn of_tool(&self) -> impl Iterator<Item = &Interrupt> {
+        self.interrupts.iter().filter(|interrupt| !is_of_hook(&interrupt.id))
     }
+}
+
+/// Returns true if a call has the responses that it needs: those to all of its interrupts. A tool with a state takes responses as they
+/// come, so that one to any of its own interrupts is enough.
+fn is_ready(
+    call: &PendingCall,
+    responses: &BTreeMap<String, Value>,
+    continuations: Option<&Arc<BTreeMap<String, Continuation>>>,
+) -> bool {
+    let has_response = |interrupt: &Interrupt| responses.contains_key(&interrupt.id);
+    if !continuations.is_some_and(|all| all.contains_key(&call.tool_use.tool_use_id)) {
+        return call.interrupts.iter().all(has_response);
+    }
+    let mut of_hooks = call.interrupts.iter().filter(|interrupt| is_of_hook(&interrupt.id));
+    let mut of_tool = call.of_tool().peekable();
+    of_hooks.all(has_response) && (of_tool.peek().is_none() || of_tool.any(has_response))
 }
 
 impl PendingTools {
@@ -98,6 +119,63 @@ impl PendingTools {
         &self.responses
     }
 
+    /// Returns the states of tools that continue with the responses, by the id of their call.
+    pub(crate) fn continuations(&self) -> Option<&Arc<BTreeMap<String, Continuation>>> {
+        self.continuations.as_ref()
+    }
+
+    /// Sets the result of a call.
+    pub(crate) fn set_result(&mut self, position: usize, result: ToolResult) {
+        if let Some(call) = self.calls.get_mut(position) {
+            if let Some(continuations) = &mut self.continuations {
+                Arc::make_mut(continuations).remove(&call.tool_use.tool_use_id);
+            }
+            call.set_result(result);
+        }
+    }
+
+    /// Suspends a call. If its tool has a state, it has taken the responses to its earlier interrupts. If a hook has raised the
+    /// interrupts before a tool with a state, those of the tool stay.
+    pub(crate) fn set_suspended(&mut self, position: usize, suspension: Suspension) {
+        let Some(call) = self.calls.get_mut(position) else { return };
+        let Suspension { mut interrupts, continuation } = suspension;
+        let id = &call.tool_use.tool_use_id;
+        if let Some(continuation) = continuation {
+            call.of_tool().for_each(|interrupt| drop(self.responses.remove(&interrupt.id)));
+            Arc::make_mut(self.continuations.get_or_insert_default()).insert(id.clone(), continuation);
+        } else if self.continuations.as_ref().is_some_and(|all| all.contains_key(id)) {
+            interrupts.extend(call.of_tool().cloned());
+        }
+        (call.interrupts, call.status) = (interrupts, CallStatus::Open);
+    }
+
+    /// Leaves a call suspended that could not be resumed. The responses for its tool are dropped.
+    pub(crate) fn keep_suspended(&mut self, position: usize) {
+        let Some(call) = self.calls.get_mut(position) else { return };
+        call.of_tool().for_each(|interrupt| drop(self.responses.remove(&interrupt.id)));
+        call.status = CallStatus::Open;
+    }
+
+    /// Drops responses that tools with a state have not taken. Only such a tool can check them, for instance that of an approver who may
+    /// not approve, and it does so with the values of the invocation that got them. So they are never left to a later one.
+    pub(crate) fn drop_unchecked_responses(&mut self) {
+        let Some(continuations) = &self.continuations else { return };
+        for call in self.calls.iter_mut().filter(|call| call.result.is_none() && call.status != CallStatus::Started) {
+            if continuations.contains_key(&call.tool_use.tool_use_id) {
+                call.of_tool().for_each(|interrupt| drop(self.responses.remove(&interrupt.id)));
+                call.status = CallStatus::Open;
+            }
+        }
+    }
+
+    /// Restores the states of tools from before the run was stored.
+    pub(crate) fn restore_continuations(&mut self, continuations: BTreeMap<String, Continuation>) {
+        let is_open =
+            |id: &String| self.calls.iter().any(|call| call.result.is_none() && call.tool_use.tool_use_id == *id);
+        let open: BTreeMap<_, _> = continuations.into_iter().filter(|(id, _)| is_open(id)).collect();
+        self.continuations = (!open.is_empty()).then(|| Arc::new(open));
+    }
+
     /// Returns true once a call was interrupted.
     pub(crate) fn is_recorded(&self) -> bool {
         self.recorded
@@ -119,14 +197,12 @@ impl PendingTools {
         }
     }
 
-    /// Restores interrupts from before the run was stored, with their responses. The id of an interrupt contains the tool use
-    /// id of its call.
+    /// Restores interrupts from before the run was stored, with their responses. The id of an interrupt names its call.
     pub(crate) fn restore_interrupts(&mut self, interrupts: impl IntoIterator<Item = Interrupt>) {
         for mut interrupt in interrupts {
             let response = interrupt.response.take();
             let mut open: Vec<_> = self.calls.iter_mut().filter(|call| call.result.is_none()).collect();
-            let names = |call: &&mut PendingCall| interrupt.id.contains(&format!(":{}:", call.tool_use.tool_use_id));
-            let named = open.iter().position(names).unwrap_or(0);
+            let named = open.iter().position(|call| interrupt.is_of_call(&call.tool_use.tool_use_id)).unwrap_or(0);
             let id = interrupt.id.clone();
             if let Some(call) = open.get_mut(named) {
                 call.interrupts.push(interrupt);
@@ -151,7 +227,7 @@ impl PendingTools {
 
     /// Returns true if a call waits for the response to an interrupt.
     pub(crate) fn waits(&self, call: &PendingCall) -> bool {
-        call.result.is_none() && call.interrupts.iter().any(|interrupt| !self.responses.contains_key(&interrupt.id))
+        call.result.is_none() && !is_ready(call, &self.responses, self.continuations())
     }
 
     /// Returns the pending interrupts.
@@ -172,12 +248,18 @@ impl PendingTools {
         self.calls.iter().all(|call| call.result.is_some())
     }
 
-    /// Returns the interrupted calls without a result.
+    /// Returns the interrupted calls without a result: those of agents that are tools in place of the calls of these agents.
     pub(crate) fn interrupted_calls(&self) -> Vec<InterruptedCall> {
         let open = self.calls.iter().filter(|call| call.result.is_none() && !call.interrupts.is_empty());
-        open.map(|call| InterruptedCall {
-            tool_use: Arc::clone(&call.tool_use),
-            interrupts: call.interrupts.iter().map(|interrupt| self.with_response(interrupt)).collect(),
+        open.flat_map(|call| {
+            let mut own: Vec<_> = call.interrupts.iter().map(|interrupt| self.with_response(interrupt)).collect();
+            let continuation = self.continuations().and_then(|all| all.get(&call.tool_use.tool_use_id));
+            let mut calls = nested_calls::of(&call.tool_use, continuation, &mut own);
+            if !own.is_empty() {
+                let tool_use = Arc::clone(&call.tool_use);
+                calls.push(InterruptedCall { tool_use, within: Vec::new(), interrupts: own });
+            }
+            calls
         })
         .collect()
     }
@@ -206,11 +288,9 @@ impl PendingTools {
     }
 
     fn approve(&mut self) {
-        let responses = &self.responses;
+        let (responses, continuations) = (&self.responses, self.continuations.as_ref());
         for call in self.calls.iter_mut().filter(|call| call.result.is_none() && call.status == CallStatus::Open) {
-            if !call.interrupts.is_empty()
-                && call.interrupts.iter().all(|interrupt| responses.contains_key(&interrupt.id))
-            {
+            if !call.interrupts.is_empty() && is_ready(call, responses, continuations) {
                 call.status = CallStatus::Approved;
             }
         }
@@ -220,19 +300,24 @@ impl PendingTools {
     /// that was started has an unknown outcome, and runs again only if it is idempotent.
     pub(super) fn reconcile(&mut self, is_idempotent: impl Fn(&str) -> bool) -> Vec<Repair> {
         let mut repairs = Vec::new();
+        for call in self.calls.iter_mut().filter(|call| call.result.is_none() && call.status == CallStatus::Started) {
+            if is_idempotent(&call.tool_use.name) {
+                call.status = CallStatus::Approved;
+            }
+        }
+        self.drop_unchecked_responses();
         for call in &mut self.calls {
             let tool_use_id = call.tool_use.tool_use_id.clone();
             match (call.status, &call.result) {
                 // Decided before, but the results are not in the history yet.
                 (CallStatus::Unknown, _) => repairs.push(Repair::OutcomeUnknown { tool_use_id }),
                 (_, Some(_)) | (CallStatus::Open, None) => {}
-                (CallStatus::Started, None) if !is_idempotent(&call.tool_use.name) => {
+                (CallStatus::Started, None) => {
                     call.set_result(ToolResult::error(&tool_use_id, OUTCOME_UNKNOWN));
                     call.status = CallStatus::Unknown;
                     repairs.push(Repair::OutcomeUnknown { tool_use_id });
                 }
-                (CallStatus::Started | CallStatus::Approved, None) => {
-                    call.status = CallStatus::Approved;
+                (CallStatus::Approved, None) => {
                     repairs.push(Repair::CallPending { tool_use_id });
                 }
             }

@@ -9,9 +9,22 @@ impl Run {
     /// Returns the run in a record: in the format of this crate, or in that of Strands if Strands wrote the record.
     pub(crate) fn in_record(state: &InternalState, limits: Limits) -> Result<Option<Self>, serde_json::Error> {
         match &state.run {
-            Some(run) => stored::restore(run.clone()).map(Some),
+            Some(run) => {
+                let mut run = stored::restore(run.clone())?;
+                if let Some(pending) = run.pending_mut() {
+                    pending.restore_continuations(strands::continuations(&state.interrupt_state)?);
+                }
+                Ok(Some(run))
+            }
             None => strands::restore(state.interrupt_state.clone(), limits),
         }
+    }
+
+    /// Returns the interrupted calls as they are for an agent that is built from the record. While a worker goes on with a call, its
+    /// responses count.
+    pub(super) fn into_open_calls(mut self) -> Vec<InterruptedCall> {
+        self.drop_unchecked_responses();
+        self.interrupted_calls()
     }
 }
 
@@ -27,6 +40,6 @@ impl AgentRecord {
     /// Returns an error if the record's state of interrupts can't be read.
     pub fn interrupted_calls(&self) -> Result<Vec<InterruptedCall>, serde_json::Error> {
         let run = Run::in_record(&self.internal_state, Limits::default())?;
-        Ok(run.map(|run| run.interrupted_calls()).unwrap_or_default())
+        Ok(run.map(Run::into_open_calls).unwrap_or_default())
     }
 }

@@ -43,7 +43,7 @@ fn resumes_from_json_after_an_interrupt() {
     let mut run = Run::new(Limits::new(), None);
     run.model_responded(&calling(&["a", "b"]), &StopReason::ToolUse, Usage::new(1, 1)).unwrap();
     run.set_tool_result(1, result("b"));
-    run.set_tool_interrupts(0, vec![Interrupt::new("q", "sure?", json!(null))]);
+    run.suspend_tool(0, vec![Interrupt::new("q", "sure?", json!(null))].into());
     assert_eq!(run.take_tool_results(), None);
 
     let mut elsewhere: Run = serde_json::from_value(serde_json::to_value(&run).unwrap()).unwrap();
@@ -114,7 +114,7 @@ fn apply(run: &mut Run, input: &Input) -> String {
         Input::Result(position) => format!("{:?}", run.set_tool_result(*position, result("a"))),
         Input::Interrupt(position) => {
             let interrupt = Interrupt::new(format!("q{position}"), "sure?", json!({"n": position}));
-            format!("{:?}", run.set_tool_interrupts(*position, vec![interrupt]))
+            format!("{:?}", run.suspend_tool(*position, vec![interrupt].into()))
         }
         Input::AllTools => format!("{:?}", run.take_tool_results()),
         Input::Responses(position) => {

@@ -6,7 +6,7 @@ use super::output::OutputTool;
 use super::pending_tools::{CallStatus, PendingCall, PendingTools, UnknownInterrupt};
 use super::{Phase, Run};
 use crate::history::Repair;
-use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall};
+use crate::interrupt::{Interrupt, InterruptResponse, InterruptedCall, Suspension};
 use crate::message::{Message, ToolResult};
 use crate::models::StopReason;
 use crate::nesting::Spent;
@@ -88,15 +88,29 @@ impl Run {
 
     /// Sets the result of a call.
     pub(crate) fn set_tool_result(&mut self, position: usize, result: ToolResult) {
-        if let Some(call) = self.call(position) {
-            call.set_result(result);
+        if let Some(pending) = self.pending_mut() {
+            pending.set_result(position, result);
         }
     }
 
-    /// Sets the interrupts of a call, which waits for their responses.
-    pub(crate) fn set_tool_interrupts(&mut self, position: usize, interrupts: Vec<Interrupt>) {
-        if let Some(call) = self.call(position) {
-            call.set_interrupts(interrupts);
+    /// Suspends a call, which waits for responses.
+    pub(crate) fn suspend_tool(&mut self, position: usize, suspension: Suspension) {
+        if let Some(pending) = self.pending_mut() {
+            pending.set_suspended(position, suspension);
+        }
+    }
+
+    /// Leaves a call suspended that could not be resumed.
+    pub(crate) fn keep_tool_suspended(&mut self, position: usize) {
+        if let Some(pending) = self.pending_mut() {
+            pending.keep_suspended(position);
+        }
+    }
+
+    /// Drops responses that no tool has checked, since the invocation that got them ends.
+    pub(crate) fn drop_unchecked_responses(&mut self) {
+        if let Some(pending) = self.pending_mut() {
+            pending.drop_unchecked_responses();
         }
     }
 

@@ -28,12 +28,21 @@ pub enum SessionError {
     /// Error when an id can't be stored.
     #[error("invalid {what} `{id}`: {reason}; use 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot")]
     InvalidId {
-        /// Kind of id: `session id`, `agent id`.
+        /// Kind of id: `session id`, `agent id`, `multi-agent id`.
         what: &'static str,
         /// The id, truncated.
         id: String,
         /// Reason why the id is invalid.
         reason: &'static str,
+    },
+    /// Error when a session manager does not store the runs of graphs and swarms.
+    #[error(
+        "the session manager of session `{session_id}` stores no runs of graphs and swarms; use one of `strands::session`, or \
+         implement `SessionManager::open_multi_agent`"
+    )]
+    NoMultiAgent {
+        /// Session id.
+        session_id: String,
     },
     /// Error when an object is not found.
     #[error("{what} not found in the store: {key}")]

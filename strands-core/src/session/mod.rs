@@ -1,7 +1,8 @@
-//! Session traits: storage of an agent's conversation and state beyond the process.
+//! Session traits: storage of an agent's conversation and state, and of the runs of graphs and swarms, beyond the process.
 
 mod content;
 mod error;
+mod multi_agent;
 mod record;
 
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use async_trait::async_trait;
 
 pub use content::{ContentStore, InMemoryContentStore};
 pub use error::SessionError;
+pub use multi_agent::MultiAgentSession;
 pub use record::{AgentRecord, InternalState};
 
 use crate::message::Message;
 
-/// Storage of one session: the conversations and states of its agents.
+/// Storage of one session: the conversations and states of its agents, and the runs of its graphs and swarms.
 ///
 /// Implement it under `#[async_trait]`, which is re-exported.
 ///
@@ -41,6 +43,18 @@ pub trait SessionManager: Send + Sync {
     ///
     /// Returns [`SessionError`] if the id is invalid or the store can't be read.
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError>;
+
+    /// Opens the part of the session that stores the run of a graph or swarm, without writing to the store. Agents and graphs
+    /// don't share ids: an agent with the same id has a part of its own.
+    ///
+    /// The default is for managers that store agents alone.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SessionError::NoMultiAgent`] if the manager stores no such runs, and another error if the id is invalid.
+    async fn open_multi_agent(&self, _multi_agent_id: &str) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        Err(SessionError::NoMultiAgent { session_id: self.session_id().to_owned() })
+    }
 }
 
 #[async_trait]
@@ -52,6 +66,10 @@ impl<M: SessionManager + ?Sized> SessionManager for Arc<M> {
 
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
         (**self).open(agent_id).await
+    }
+
+    async fn open_multi_agent(&self, multi_agent_id: &str) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        (**self).open_multi_agent(multi_agent_id).await
     }
 }
 

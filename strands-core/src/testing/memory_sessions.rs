@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::message::Message;
-use crate::session::{AgentRecord, MessageBatch, MessageRange, OpenedSession, Session, SessionError, SessionManager};
+use crate::session::{
+    AgentRecord, MessageBatch, MessageRange, MultiAgentSession, OpenedSession, Session, SessionError, SessionManager,
+};
 
 /// An in-memory session for tests. Messages and records are copied through JSON. Clones share the session, so two agents on
 /// it act as two workers.
@@ -38,9 +41,32 @@ pub struct InMemorySessionManager {
 #[derive(Default)]
 struct Shared {
     agents: HashMap<String, Stored>,
+    multi_agents: HashMap<String, StoredDocument>,
     latency: Option<Duration>,
     /// Number of writes that still succeed.
     writes_left: Option<usize>,
+}
+
+impl Shared {
+    /// Fails if no more writes are to succeed.
+    fn count_write(&mut self) -> Result<(), SessionError> {
+        let Some(left) = &mut self.writes_left else { return Ok(()) };
+        let failed = || SessionError::Storage {
+            action: "write",
+            key: "the session in memory".to_owned(),
+            source: "configured to fail".into(),
+        };
+        *left = left.checked_sub(1).ok_or_else(failed)?;
+        Ok(())
+    }
+}
+
+/// The document of a graph or swarm.
+#[derive(Default)]
+struct StoredDocument {
+    document: Option<Value>,
+    /// Counter of the saves.
+    version: u64,
 }
 
 #[derive(Clone, Default)]
@@ -112,6 +138,19 @@ impl InMemorySessionManager {
         stored.versions.record += 1;
     }
 
+    /// Returns the document of a graph or swarm, if there is one.
+    pub fn multi_agent(&self, multi_agent_id: &str) -> Option<Value> {
+        self.lock().multi_agents.get(multi_agent_id)?.document.clone()
+    }
+
+    /// Stores the document of a graph or swarm, like another worker.
+    pub fn set_multi_agent(&self, multi_agent_id: impl Into<String>, document: Value) {
+        let mut shared = self.lock();
+        let stored = shared.multi_agents.entry(multi_agent_id.into()).or_default();
+        stored.document = Some(document);
+        stored.version += 1;
+    }
+
     /// Sets the latency of writes: the delay before a write happens, and again before it returns.
     pub fn set_latency(&self, latency: Option<Duration>) {
         self.lock().latency = latency;
@@ -150,6 +189,49 @@ impl SessionManager for InMemorySessionManager {
         };
         Ok(OpenedSession::new(Box::new(session), stored.record))
     }
+
+    async fn open_multi_agent(&self, multi_agent_id: &str) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        Ok(Box::new(MemoryDocument { manager: self.clone(), multi_agent_id: multi_agent_id.to_owned(), known: 0 }))
+    }
+}
+
+struct MemoryDocument {
+    manager: InMemorySessionManager,
+    multi_agent_id: String,
+    /// The version that this worker last read or saved.
+    known: u64,
+}
+
+#[async_trait]
+impl MultiAgentSession for MemoryDocument {
+    async fn read(&mut self) -> Result<Option<Value>, SessionError> {
+        let shared = self.manager.lock();
+        let Some(stored) = shared.multi_agents.get(&self.multi_agent_id) else { return Ok(None) };
+        self.known = stored.version;
+        Ok(stored.document.clone())
+    }
+
+    async fn save(&mut self, document: &Value) -> Result<(), SessionError> {
+        self.manager.wait().await;
+        {
+            let mut shared = self.manager.lock();
+            shared.count_write()?;
+            let stored = shared.multi_agents.entry(self.multi_agent_id.clone()).or_default();
+            if stored.version != self.known {
+                return Err(SessionError::Conflict {
+                    session_id: self.manager.session_id.to_string(),
+                    what: format!("the run of `{}`", self.multi_agent_id),
+                    expected: format!("version {}", self.known),
+                    found: format!("version {}", stored.version),
+                });
+            }
+            stored.document = Some(document.clone());
+            stored.version += 1;
+            self.known = stored.version;
+        }
+        self.manager.wait().await;
+        Ok(())
+    }
 }
 
 struct MemorySession {
@@ -182,14 +264,7 @@ impl MemorySession {
         change: impl FnOnce(&mut Stored) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let mut shared = self.manager.lock();
-        if let Some(left) = &mut shared.writes_left {
-            let failed = || SessionError::Storage {
-                action: "write",
-                key: "the session in memory".to_owned(),
-                source: "configured to fail".into(),
-            };
-            *left = left.checked_sub(1).ok_or_else(failed)?;
-        }
+        shared.count_write()?;
         let stored = shared.agents.entry(self.agent_id.clone()).or_default();
         if let Some((before, since)) = self.unconfirmed.take()
             && since == stored.versions

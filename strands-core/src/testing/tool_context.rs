@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::continuation::Continuation;
 use crate::injected::InjectedValues;
 use crate::interrupt::Interrupt;
 use crate::limits::Limits;
@@ -32,6 +33,7 @@ pub struct ToolContextBuilder {
     state: AgentState,
     cancellation: CancellationToken,
     responses: BTreeMap<String, Value>,
+    continuation: Option<Continuation>,
 }
 
 impl ToolContextBuilder {
@@ -43,6 +45,7 @@ impl ToolContextBuilder {
             state: AgentState::new(),
             cancellation: CancellationToken::new(),
             responses: BTreeMap::new(),
+            continuation: None,
         }
     }
 
@@ -82,11 +85,19 @@ impl ToolContextBuilder {
         self
     }
 
+    /// Sets the state with which the tool continues, as from [`ToolError::interrupts`](crate::ToolError::interrupts).
+    pub fn continuation(mut self, continuation: impl Into<Continuation>) -> Self {
+        self.continuation = Some(continuation.into());
+        self
+    }
+
     /// Builds the context.
     pub fn build(self) -> ToolContext {
         let budget = Budget::new(None, Limits::new(), Some(self.cancellation), None, Spent::default());
         let budget = Arc::new(budget);
         let agent = AgentNames { id: "test".to_owned(), name: "Test".to_owned(), ..AgentNames::default() };
+        let id = self.tool_use.tool_use_id.clone();
+        let continuations = self.continuation.map(|state| Arc::new(BTreeMap::from([(id, state)])));
         let scope = Scope::new(Arc::new(agent), self.state, self.injected, Arc::clone(&budget), None);
         ToolContext::new(ContextParts {
             tool_use: Arc::new(self.tool_use),
@@ -95,6 +106,7 @@ impl ToolContextBuilder {
             cancellation: OnceLock::new(),
             progress: None,
             responses: Arc::new(self.responses),
+            continuations,
             attempt: 1,
             _permit: None,
         })

@@ -58,6 +58,11 @@ impl ToolCatalog {
         self.own.len() + self.built_in.len()
     }
 
+    /// Returns the tools that do not come from providers.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
+        self.own.iter().chain(self.built_in.iter())
+    }
+
     pub(crate) fn has_providers(&self) -> bool {
         !self.providers.is_empty()
     }

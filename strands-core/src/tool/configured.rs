@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    InjectedKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSpec,
+    InjectedKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSetError,
+    ToolSpec,
 };
 
 /// A tool with another policy, other annotations or a limiter: for tools from elsewhere, such as those of an MCP server.
@@ -90,6 +91,10 @@ impl Tool for ConfiguredTool {
 
     fn checks_input(&self) -> bool {
         self.tool.checks_input()
+    }
+
+    fn check(&self) -> Result<(), ToolSetError> {
+        self.tool.check()
     }
 
     async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {

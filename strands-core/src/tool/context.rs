@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::{ToolEvent, ToolEventSender};
 use super::{ToolError, ToolPermit};
+use crate::continuation::Continuation;
 use crate::event::AgentEvent;
-use crate::injected::InjectedKey;
-use crate::interrupt::Interrupt;
+use crate::injected::{InjectedKey, InjectedValues};
+use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::message::ToolUse;
 use crate::nesting::Budget;
 use crate::scope::Scope;
@@ -34,6 +35,8 @@ pub(crate) struct ContextParts {
     /// `None` without a listener.
     pub(crate) progress: Option<ToolEventSender>,
     pub(crate) responses: Arc<BTreeMap<String, Value>>,
+    /// States of tools that continue, by the id of their call.
+    pub(crate) continuations: Option<Arc<BTreeMap<String, Continuation>>>,
     /// One-based number of the attempt.
     pub(crate) attempt: u32,
     /// Admission by the tool's limiter: a call counts until all clones of its context are gone.
@@ -231,9 +234,34 @@ impl ToolContext {
         }
     }
 
+    /// Returns true if a durable engine records the call, so that it is made again if the invocation is dropped.
+    pub(crate) fn is_journaled(&self) -> bool {
+        self.parts.scope.is_journaled
+    }
+
     /// Returns true if the invocation resumes with responses to interrupts, of this call or others.
     pub fn is_resumed(&self) -> bool {
         !self.parts.responses.is_empty()
+    }
+
+    /// Returns the state of this call from when it was suspended with
+    /// [`ToolError::interrupts`](crate::ToolError::interrupts). The tool continues with it. `None` for a call from its start.
+    pub fn continuation(&self) -> Option<&Continuation> {
+        self.parts.continuations.as_ref()?.get(self.tool_use_id())
+    }
+
+    /// Returns true in a call made by the program, and not by a model.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.parts.scope.is_direct
+    }
+
+    /// Returns the responses to interrupts that agents have raised within this call, with the ids within the agent.
+    pub(crate) fn nested_responses(&self) -> impl Iterator<Item = InterruptResponse> {
+        let prefix = Interrupt::nested_prefix(self.tool_use_id());
+        self.parts
+            .responses
+            .iter()
+            .filter_map(move |(id, response)| Some(InterruptResponse::new(id.strip_prefix(&prefix)?, response.clone())))
     }
 
     /// Interrupts the invocation until a human responds.
@@ -269,6 +297,11 @@ impl ToolContext {
 }
 
 impl ToolContext {
+    /// Returns the injected values of the call.
+    pub(crate) fn injected_values(&self) -> &InjectedValues {
+        &self.parts.scope.injected
+    }
+
     /// Returns the budget of an agent that this tool calls, also from a spawned task: it ends with the call.
     pub(crate) fn budget(&self) -> Arc<Budget> {
         Arc::new(Budget::part(&self.parts.budget, self.cancellation().clone()))

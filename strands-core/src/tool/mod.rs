@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod failure;
 mod idempotency;
+mod into_tool;
 mod limiter;
 pub(crate) mod macro_support;
 mod output;
@@ -22,15 +23,17 @@ use serde_json::Value;
 
 pub use crate::injected::InjectedKey;
 pub(crate) use crate::tool_spec::MAX_TOOL_RETRIES;
-pub(crate) use crate::tool_spec::is_valid_tool_name;
 pub use crate::tool_spec::{ToolAnnotations, ToolPolicy, ToolSpec};
+pub(crate) use crate::tool_spec::{is_valid_tool_name, tool_name_of};
 pub(crate) use catalog::{ListingError, ToolCatalog, ToolListing};
 pub use configured::ConfiguredTool;
 pub(crate) use context::{ContextParts, RunningCall};
 pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
+pub(crate) use error::ToolErrorKind;
 pub(crate) use events::{EVENT_CAPACITY, ToolEvent, ToolEventReceiver, ToolEventSender, received};
 pub use failure::ToolFailure;
+pub use into_tool::IntoTool;
 pub use limiter::ToolLimiter;
 pub(crate) use limiter::{ToolLimiterBusy, ToolPermit};
 pub use output::{IntoToolOutput, ToolOutput};
@@ -136,6 +139,15 @@ pub trait Tool: Send + Sync {
         false
     }
 
+    /// Checks settings of the tool, when it is added to an agent or a runner. Default: no check.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error with which the build of the agent fails.
+    fn check(&self) -> Result<(), ToolSetError> {
+        Ok(())
+    }
+
     /// Runs the tool. `input` has the arguments, a JSON object.
     ///
     /// # Errors
@@ -172,6 +184,10 @@ macro_rules! forward_tool {
                     (**self).checks_input()
                 }
 
+                fn check(&self) -> Result<(), ToolSetError> {
+                    (**self).check()
+                }
+
                 async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
                     (**self).call(ctx, input).await
                 }
@@ -198,9 +214,9 @@ pub trait Toolset {
 impl<I> Toolset for I
 where
     I: IntoIterator,
-    I::Item: Tool + 'static,
+    I::Item: IntoTool,
 {
     fn into_tools(self) -> Vec<Arc<dyn Tool>> {
-        self.into_iter().map(|tool| Arc::new(tool) as Arc<dyn Tool>).collect()
+        self.into_iter().map(IntoTool::into_tool).collect()
     }
 }

@@ -192,7 +192,7 @@ impl<T: IntoToolOutput, E: Into<Box<dyn StdError + Send + Sync>>> IntoToolOutput
             Ok(value) => value.into_tool_output(),
             Err(error) => {
                 let error = ToolError::from_source(error);
-                if T::IS_DATA && error.as_interrupt().is_none() {
+                if T::IS_DATA && !error.is_interrupt() {
                     return Ok(field("Err", Value::String(error.to_string())));
                 }
                 Err(error)

@@ -70,6 +70,15 @@ pub enum ToolSetError {
         /// The error in the schema.
         reason: ToolSchemaError,
     },
+    /// The agent behind a tool has a session of its own.
+    #[error(
+        "the agent of tool `{name}` has a session manager, so that the calls of all agents with the tool are one conversation: remove it, \
+         or call `.shares_session(true)` on the `AgentTool` if that is meant"
+    )]
+    SharedSession {
+        /// The name of the tool.
+        name: String,
+    },
     /// A tool has a schema that can't be compiled for validation.
     #[error("the input schema of tool `{name}` is not supported: {error}")]
     UnsupportedSchema {
@@ -117,6 +126,7 @@ impl ToolSet {
             let ListedTool { tool, provider } = &listed;
             let spec = tool.spec();
             check_name_and_root(spec)?;
+            tool.check()?;
             let name = &spec.name;
             if let Some((first, first_provider)) =
                 alike.insert(name.replace('-', "_"), (name.clone(), provider.clone()))

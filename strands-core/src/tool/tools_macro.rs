@@ -1,6 +1,7 @@
 //! The `tools!` macro: a list of tools of different types.
 
-/// Creates a list of tools, in the order in which the model sees them: `Vec<Arc<dyn Tool>>`.
+/// Creates a list of tools, in the order in which the model sees them: `Vec<Arc<dyn Tool>>`. An agent's template in the list is
+/// an [`AgentTool`](crate::AgentTool).
 ///
 /// Lists are plain values: store them, extend them, and give them to several agents.
 ///
@@ -26,7 +27,7 @@
 macro_rules! tools {
     ($($tool:expr),* $(,)?) => {{
         let list: ::std::vec::Vec<::std::sync::Arc<dyn $crate::Tool>> =
-            ::std::vec![$(::std::sync::Arc::new($tool)),*];
+            ::std::vec![$($crate::IntoTool::into_tool($tool)),*];
         list
     }};
 }

@@ -1,6 +1,7 @@
 //! Run of a tool whose call is authorized: its limits, its timeout, panics, and retries of transient failures.
 
 use std::any::Any;
+use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,13 +12,16 @@ use tokio::time::Instant;
 
 use super::calls::{CallPlace, ToolCalls};
 use super::execution::Execution;
+use crate::depth;
 use crate::diagnostics;
+use crate::interrupt::Suspension;
 use crate::message::ToolUse;
 use crate::models::backoff;
 use crate::nesting::{self, Surroundings};
+use crate::outcome::AgentError;
 use crate::tool::{
-    ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolEvent, ToolFailure, ToolLimiterBusy, ToolOutput,
-    ToolPermit,
+    ContextParts, MAX_TOOL_RETRIES, RunningCall, Tool, ToolError, ToolErrorKind, ToolEvent, ToolFailure,
+    ToolLimiterBusy, ToolOutput, ToolPermit,
 };
 
 /// Maximum wait before a retry.
@@ -61,6 +65,7 @@ impl ToolCalls {
                 cancellation: OnceLock::new(),
                 progress: self.events.clone(),
                 responses: Arc::clone(&self.responses),
+                continuations: self.continuations.clone(),
                 attempt,
                 _permit: permit,
             });
@@ -108,12 +113,42 @@ impl ToolCalls {
 fn execution(call: &ToolUse, ended: Result<Result<ToolOutput, ToolError>, Box<dyn Any + Send>>) -> Execution {
     match ended {
         Ok(Ok(output)) => Execution::Completed(output),
-        Ok(Err(error)) => match error.as_interrupt() {
-            Some(interrupt) => Execution::Interrupted(vec![interrupt.clone()]),
+        Ok(Err(ToolError { kind: ToolErrorKind::NotResumed { error, suspension }, .. })) => {
+            match suspension.as_deref().map_or(Ok(()), check_depth) {
+                Ok(()) => Execution::NotResumed(agent_error(call, error), suspension.map(|suspension| *suspension)),
+                Err(error) => Execution::Failed(error, ToolFailure::Error),
+            }
+        }
+        Ok(Err(ToolError { kind: ToolErrorKind::Fatal(error), .. })) => Execution::Fatal(*agent_error(call, error)),
+        Ok(Err(error)) => match error.suspension() {
+            Some(suspension) => match check_suspension(suspension) {
+                Ok(()) => Execution::Interrupted(suspension.clone()),
+                Err(error) => Execution::Failed(error, ToolFailure::Error),
+            },
             None if error.is_invalid_input() => Execution::Failed(error, ToolFailure::InvalidInput),
             None => Execution::Failed(error, ToolFailure::Error),
         },
         Err(panic) => Execution::Failed(panicked(&call.name, &*panic), ToolFailure::Panic),
+    }
+}
+
+/// Checks that a suspended call can be stored, and resumed.
+fn check_suspension(suspension: &Suspension) -> Result<(), ToolError> {
+    if suspension.interrupts.is_empty() {
+        return Err(ToolError::new("the tool suspended its call, but raised no interrupt to respond to"));
+    }
+    check_depth(suspension)
+}
+
+fn check_depth(suspension: &Suspension) -> Result<(), ToolError> {
+    let checked = suspension.continuation.as_ref().map_or(Ok(()), |state| depth::check(state.value()));
+    checked.map_err(|too_deep| ToolError::new(format!("the state of the suspended tool {too_deep}")))
+}
+
+fn agent_error(call: &ToolUse, error: Box<dyn StdError + Send + Sync>) -> Box<AgentError> {
+    match error.downcast() {
+        Ok(error) => error,
+        Err(source) => Box::new(AgentError::Promptable { name: call.name.clone(), source }),
     }
 }
 

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use super::approval::Approval;
 use super::arguments::validated;
 use super::execution::Execution;
+use crate::continuation::Continuation;
 use crate::depth;
 use crate::diagnostics;
 use crate::hook::{AfterToolCall, AuthorizeToolCall, BeforeToolCall, Hook, HookContext, MAX_RETRIES};
 use crate::injected::InjectedValues;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Suspension, is_of_call};
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget, Surroundings};
 use crate::outcome::AgentError;
@@ -56,6 +57,8 @@ pub(crate) struct ToolCalls {
     pub(crate) context: HookContext,
     /// Responses to interrupts, by interrupt id.
     pub(crate) responses: Arc<BTreeMap<String, Value>>,
+    /// States of tools that continue with the responses, by the id of their call.
+    pub(crate) continuations: Option<Arc<BTreeMap<String, Continuation>>>,
     /// `None` without a listener.
     pub(crate) events: Option<ToolEventSender>,
 }
@@ -74,7 +77,9 @@ pub(crate) struct EndedCall {
 /// Outcome of a call.
 pub(crate) enum CallEnd {
     Result(ToolResult),
-    Interrupts(Vec<Interrupt>),
+    Suspended(Suspension),
+    /// The call could not be resumed, and is suspended: with this state, or as it was before.
+    StillSuspended(Option<Suspension>),
 }
 
 /// Decision of `authorize_tool_call` hooks about a call.
@@ -105,6 +110,7 @@ impl ToolCalls {
             tools: self.tools.clone(),
             context: self.context.with_state(state),
             responses: Arc::clone(&self.responses),
+            continuations: self.continuations.clone(),
             events: self.events.clone(),
         }
     }
@@ -119,7 +125,7 @@ impl ToolCalls {
         let began = Instant::now();
         let mut ended = EndedCall {
             call: Arc::clone(&requested),
-            end: CallEnd::Interrupts(Vec::new()),
+            end: CallEnd::Suspended(Suspension::default()),
             is_known: false,
             duration: Duration::ZERO,
             hook_failure: None,
@@ -129,7 +135,7 @@ impl ToolCalls {
             let Ready { call, tool, denied, extras } = match self.before(&requested, budget).await {
                 Ok(Ok(ready)) => ready,
                 Ok(Err(interrupts)) => {
-                    ended.end = CallEnd::Interrupts(interrupts);
+                    ended.end = CallEnd::Suspended(interrupts.into());
                     return ended;
                 }
                 Err(failure) => {
@@ -141,16 +147,23 @@ impl ToolCalls {
             ended.is_known = tool.is_some();
             ended.call = Arc::clone(&call);
             let mut attempts = 0;
+            let ends_turn =
+                !self.settings.hooks.is_empty() && tool.as_ref().is_some_and(|tool| tool.policy().ends_turn);
             let execution = match denied {
                 Some(reason) => Execution::Failed(ToolError::new(reason), ToolFailure::Denied),
                 None => self.execute(&call, tool.as_ref(), budget, extras.as_deref(), &mut attempts, &starting).await,
             };
             let (mut result, failed) = match execution {
-                Execution::Interrupted(interrupts) => {
-                    ended.end = CallEnd::Interrupts(interrupts);
+                Execution::Interrupted(suspension) => {
+                    ended.end = CallEnd::Suspended(suspension);
                     return ended;
                 }
-                Execution::HookFailed(failure) => {
+                Execution::NotResumed(failure, suspension) => {
+                    ended.hook_failure = Some(failure);
+                    ended.end = CallEnd::StillSuspended(suspension);
+                    return ended;
+                }
+                Execution::Fatal(failure) => {
                     ended.hook_failure = Some(Box::new(failure));
                     ended.end = CallEnd::Result(ToolResult::error(&requested.tool_use_id, CHECK_FAILED));
                     return ended;
@@ -164,7 +177,7 @@ impl ToolCalls {
                 }
             };
             ended.duration = began.elapsed();
-            let retry = self.after(&mut result, failed.as_ref(), attempts, &mut ended, budget).await;
+            let retry = self.after(&mut result, failed.as_ref(), (attempts, ends_turn), &mut ended, budget).await;
             // A hook may have replaced the result, but not its id.
             result.tool_use_id.clone_from(&requested.tool_use_id);
             if let Err(too_deep) = depth::check_result(&result) {
@@ -242,8 +255,7 @@ impl ToolCalls {
 
     /// Returns true if hooks may repeat a call. One that was approved runs once, unless its tool is idempotent.
     fn may_repeat(&self, requested: &ToolUse, tool: Option<&Arc<dyn Tool>>) -> bool {
-        let of_call = format!(":{}:", requested.tool_use_id);
-        let has_response = self.responses.keys().any(|id| id.contains(&of_call));
+        let has_response = self.responses.keys().any(|id| is_of_call(id, &requested.tool_use_id));
         !has_response || tool.is_none_or(|tool| tool.spec().annotations.idempotent == Some(true))
     }
 
@@ -252,7 +264,7 @@ impl ToolCalls {
         &self,
         result: &mut ToolResult,
         failed: Option<&(ToolError, ToolFailure)>,
-        attempts: u32,
+        (attempts, ends_turn): (u32, bool),
         ended: &mut EndedCall,
         budget: &Arc<Budget>,
     ) -> bool {
@@ -266,6 +278,7 @@ impl ToolCalls {
             error: failed.map(|(error, _)| error as &(dyn StdError + Send + Sync)),
             failure: failed.map(|(_, cause)| *cause),
             attempts,
+            ends_turn,
             duration: ended.duration,
             reports: Vec::new(),
             retry: false,
@@ -306,8 +319,8 @@ impl ToolCalls {
             Ok(Authorization::Denied(reason)) => {
                 return Execution::Failed(ToolError::new(reason), ToolFailure::Denied);
             }
-            Ok(Authorization::Interrupted(interrupts)) => return Execution::Interrupted(interrupts),
-            Err(failure) => return Execution::HookFailed(failure),
+            Ok(Authorization::Interrupted(interrupts)) => return Execution::Interrupted(interrupts.into()),
+            Err(failure) => return Execution::Fatal(failure),
         };
         match approval {
             Approval::Granted => {}
@@ -317,7 +330,7 @@ impl ToolCalls {
                     ToolFailure::NotApproved,
                 );
             }
-            Approval::Requested(interrupt) => return Execution::Interrupted(vec![interrupt]),
+            Approval::Requested(interrupt) => return Execution::Interrupted(vec![interrupt].into()),
         }
         let place = CallPlace {
             scope: extras.map_or(self.context.scope(), |extras| &extras.scope),

@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{CallEnd, CallSettings, EndedCall, ToolCalls, agent_event};
+use crate::continuation::Continuation;
 use crate::depth;
 use crate::event::AgentEvent;
 use crate::hook::{HookContext, SelectTools};
 use crate::injected::InjectedValues;
-use crate::interrupt::{Interrupt, InterruptResponse};
+use crate::interrupt::{Interrupt, InterruptResponse, Suspension, is_of_call};
 use crate::limits::Limits;
 use crate::message::{ToolResult, ToolUse, random_call_id};
 use crate::nesting::{self, Budget, Spent};
@@ -47,6 +48,7 @@ pub struct ToolCall<'a> {
     caller: Caller,
     tool_use: ToolUse,
     responses: BTreeMap<String, Value>,
+    continuation: Option<Continuation>,
     cancellation: CancellationToken,
     listener: Option<Box<dyn FnMut(AgentEvent) + Send + 'a>>,
 }
@@ -58,9 +60,14 @@ pub enum ToolCallOutcome {
     /// The tool's result. It is an error result if the tool failed, panicked, timed out or was denied, or if the arguments
     /// don't match its schema.
     Result(ToolResult),
-    /// Interrupts to respond to. Make the same call again with the same [`id`](ToolCall::id), and
-    /// [`resume`](ToolCall::resume) it with the responses.
-    Interrupted(Vec<Interrupt>),
+    /// Interrupts to respond to. Make the same call again with the same [`id`](ToolCall::id) and the
+    /// [`continuation`](ToolCall::continue_from), and [`resume`](ToolCall::resume) it with the responses.
+    Interrupted {
+        /// The interrupts.
+        interrupts: Vec<Interrupt>,
+        /// State with which the tool continues, if it has one. It may contain the conversation of an agent.
+        continuation: Option<Continuation>,
+    },
     /// The call was cancelled, or reached its time limit.
     Cancelled,
 }
@@ -71,6 +78,7 @@ impl<'a> ToolCall<'a> {
             caller,
             tool_use: ToolUse::new(random_call_id(), name, input),
             responses: BTreeMap::new(),
+            continuation: None,
             cancellation: CancellationToken::new(),
             listener: None,
         }
@@ -100,6 +108,13 @@ impl<'a> ToolCall<'a> {
         self
     }
 
+    /// Sets the state with which an interrupted call continues, from
+    /// [`Interrupted`](ToolCallOutcome::Interrupted).
+    pub fn continue_from(mut self, continuation: Option<Continuation>) -> Self {
+        self.continuation = continuation;
+        self
+    }
+
     /// Sets a function that is called with each event of the call: its start, its progress and its end.
     pub fn on_event(mut self, listener: impl FnMut(AgentEvent) + Send + 'a) -> Self {
         self.listener = Some(Box::new(listener));
@@ -107,7 +122,7 @@ impl<'a> ToolCall<'a> {
     }
 
     async fn run(self) -> Result<ToolCallOutcome, AgentError> {
-        let Self { caller, tool_use, responses, cancellation, mut listener } = self;
+        let Self { caller, tool_use, responses, continuation, cancellation, mut listener } = self;
         caller.check_input(&tool_use, &responses)?;
         let parent = nesting::current();
         nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
@@ -125,8 +140,10 @@ impl<'a> ToolCall<'a> {
         budget.continue_trace(&mut injected);
         let scope = Scope::new(names, state, injected, Arc::clone(&budget), None);
         let (events, mut receiver) = listener.is_some().then(ToolEventSender::new).unzip();
-        let context = HookContext::direct(Arc::new(scope));
-        let calls = ToolCalls { settings, tools, context, responses: Arc::new(responses), events };
+        let context = HookContext::direct(scope);
+        let of_call = continuation.clone();
+        let continuations = of_call.map(|state| Arc::new(BTreeMap::from([(tool_use.tool_use_id.clone(), state)])));
+        let calls = ToolCalls { settings, tools, context, responses: Arc::new(responses), continuations, events };
         let mut running = std::pin::pin!(calls.call(Arc::new(tool_use), &budget, || ready(())));
         let mut deliver = |event| {
             if let Some(listener) = &mut listener {
@@ -145,9 +162,19 @@ impl<'a> ToolCall<'a> {
             deliver(event);
         }
         match ended {
+            EndedCall { hook_failure: Some(source), end: CallEnd::StillSuspended(suspension), .. } => {
+                let Suspension { interrupts, continuation: new } = suspension.unwrap_or_default();
+                Err(AgentError::Suspended { source, interrupts, continuation: new.or(continuation) })
+            }
             EndedCall { hook_failure: Some(failure), .. } => Err(*failure),
+            // With the failure above.
+            EndedCall { end: CallEnd::StillSuspended(_), .. } => Ok(ToolCallOutcome::Cancelled),
             EndedCall { end: CallEnd::Result(result), .. } => Ok(ToolCallOutcome::Result(result)),
-            EndedCall { end: CallEnd::Interrupts(interrupts), .. } => Ok(ToolCallOutcome::Interrupted(interrupts)),
+            EndedCall { end: CallEnd::Suspended(suspension), .. } => {
+                // A hook has interrupted the call, and the tool has not run.
+                let continuation = suspension.continuation.or(continuation);
+                Ok(ToolCallOutcome::Interrupted { interrupts: suspension.interrupts, continuation })
+            }
         }
     }
 }
@@ -170,7 +197,7 @@ impl Caller {
         let budget = Arc::new(Budget::new(nesting::current(), self.limits, None, None, Spent::default()));
         let scope =
             Scope::new(Arc::clone(&self.names), self.state.clone(), self.injected.clone(), Arc::clone(&budget), None);
-        let context = HookContext::direct(Arc::new(scope));
+        let context = HookContext::direct(scope);
         let mut event = SelectTools { context: &context, tools: &tools, hidden: Vec::new() };
         for hook in &self.settings.hooks {
             nesting::inside(&budget, hook.select_tools(&mut event))
@@ -186,8 +213,7 @@ impl Caller {
         let too_deep = |what: &str| AgentError::JsonTooDeep { what: what.to_owned() };
         depth::check(&tool_use.input).map_err(|_| too_deep("the tool call's arguments"))?;
         responses.values().try_for_each(depth::check).map_err(|_| too_deep("a response"))?;
-        let of_call = format!(":{}:", tool_use.tool_use_id);
-        match responses.keys().find(|id| !id.contains(&of_call)) {
+        match responses.keys().find(|id| !is_of_call(id, &tool_use.tool_use_id)) {
             Some(id) => Err(AgentError::UnknownInterrupt { id: id.clone() }),
             None => Ok(()),
         }

@@ -79,7 +79,14 @@ impl Usage {
     }
 
     /// Returns the difference to an earlier state of the same count.
-    pub(crate) fn beyond(&self, earlier: Self) -> Self {
+    ///
+    /// ```
+    /// use strands::metrics::Usage;
+    ///
+    /// assert_eq!(Usage::new(30, 12).beyond(Usage::new(20, 2)), Usage::new(10, 10));
+    /// ```
+    #[must_use]
+    pub fn beyond(&self, earlier: Self) -> Self {
         fn difference(mine: Option<u64>, earlier: Option<u64>) -> Option<u64> {
             mine.map(|mine| mine.saturating_sub(earlier.unwrap_or(0))).filter(|more| *more > 0)
         }

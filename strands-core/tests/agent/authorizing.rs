@@ -321,7 +321,7 @@ async fn direct_calls_are_authorized() {
     assert_eq!((result.is_error(), text_of(&result).as_str()), (true, "not for programs"));
     let mut agent = calling(logging("t", &log)).on_authorize_tool_call(requires_approval).build().await.unwrap();
     let asked = agent.call_tool("t", json!({"n": 2})).id("1").await.unwrap();
-    let ToolCallOutcome::Interrupted(interrupts) = asked else { panic!("not asked") };
+    let ToolCallOutcome::Interrupted { interrupts, .. } = asked else { panic!("not asked") };
     assert_eq!(interrupts[0].reason["reason"], json!({"over": 500}));
     assert!(log.lines().is_empty());
     let resumed = agent.call_tool("t", json!({"n": 2})).id("1").resume([interrupts[0].respond(true)]);

@@ -89,13 +89,13 @@ async fn a_direct_call_can_require_approval() {
     let wipe = naming("t").policy(ToolPolicy::new().with_approval(true));
     let runner = runner(wipe);
     let call = || runner.call("t", json!({"path": "/"})).id("1");
-    let ToolCallOutcome::Interrupted(interrupts) = call().await.unwrap() else { panic!("not asked") };
+    let ToolCallOutcome::Interrupted { interrupts, .. } = call().await.unwrap() else { panic!("not asked") };
     assert_eq!(interrupts[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
     assert!(!result(call().resume([interrupts[0].respond(true)]).await.unwrap()).is_error());
     assert!(result(call().resume([interrupts[0].respond(false)]).await.unwrap()).is_error());
     // Approval of one call is not approval of another.
     let other = runner.call("t", json!({"path": "/home"})).id("1").resume([interrupts[0].respond(true)]);
-    assert!(matches!(other.await.unwrap(), ToolCallOutcome::Interrupted(_)));
+    assert!(matches!(other.await.unwrap(), ToolCallOutcome::Interrupted { .. }));
 }
 
 #[tokio::test]

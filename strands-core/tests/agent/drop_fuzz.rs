@@ -66,17 +66,24 @@ fn tools(ledger: &Ledger) -> Vec<FnTool> {
     ]
 }
 
+/// An agent that calls the same tools.
+fn office(ledger: &Ledger, random: fastrand::Rng) -> AgentBuilder {
+    template(&model(random, &TOOLS), tools(ledger)).name("office").limits(Limits::new().turns(4))
+}
+
+const TOOLS: [&str; 6] = ["fine", "slow", "asks", "consent", "alone", "again"];
+const TOOLS_AND_AGENT: [&str; 8] = ["fine", "slow", "asks", "consent", "alone", "again", "office", "office"];
+
 /// A model that calls one to three tools in some of its turns, at random, and responds with text in the others.
-fn model(mut random: fastrand::Rng) -> ScriptedModel {
-    let names = ["fine", "slow", "asks", "consent", "alone", "again"];
-    let turns: Vec<Option<Vec<&str>>> = (0..200)
+fn model(mut random: fastrand::Rng, names: &[&'static str]) -> ScriptedModel {
+    let turns: Vec<Option<Vec<&'static str>>> = (0..200)
         .map(|_| {
-            (random.u8(..) < 150).then(|| (0..random.usize(1..4)).map(|_| *random.choice(&names).unwrap()).collect())
+            (random.u8(..) < 150).then(|| (0..random.usize(1..4)).map(|_| *random.choice(names).unwrap()).collect())
         })
         .collect();
     let at = Mutex::new(turns.into_iter().cycle());
     ScriptedModel::from_fn(move |_| match at.lock().unwrap().next().flatten() {
-        Some(names) => ScriptedTurn::tool_uses(names.into_iter().map(|name| (name, json!({})))),
+        Some(names) => ScriptedTurn::tool_uses(names.into_iter().map(|name| (name, json!({"input": "go on"})))),
         None => ScriptedTurn::text("so be it"),
     })
 }
@@ -93,7 +100,8 @@ impl Scenario {
         let mut random = fastrand::Rng::with_seed(seed);
         let sessions = InMemorySessionManager::new("s");
         sessions.set_latency((random.u8(..) < 200).then_some(Duration::from_micros(500)));
-        let template = template(&model(random.fork()), tools(ledger))
+        let template = template(&model(random.fork(), &TOOLS_AND_AGENT), tools(ledger))
+            .tools([office(ledger, random.fork())])
             .session_manager(sessions.clone())
             .tool_concurrency(random.usize(1..4))
             .conversation_manager(SlidingWindowConversationManager::new(random.usize(4..40)));
@@ -190,8 +198,10 @@ fn dropping_at_every_poll_runs_each_tool_at_most_once() {
 /// Returns the result of the scenario without a drop.
 async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
     let ledger = Ledger::default();
-    let random = fastrand::Rng::with_seed(seed);
-    let template = template(&model(random), tools(&ledger)).tool_concurrency(1);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let template = template(&model(random.fork(), &TOOLS_AND_AGENT), tools(&ledger))
+        .tools([office(&ledger, random.fork()).tool_concurrency(1)])
+        .tool_concurrency(1);
     let mut agent = template.clone().build().await.unwrap();
     for at in 0..4 {
         let limits = Limits::new().turns(5);

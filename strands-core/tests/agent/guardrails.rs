@@ -93,6 +93,30 @@ fn reports(events: &[AgentEvent]) -> Vec<(GuardedContent, GuardrailAction, u32)>
 }
 
 #[tokio::test]
+async fn the_response_of_a_delegate_is_checked_as_a_response() {
+    for (text, expected) in [("a secret", "a [X]"), ("something bad", "I can't say that.")] {
+        let expert = Agent::builder().name("expert").model(ScriptedModel::responding(text));
+        let model = ScriptedModel::new([
+            ScriptedTurn::tool_use("expert", json!({"input": "x"})),
+            ScriptedTurn::text("I can't say that."),
+        ]);
+        let only = [GuardedContent::Response];
+        let builder = template(&model, []).tool(expert.as_tool().delegates(true));
+        let mut agent =
+            builder.hook(secrets().only(only.clone())).hook(no_bad_words().only(only)).build().await.unwrap();
+        assert_eq!(agent.prompt("go").await.unwrap().text(), expected);
+        assert!(!serde_json::to_string(agent.messages()).unwrap().contains(text));
+        // The result of another tool is no response.
+        let look = tool("look", move |_, _| async move { Ok(ToolOutput::text(text)) });
+        let model = ScriptedModel::new([ScriptedTurn::tool_use("look", json!({})), ScriptedTurn::text("done")]);
+        let hook = secrets().only([GuardedContent::Response]);
+        let mut agent = template(&model, [look]).hook(hook).build().await.unwrap();
+        agent.prompt("go").await.unwrap();
+        assert!(serde_json::to_string(agent.messages()).unwrap().contains(text));
+    }
+}
+
+#[tokio::test]
 async fn redacts_prompts_responses_and_tool_results() {
     let model = ScriptedModel::new([
         ScriptedTurn::tool_use("look", json!({"at": "a secret", "n": [1, "secret"]})),

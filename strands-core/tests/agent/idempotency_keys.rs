@@ -3,9 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures_util::stream;
 use serde_json::json;
+use strands_core::message::Message;
+use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, RecordedJournal, ScriptedModel, ScriptedTurn, ToolContextBuilder};
-use strands_core::{Prompt, ToolAnnotations, ToolError, ToolOutput, ToolPolicy};
+use strands_core::{
+    Agent, AgentEvent, AgentResponse, AgentTool, Prompt, PromptRequest, PromptStream, Promptable, Tool,
+    ToolAnnotations, ToolError, ToolOutput, ToolPolicy, tools,
+};
 
 use crate::support::{FnTool, Log, template, tool};
 
@@ -94,4 +100,49 @@ fn is_safe_in_a_header() {
     let ctx = ToolContextBuilder::new("one").call_id("a b\r\nX: é").build();
     assert!(ctx.idempotency_key().ends_with(".a%20b%0D%0AX%3A%20%C3%A9"), "{}", ctx.idempotency_key());
     assert_eq!(ctx.idempotency_header(), ("Idempotency-Key", ctx.idempotency_key()));
+}
+
+/// A promptable elsewhere, which logs the keys of its requests.
+struct Elsewhere(Log);
+
+impl Promptable for Elsewhere {
+    fn name(&self) -> &str {
+        "one"
+    }
+
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+
+    fn stream(&self, request: PromptRequest) -> PromptStream {
+        self.0.add(format!("{} {}", request.idempotency_key.unwrap_or_default(), request.is_durable));
+        let response = AgentResponse::new(Message::assistant("one"), StopReason::EndTurn);
+        let events = [AgentEvent::start("id", "one", "one"), AgentEvent::Result { response: Box::new(response) }];
+        Box::pin(stream::iter(events.map(Ok)))
+    }
+}
+
+#[tokio::test]
+async fn is_that_of_the_request_of_an_agent_as_a_tool() {
+    let keys = Log::default();
+    let model = ScriptedModel::from_fn(|request| match request.messages.last().unwrap().tool_results().next() {
+        None => ScriptedTurn::tool_use("one", json!({"input": "go"})),
+        Some(_) => ScriptedTurn::text("done"),
+    });
+    let template =
+        || Agent::builder().model(model.clone()).tools(tools![AgentTool::new(Arc::new(Elsewhere(keys.clone())))]);
+    assert_eq!(AgentTool::new(Box::new(Elsewhere(keys.clone()))).spec().annotations.idempotent, Some(true));
+    template().build().await.unwrap().prompt("go").await.unwrap();
+    let last = keys.lines().pop().unwrap();
+    assert!(last.ends_with(" false") && last.len() > 36, "{last}");
+
+    let whole = RecordedJournal::new();
+    template().build().await.unwrap().prompt("go").journal(&whole).await.unwrap();
+    let call = whole.names().iter().position(|name| name.starts_with("tools/")).unwrap();
+    keys.clear();
+    let journal = RecordedJournal::new().crash_before_recording(call);
+    assert!(template().build().await.unwrap().prompt("go").journal(&journal).await.is_err());
+    template().build().await.unwrap().prompt("go").journal(&journal.replay()).await.unwrap();
+    let lines = keys.lines();
+    assert!(lines.len() == 2 && lines[0] == lines[1] && lines[0].ends_with(" true"), "{lines:?}");
 }

@@ -1,6 +1,8 @@
 //! Tests of the agent loop, one module per subject, in one test program.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails panics")]
 
+mod agent_tool_resumes;
+mod agent_tools;
 mod authorizing;
 mod bounds;
 mod broken_streams;

@@ -220,7 +220,7 @@ async fn denied_and_unapproved_calls_do_not_wait() {
     let open = runner(Arc::clone(&tool)).hook(Approves);
     open.call("t", json!({})).await.unwrap();
     let unapproved = runner(Arc::clone(&tool)).call("t", json!({})).now_or_never_outcome();
-    assert!(matches!(unapproved, Some(ToolCallOutcome::Interrupted(_))), "{unapproved:?}");
+    assert!(matches!(unapproved, Some(ToolCallOutcome::Interrupted { .. })), "{unapproved:?}");
     let waits = open.call("t", json!({})).now_or_never_outcome();
     assert_eq!(waits, None, "an approved call waits");
 }

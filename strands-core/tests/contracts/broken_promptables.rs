@@ -8,9 +8,10 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt, stream};
 use strands_core::testing::contract::{Promise, check_promptable};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
+use strands_core::tool::ConfiguredTool;
 use strands_core::{
-    Agent, AgentBuilder, AgentError, AgentEvent, CancellationToken, PromptRequest, PromptStream, Promptable,
-    SharedAgent, tool,
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, CancellationToken, IntoTool, PromptRequest,
+    PromptStream, Promptable, SharedAgent, tool,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -23,11 +24,15 @@ async fn wait() -> &'static str {
 
 /// An agent that calls a tool, which takes ten seconds.
 fn slow() -> AgentBuilder {
+    calling(Wait)
+}
+
+fn calling(wait: impl IntoTool) -> AgentBuilder {
     let model = ScriptedModel::from_fn(|request| match request.messages.last() {
         Some(message) if message.tool_results().next().is_some() => ScriptedTurn::text("Here you are."),
         _ => ScriptedTurn::tool_use("wait", serde_json::json!({})),
     });
-    Agent::builder().model(model).tool(Wait)
+    Agent::builder().model(model).tool(wait)
 }
 
 fn request() -> PromptRequest {
@@ -69,6 +74,48 @@ async fn accepts_agents() {
     check_promptable(&slow(), request).await.unwrap();
     check_promptable(&Agent::builder().model(ScriptedModel::responding("Sunny, all day.")), request).await.unwrap();
     check_promptable(&SharedAgent::new(slow().build().await.unwrap()), request).await.unwrap();
+}
+
+/// An agent that asks before it calls its tool.
+fn asking() -> AgentBuilder {
+    calling(ConfiguredTool::new(Wait).policy(|policy| policy.with_approval(true)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn accepts_agents_that_are_interrupted() {
+    check_promptable(&asking(), request).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn detects_interrupts_that_are_lost() {
+    let broken = async |change: fn(&mut AgentResponse)| {
+        let changed = move |agent: &AgentBuilder, request| {
+            let changed = move |mut event: Result<AgentEvent, AgentError>| {
+                if let Ok(AgentEvent::Result { response }) = &mut event {
+                    change(response);
+                }
+                event
+            };
+            agent.stream(request).map(changed).boxed()
+        };
+        check_promptable(&Changed(asking(), changed), request).await.unwrap_err().promise
+    };
+    assert_eq!(broken(|response| response.interrupts.clear()).await, Promise::PromptableContinues);
+    assert_eq!(broken(|response| response.continuation = None).await, Promise::PromptableContinues);
+    let deep = |response: &mut AgentResponse| {
+        let deep = (0..101).fold(serde_json::json!(null), |value, _| serde_json::json!([value]));
+        response.continuation = Some(deep.into());
+    };
+    assert_eq!(broken(deep).await, Promise::PromptableContinues);
+}
+
+#[tokio::test(start_paused = true)]
+async fn detects_conversations_that_can_not_be_continued() {
+    let forgets = |agent: &AgentBuilder, mut request: PromptRequest| match request.continuation.take() {
+        Some(_) => failing(AgentError::EmptyConversation),
+        None => agent.stream(request),
+    };
+    assert_eq!(broken(forgets).await, Promise::PromptableContinues);
 }
 
 /// A promptable with a different name each time.

@@ -5,6 +5,7 @@
 mod broken_conversations;
 mod broken_hooks;
 mod broken_models;
+mod broken_multi_agent_sessions;
 mod broken_promptables;
 mod broken_providers;
 mod broken_sessions;
@@ -21,7 +22,9 @@ use strands_core::conversation::{
     NullConversationManager, SlidingWindowConversationManager, SummarizingConversationManager,
 };
 use strands_core::models::{Fallback, Model, ModelError, RateLimit};
-use strands_core::testing::contract::{check_conversation_manager, check_model, check_session_manager, check_tool};
+use strands_core::testing::contract::{
+    check_conversation_manager, check_model, check_multi_agent_session, check_session_manager, check_tool,
+};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn, ToolContextBuilder};
 use strands_core::tool;
 
@@ -38,11 +41,13 @@ fn sessions(latency: Option<Duration>) -> impl AsyncFn(&str) -> InMemorySessionM
 #[tokio::test]
 async fn in_memory_sessions_pass() {
     check_session_manager(sessions(None)).await.unwrap();
+    check_multi_agent_session(sessions(None)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_in_memory_sessions_pass() {
     check_session_manager(sessions(Some(Duration::from_millis(1)))).await.unwrap();
+    check_multi_agent_session(sessions(Some(Duration::from_millis(1)))).await.unwrap();
 }
 
 #[tokio::test]

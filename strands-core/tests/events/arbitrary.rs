@@ -72,6 +72,24 @@ pub(crate) fn event(name: &str, fields: Fields) -> Json {
         ],
         "interrupt" => vec![req("interrupts", list(interrupt()))],
         "result" => vec![req("response", response(fields))],
+        "node_start" => vec![
+            req("node", text()),
+            req("attempt", any::<u32>()),
+            req("from", vec(text(), 0..3).prop_map(Value::from)),
+        ],
+        "node_end" => vec![
+            req("node", text()),
+            req("attempt", any::<u32>()),
+            req("status", word(&["completed", "failed", "stopped", "of_a_later_release"])),
+            req("usage", messages::usage()),
+            req("duration_ms", any::<u64>()),
+            opt("error", text()),
+        ],
+        "node_retry" => {
+            vec![req("node", text()), req("attempt", any::<u32>()), req("delay_ms", any::<u64>()), req("error", text())]
+        }
+        "node_skip" => vec![req("node", text())],
+        "handoff" => vec![req("from", text()), req("to", text()), req("message", text())],
         "node" => {
             let names: Vec<_> = event_types().into_iter().filter(|name| name != "node").collect();
             let leaves = names.into_iter().map(|name| event(&name, fields));
@@ -102,6 +120,7 @@ fn response(fields: Fields) -> Json {
             req("turns", any::<u32>()),
             opt("interrupts", vec(interrupt(), 1..3).prop_map(Value::from)),
             opt("output", json_value()),
+            opt("ended_by", messages::tool_use(fields)),
             req("metrics", metrics(fields)),
         ],
     )

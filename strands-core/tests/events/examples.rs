@@ -8,6 +8,8 @@ use strands_core::guardrails::{GuardedContent, GuardrailAction};
 use strands_core::message::{
     Citation, ImageBlock, ImageFormat, Message, ProviderContent, ToolResult, ToolResultStatus, ToolUse,
 };
+use strands_core::metrics::Usage;
+use strands_core::multiagent::NodeStatus;
 use strands_core::{AgentEvent, AgentResponse, Interrupt};
 
 use crate::schema_file::event_types;
@@ -47,6 +49,18 @@ fn events() -> Vec<AgentEvent> {
         AgentEvent::ToolProgress { tool_use: Arc::clone(&tool_use), data: json!(0.5) },
         AgentEvent::ToolEnd { tool_use, result, duration },
         AgentEvent::Interrupt { interrupts: vec![Interrupt::new("v1:x", "sure", Value::Null)] },
+        AgentEvent::NodeStart { node: "write".into(), attempt: 2, from: vec!["research".into()] },
+        AgentEvent::NodeEnd {
+            node: "write".into(),
+            attempt: 2,
+            status: NodeStatus::Failed,
+            usage: Usage::new(10, 5),
+            duration,
+            error: Some("timed out".into()),
+        },
+        AgentEvent::NodeRetry { node: "write".into(), attempt: 1, delay: duration, error: "timed out".into() },
+        AgentEvent::NodeSkip { node: "publish".into() },
+        AgentEvent::Handoff { from: "triage".into(), to: "billing".into(), message: "a refund".into() },
         AgentEvent::TextDelta { text: "Hel".into() }.at_node("writer").at_node("newsroom"),
     ]
 }
@@ -77,6 +91,11 @@ fn serializes_events_to_the_pinned_json() {
     {"type":"tool_progress","tool_use":{"toolUseId":"call-1","name":"one","input":{"a":1}},"data":0.5}
     {"type":"tool_end","tool_use":{"toolUseId":"call-1","name":"one","input":{"a":1}},"result":{"toolUseId":"call-1","status":"success","content":[{"text":"seen"}]},"duration_ms":1500}
     {"type":"interrupt","interrupts":[{"id":"v1:x","name":"sure","reason":null,"response":null}]}
+    {"type":"node_start","node":"write","attempt":2,"from":["research"]}
+    {"type":"node_end","node":"write","attempt":2,"status":"failed","usage":{"inputTokens":10,"outputTokens":5,"totalTokens":15},"duration_ms":1500,"error":"timed out"}
+    {"type":"node_retry","node":"write","attempt":1,"delay_ms":1500,"error":"timed out"}
+    {"type":"node_skip","node":"publish"}
+    {"type":"handoff","from":"triage","to":"billing","message":"a refund"}
     {"type":"node","path":["newsroom","writer"],"event":{"type":"text_delta","text":"Hel"}}
     "#);
 }

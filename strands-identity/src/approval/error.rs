@@ -90,7 +90,7 @@ strands_core::__debug_with_sources!(ApprovalError);
 impl ApprovalError {
     /// Returns the approval error that ended an invocation, if it was one.
     pub fn of(error: &AgentError) -> Option<&Self> {
-        match error {
+        match error.failure() {
             AgentError::Hook { source, .. } => source.downcast_ref(),
             _ => None,
         }

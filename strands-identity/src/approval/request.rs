@@ -68,9 +68,12 @@ pub struct ApprovalRequest {
 }
 
 impl ApprovalRequest {
-    /// Returns the request of an interrupt, if an [`ApprovalHook`](crate::ApprovalHook) raised it.
+    /// Returns the request of an interrupt, if an [`ApprovalHook`](crate::ApprovalHook) raised it, also one of an agent that is a
+    /// tool: then the agent and the call are those of that agent, and it has no session.
+    ///
+    /// An agent on another server can raise an interrupt that looks like a request. [`from_stored`](Self::from_stored) tells them apart.
     pub fn from_interrupt(interrupt: &Interrupt) -> Option<Self> {
-        if !interrupt.id.starts_with(BEFORE_TOOL_CALL) {
+        if !interrupt.innermost_id().starts_with(BEFORE_TOOL_CALL) {
             return None;
         }
         let request: Self = match &interrupt.reason {
@@ -83,15 +86,21 @@ impl ApprovalRequest {
 
     /// Returns the requests of an interrupted call of a stored agent: those of an [`ApprovalHook`](crate::ApprovalHook), and
     /// those of Strands' `HumanInTheLoop`, which do not say who may approve.
+    ///
+    /// Requests that an agent behind the call claims to have are left out, such as those of an agent on another server. So are those of
+    /// Strands' `HumanInTheLoop` in an agent that is a tool, since they don't say which agent asks: respond to such an interrupt with
+    /// `true` or `"yes"`.
     pub fn from_stored(session_id: &str, agent_id: &str, call: &InterruptedCall) -> Vec<Self> {
         let open = call.interrupts.iter().filter(|interrupt| interrupt.response.is_none());
+        let is_own =
+            |interrupt: &&Interrupt| call.id_within(interrupt).is_some_and(|id| id.starts_with(BEFORE_TOOL_CALL));
         let request = |interrupt: &Interrupt| {
             Self::from_interrupt(interrupt).or_else(|| {
-                is_named(interrupt, NAME)
+                (interrupt.name == NAME && call.within.is_empty())
                     .then(|| Self::of_strands(interrupt, Some(session_id), agent_id, &call.tool_use))
             })
         };
-        open.filter_map(request).collect()
+        open.filter(is_own).filter_map(request).collect()
     }
 
     /// Returns the request of an interrupt that Strands' `HumanInTheLoop` raised. Its reason is a text.

@@ -16,7 +16,7 @@ async fn call(
     let hook = ApprovalHook::builder().tools(["book"]).by_role("manager").by_another().build();
     let agent = template(ScriptedModel::responding("-"), [tool("book", log)], hook).build().await.unwrap();
     let call = || agent.call_tool("book", json!({"price": 900})).id("call_0").inject(alice());
-    let ToolCallOutcome::Interrupted(interrupts) = call().await.unwrap() else { panic!("no interrupt") };
+    let ToolCallOutcome::Interrupted { interrupts, .. } = call().await.unwrap() else { panic!("no interrupt") };
     let request = ApprovalRequest::from_interrupt(&interrupts[0]).unwrap();
     call().resume([respond(&request)]).inject(Approver::new(approver)).await
 }

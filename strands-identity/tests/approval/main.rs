@@ -6,6 +6,7 @@ mod audits;
 mod bindings;
 mod direct_calls;
 mod expiry;
+mod nested;
 mod recording;
 mod replays;
 mod rules;

@@ -142,7 +142,7 @@ async fn a_direct_call_grants_no_trust() {
     let hook = ApprovalHook::builder().tools(["book"]).trust(Trust::Session).build();
     let runner = ToolRunner::new([tool("book", &log)]).unwrap().hook(hook);
     let call = || runner.call("book", json!({})).id("call_0");
-    let ToolCallOutcome::Interrupted(interrupts) = call().await.unwrap() else { panic!("no interrupt") };
+    let ToolCallOutcome::Interrupted { interrupts, .. } = call().await.unwrap() else { panic!("no interrupt") };
     let asked = ApprovalRequest::from_interrupt(&interrupts[0]).unwrap();
     let error = call().resume([asked.approve_with(Trust::Session)]).await.unwrap_err();
     assert!(matches!(ApprovalError::of(&error), Some(ApprovalError::TrustNotAllowed { .. })), "{error:?}");
@@ -150,6 +150,6 @@ async fn a_direct_call_grants_no_trust() {
     let denied = call().resume([interrupts[0].respond("trust")]).await.unwrap();
     assert!(matches!(&denied, ToolCallOutcome::Result(result) if result.is_error()), "{denied:?}");
     call().resume([asked.approve()]).await.unwrap();
-    assert!(matches!(call().await.unwrap(), ToolCallOutcome::Interrupted(_)));
+    assert!(matches!(call().await.unwrap(), ToolCallOutcome::Interrupted { .. }));
     assert_eq!(log.lines().len(), 1);
 }

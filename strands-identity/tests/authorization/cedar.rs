@@ -141,7 +141,7 @@ async fn an_approver_meets_the_requirements_of_all_policies() {
     let (hook, _) = audited(authorizer(policies));
     let runner = ToolRunner::new(tools![Runs::default().tool("t")]).unwrap().hook(hook).hook(SimpleApproval);
     let runner = runner.inject(with(&[]));
-    let ToolCallOutcome::Interrupted(interrupts) = runner.call("t", json!({})).await.unwrap() else { panic!() };
+    let ToolCallOutcome::Interrupted { interrupts, .. } = runner.call("t", json!({})).await.unwrap() else { panic!() };
     let expected = json!({"reason": "a; b; c", "approvers": ["y"], "other_than_requester": true});
     assert_eq!(interrupts[0].reason["reason"], expected);
 }

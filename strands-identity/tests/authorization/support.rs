@@ -220,7 +220,7 @@ pub(crate) async fn direct(
     let runner = ToolRunner::new(tools![tool.clone()]).unwrap().hook(audited(authorizer).0).hook(SimpleApproval);
     match runner.call(&tool.spec.name, input).inject(identity.clone()).await.unwrap() {
         ToolCallOutcome::Result(result) => (result.is_error(), text_of(&result)),
-        ToolCallOutcome::Interrupted(interrupts) => (true, interrupts[0].reason.to_string()),
+        ToolCallOutcome::Interrupted { interrupts, .. } => (true, interrupts[0].reason.to_string()),
         other => panic!("{other:?}"),
     }
 }

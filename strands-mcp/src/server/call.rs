@@ -14,7 +14,9 @@ use rmcp::model::{
 use rmcp::service::{PeerRequestOptions, RequestContext, ServiceError};
 use serde_json::{Map, Value};
 use strands_core::message::ToolResult;
-use strands_core::{AgentError, Interrupt, InterruptResponse, ToolCall, ToolCallOutcome, ToolRunner, TraceContext};
+use strands_core::{
+    AgentError, Continuation, Interrupt, InterruptResponse, ToolCall, ToolCallOutcome, ToolRunner, TraceContext,
+};
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -28,6 +30,12 @@ use super::request_state::WaitingCall;
 /// JSON-RPC error code of a server with too many running calls.
 const BUSY: ErrorCode = ErrorCode(-32000);
 
+/// Start of the ids of interrupts that hooks raise before a tool runs.
+const BEFORE_TOOL_CALL: &str = "v1:before_tool_call:";
+
+/// Result of a call whose tool's state is not in this process.
+const NOT_CONTINUED: &str = "the server no longer has the state of this call; call the tool again";
+
 /// Maximum number of times that one request asks the client.
 const MAX_ROUNDS: usize = 32;
 
@@ -39,9 +47,6 @@ const CANCEL_TIMEOUT: Duration = Duration::from_millis(25);
 
 /// Key of the token usage in the metadata of results.
 const USAGE: &str = "io.github.strands-rs/usage";
-
-/// Marks a call that continues after an interrupt, as an injected value.
-pub(super) struct Continued;
 
 /// Parameters of a call.
 pub(super) struct Request {
@@ -69,7 +74,10 @@ pub(super) struct Call<'a> {
     caller: Caller,
     name: String,
     waiting: WaitingCall,
-    is_continued: bool,
+    /// State with which the tool continues.
+    continuation: Option<Continuation>,
+    /// True if the call has failed without its tool having run, so that the client may send the same request again.
+    is_repeatable: bool,
     /// Results of the client for questions that were not asked yet in this request.
     results: InputResponses,
 }
@@ -77,7 +85,7 @@ pub(super) struct Call<'a> {
 /// Outcome of one round.
 enum Round {
     Result(ToolResult, Option<MetaObject>),
-    Interrupted(Vec<Interrupt>),
+    Interrupted { interrupts: Vec<Interrupt>, continuation: Option<Continuation> },
 }
 
 impl<'a> Call<'a> {
@@ -118,12 +126,25 @@ impl<'a> Call<'a> {
             return Err(ErrorData::invalid_params("the call was continued before: its request state is used up", None));
         }
         let results = input_responses.unwrap_or_default();
-        let mut call = Self { shared, state, runner, kind, context, caller, name, waiting, is_continued, results };
+        let continuation = waiting.has_continuation.then(|| shared.continuations.take(&waiting.id)).flatten();
+        if waiting.has_continuation && continuation.is_none() {
+            // Not claimed, so that each repetition gets this result.
+            shared.claims.release(&waiting.id);
+            return Ok(Outcome::Result(ToolResult::error(&waiting.id, NOT_CONTINUED), None));
+        }
+        let is_repeatable = false;
+        let mut call =
+            Self { shared, state, runner, kind, context, caller, name, waiting, continuation, is_repeatable, results };
         let asked = std::mem::take(&mut call.waiting.asked);
         call.take_answers(&keys(&asked.into_iter().map(Question::new).collect::<Vec<_>>()));
         let outcome = call.until_asked().await;
-        if let (true, Ok(Outcome::InputRequired(_))) = (is_continued, &outcome) {
-            shared.claims.release(&call.waiting.id);
+        if matches!(outcome, Ok(Outcome::InputRequired(_))) || is_continued && call.is_repeatable {
+            if let Some(continuation) = call.continuation.take() {
+                shared.continuations.keep(&call.waiting.id, continuation);
+            }
+            if is_continued {
+                shared.claims.release(&call.waiting.id);
+            }
         }
         outcome
     }
@@ -132,7 +153,14 @@ impl<'a> Call<'a> {
         for _ in 0..MAX_ROUNDS {
             match self.round().await? {
                 Round::Result(result, meta) => return Ok(Outcome::Result(result, meta)),
-                Round::Interrupted(interrupts) => {
+                Round::Interrupted { interrupts, continuation } => {
+                    let is_of_hook = |id: &str| id.starts_with(BEFORE_TOOL_CALL);
+                    if continuation.is_some() && !interrupts.iter().all(|interrupt| is_of_hook(&interrupt.id)) {
+                        // The tool has taken the responses to its own interrupts, but not those to hooks before it.
+                        self.waiting.responses.retain(|id, _| is_of_hook(id));
+                    }
+                    self.waiting.has_continuation = continuation.is_some();
+                    self.continuation = continuation;
                     if let Some(outcome) = self.ask(interrupts).await? {
                         return Ok(outcome);
                     }
@@ -143,7 +171,7 @@ impl<'a> Call<'a> {
     }
 
     /// Runs the tool once.
-    async fn round(&self) -> Result<Round, ErrorData> {
+    async fn round(&mut self) -> Result<Round, ErrorData> {
         let progress = Arc::new(Progress::default());
         let responses =
             self.waiting.responses.iter().map(|(id, response)| InterruptResponse::new(id, response.clone()));
@@ -151,10 +179,8 @@ impl<'a> Call<'a> {
             .runner
             .call(self.name.clone(), Value::Object(self.waiting.arguments.clone()))
             .id(self.waiting.id.clone())
+            .continue_from(self.continuation.clone())
             .resume(responses);
-        if self.is_continued || !self.waiting.responses.is_empty() {
-            call = call.inject(Continued);
-        }
         if let Some(trace) = trace(&self.context.meta) {
             call = call.inject(trace);
         }
@@ -163,9 +189,18 @@ impl<'a> Call<'a> {
         let outcome = self.unless_cancelled(self.reported(call, &progress)).await?;
         match outcome {
             Ok(ToolCallOutcome::Result(result)) => Ok(Round::Result(result, usage(&progress))),
-            Ok(ToolCallOutcome::Interrupted(interrupts)) => Ok(Round::Interrupted(interrupts)),
+            Ok(ToolCallOutcome::Interrupted { interrupts, continuation }) => {
+                Ok(Round::Interrupted { interrupts, continuation })
+            }
             Ok(_) => Ok(Round::Result(ToolResult::error(&self.waiting.id, "the call was cancelled"), None)),
-            Err(error) => Err(internal(&self.name, &error)),
+            Err(error) => {
+                self.is_repeatable = !matches!(error, AgentError::Hook { event: "after_tool_call", .. });
+                let failed = internal(&self.name, &error);
+                if let AgentError::Suspended { continuation: Some(continuation), .. } = error {
+                    self.continuation = Some(continuation);
+                }
+                Err(failed)
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
-use strands_core::{Invocation, ToolCall, ToolRunner};
+use strands_core::{ToolCall, ToolRunner};
 
 /// The sender of a request, and values to inject into the tool calls of that request.
 ///
@@ -61,13 +61,6 @@ impl Caller {
     pub(super) fn inject_into_runner(&self, runner: ToolRunner) -> ToolRunner {
         self.injections.iter().fold(runner.inject(self.clone()), |runner, value| value.add_to_runner(runner))
     }
-
-    /// Injects the values, and the caller itself, into an invocation of an agent.
-    pub(super) fn inject_into_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a> {
-        self.injections
-            .iter()
-            .fold(invocation.inject(self.clone()), |invocation, value| value.add_to_invocation(invocation))
-    }
 }
 
 /// Prints the id only, since values may be secrets.
@@ -81,7 +74,6 @@ impl fmt::Debug for Caller {
 trait Inject: Send + Sync {
     fn add_to_call(&self, call: ToolCall<'static>) -> ToolCall<'static>;
     fn add_to_runner(&self, runner: ToolRunner) -> ToolRunner;
-    fn add_to_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a>;
 }
 
 struct Value<V>(V);
@@ -93,10 +85,6 @@ impl<V: Clone + Send + Sync + 'static> Inject for Value<V> {
 
     fn add_to_runner(&self, runner: ToolRunner) -> ToolRunner {
         runner.inject(self.0.clone())
-    }
-
-    fn add_to_invocation<'a>(&self, invocation: Invocation<'a>) -> Invocation<'a> {
-        invocation.inject(self.0.clone())
     }
 }
 

@@ -24,6 +24,7 @@ use super::caller::Caller;
 use super::claims::Claims;
 use super::client_state::ClientState;
 use super::connection::Connected;
+use super::continuations::Continuations;
 use super::listing::Listings;
 use super::resources::Resources;
 use super::settings::Settings;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     /// One permit for each call that may run.
     pub(super) calls: Semaphore,
     pub(super) claims: Claims,
+    pub(super) continuations: Continuations,
 }
 
 /// Handler of one client, or of one request.
@@ -121,6 +123,7 @@ impl Shared {
             settings,
             calls: Semaphore::new(calls),
             claims: Claims::default(),
+            continuations: Continuations::default(),
         }
     }
 

@@ -1,12 +1,13 @@
 //! MCP server: tools and agents of a program, for the clients of other programs.
 
-mod agent_tool;
+mod agent_failures;
 mod call;
 mod caller;
 mod claims;
 mod client_state;
 mod connection;
 mod content;
+mod continuations;
 mod error;
 mod handler;
 mod http;
@@ -31,16 +32,16 @@ use axum::Router;
 use rmcp::service::serve_server_with_ct;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use strands_core::hook::Hook;
-use strands_core::{AgentBuilder, Tool, ToolProvider, ToolRunner, ToolSet, ToolSetError, Toolset};
+use strands_core::{Tool, ToolProvider, ToolRunner, ToolSet, ToolSetError, Toolset};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-pub use agent_tool::AgentTool;
 pub use caller::{Caller, IdentifyCaller, Refusal};
 pub use error::ServeError;
 pub use question::ClientRequest;
 pub use updates::ResourceUpdates;
 
+use agent_failures::AgentFailures;
 use connection::Connection;
 use handler::{Handler, Shared};
 use resources::Resources;
@@ -58,7 +59,11 @@ use settings::{Hosts, Settings};
 ///   see [`ClientRequest`]. On 2026-07-28 the response may arrive days later, at another process with the same
 ///   [key](Self::request_state_key).
 /// - A tool with an output schema (`#[tool(output)]`) has structured content.
-/// - An error of a tool is an error result, whose text the client sees.
+/// - An error of a tool is an error result, whose text the client sees. A failure of an agent is not shown, but logged.
+/// - An [`AgentTool`](strands_core::AgentTool) is an agent for clients, with its text and tool calls as progress. Each call starts a
+///   conversation: one that keeps its context is refused. While it waits for a
+///   response, its conversation stays in this process: a response that arrives at another process, or after 1,000 other agents
+///   were suspended, gets an error result.
 /// - [`TraceContext`](strands_core::TraceContext) of the client is injected.
 /// - A call is dropped when its client cancels it or is gone. In a session, a lost connection is no cancellation, as the
 ///   protocol demands.
@@ -131,23 +136,10 @@ impl McpServer {
         Ok(Self::from_runner(ToolRunner::new(tools)?))
     }
 
-    /// Creates a server with one tool: an agent, built anew for each call. See [`AgentTool`].
-    ///
-    /// # Errors
-    ///
-    /// Returns [`ToolSetError`] if the name is invalid.
-    pub fn agent(
-        name: impl Into<String>,
-        description: impl Into<String>,
-        builder: AgentBuilder,
-    ) -> Result<Self, ToolSetError> {
-        Self::new([AgentTool::new(name, description, builder)])
-    }
-
     /// Creates a server with the tools of a runner, and its timeouts, limits, state, hooks and injected values.
     pub fn from_runner(runner: ToolRunner) -> Self {
         Self {
-            runner,
+            runner: runner.hook(AgentFailures),
             prompts: ToolSet::default(),
             resources: Resources::default(),
             updates: None,

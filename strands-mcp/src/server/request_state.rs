@@ -37,11 +37,20 @@ pub(super) struct WaitingCall {
     /// Interrupts that the client was asked about.
     #[serde(rename = "q")]
     pub(super) asked: Vec<Interrupt>,
+    /// True if the tool goes on with a state that a process of the server has. Without it, the call must not start again.
+    #[serde(rename = "s", default, skip_serializing_if = "is_false")]
+    pub(super) has_continuation: bool,
+}
+
+/// Returns true for a field that need not be sealed.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature of `skip_serializing_if`")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl WaitingCall {
     pub(super) fn new(id: String, arguments: Map<String, Value>) -> Self {
-        Self { id, arguments, responses: BTreeMap::new(), asked: Vec::new() }
+        Self { id, arguments, responses: BTreeMap::new(), asked: Vec::new(), has_continuation: false }
     }
 }
 

@@ -9,7 +9,7 @@ use rmcp::model::{
 use rmcp::service::PeerRequestOptions;
 use serde_json::json;
 use strands::mcp::axum::http::request::Parts;
-use strands::mcp::{AgentTool, Caller, McpServer, Refusal};
+use strands::mcp::{Caller, McpServer, Refusal};
 use strands::metrics::Usage;
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentBuilder, tool, tools};
@@ -50,8 +50,9 @@ async fn an_agent_is_one_tool_with_progress_and_usage() {
     let agent =
         Agent::builder().model(calling("whoami", json!({}))).tools(tools![Whoami]).inject(User("Ann".to_owned()));
     let recorder = Client::default();
-    let client = connected(McpServer::agent("ask", "Asks.", agent).unwrap(), recorder.clone(), AGES[1]).await;
-    let mut request = CallToolRequest::new(call("ask", json!({"prompt": "Who am I?"})));
+    let client =
+        connected(McpServer::new([agent.name("ask").description("Asks.")]).unwrap(), recorder.clone(), AGES[1]).await;
+    let mut request = CallToolRequest::new(call("ask", json!({"input": "Who am I?"})));
     let mut meta = RequestMetaObject::new();
     meta.set_progress_token(ProgressToken(NumberOrString::Number(1)));
     request.params.meta = Some(meta);
@@ -74,12 +75,12 @@ async fn an_agents_interrupt_is_a_question() {
         let deleted = Arc::new(AtomicUsize::new(0));
         let yes = json!({"action": "accept", "content": {"approve": true}});
         let user = Client::answering([yes.clone(), yes]);
-        let server = || McpServer::agent("ask", "Asks.", deleting(&deleted)).unwrap();
+        let server = || McpServer::new([deleting(&deleted).name("ask")]).unwrap();
         let url = served(server()).await;
         for client in [connected(server(), user.clone(), age).await, connected_to(&url, user.clone(), age, None).await]
         {
             let before = deleted.load(Ordering::Relaxed);
-            let result = client.call_tool(call("ask", json!({"prompt": "Delete it."}))).await.unwrap();
+            let result = client.call_tool(call("ask", json!({"input": "Delete it."}))).await.unwrap();
             assert_eq!(text(&result), "It is done.", "{age:?}");
             assert_eq!(deleted.load(Ordering::Relaxed) - before, 1);
         }
@@ -96,14 +97,15 @@ async fn an_agent_gets_the_values_of_the_caller() {
         }))
         .tools(tools![Whoami])
         .injected_per_prompt::<User>();
-    let server = McpServer::agent("ask", "Asks.", agent).unwrap().identify_caller(|request: &Parts| {
-        let user = request.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        Ok::<_, Refusal>(Caller::new(user).inject(User(user.to_owned())))
-    });
+    let server =
+        McpServer::new([agent.name("ask").description("Asks.")]).unwrap().identify_caller(|request: &Parts| {
+            let user = request.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            Ok::<_, Refusal>(Caller::new(user).inject(User(user.to_owned())))
+        });
     let url = served(server).await;
     for age in AGES {
         let client = connected_to(&url, Client::default(), age, Some("ann")).await;
-        let result = client.call_tool(call("ask", json!({"prompt": "Who am I?"}))).await.unwrap();
+        let result = client.call_tool(call("ask", json!({"input": "Who am I?"}))).await.unwrap();
         assert!(text(&result).contains("Bearer ann"), "{}", text(&result));
     }
 }
@@ -113,8 +115,9 @@ async fn the_reason_why_an_agent_failed_stays_in_the_log() {
     let agent = Agent::builder().model(ScriptedModel::from_fn(|_| {
         ScriptedTurn::error(strands::models::ModelError::protocol("arn:aws:iam::123456789012:role/secret"))
     }));
-    let client = connected(McpServer::agent("ask", "Asks.", agent).unwrap(), Client::default(), AGES[0]).await;
-    let result = client.call_tool(call("ask", json!({"prompt": "Hi."}))).await.unwrap();
+    let client =
+        connected(McpServer::new([agent.name("ask").description("Asks.")]).unwrap(), Client::default(), AGES[0]).await;
+    let result = client.call_tool(call("ask", json!({"input": "Hi."}))).await.unwrap();
     assert_eq!(result.is_error, Some(true));
     assert_eq!(text(&result), "the agent failed within the server; its log has the reason");
 }
@@ -135,9 +138,9 @@ async fn the_trace_of_a_client_reaches_tools_and_agents() {
         }))
         .tools(tools![Trace])
         .injected_per_prompt::<strands::TraceContext>();
-    let tools = tools![Trace, AgentTool::new("ask", "Asks.", agent)];
+    let tools = tools![Trace, agent.name("ask")];
     let client = connected(McpServer::new(tools).unwrap(), Client::default(), AGES[1]).await;
-    for mut request in [call("trace", json!({})), call("ask", json!({"prompt": "Trace."}))] {
+    for mut request in [call("trace", json!({})), call("ask", json!({"input": "Trace."}))] {
         let mut meta = RequestMetaObject::new();
         meta.insert("traceparent".to_owned(), PARENT.into());
         meta.insert("tracestate".to_owned(), "vendor=1".into());
@@ -150,8 +153,8 @@ async fn the_trace_of_a_client_reaches_tools_and_agents() {
 #[tokio::test]
 async fn an_agent_that_another_process_suspended_is_not_run_again() {
     let deleted = Arc::new(AtomicUsize::new(0));
-    let server = || McpServer::agent("ask", "Asks.", deleting(&deleted)).unwrap().request_state_key([1; 32]);
-    let mut params = json!({"name": "ask", "arguments": {"prompt": "Delete it."}});
+    let server = || McpServer::new([deleting(&deleted).name("ask")]).unwrap().request_state_key([1; 32]);
+    let mut params = json!({"name": "ask", "arguments": {"input": "Delete it."}});
     let send = async |url: String, params: serde_json::Value| {
         let (headers, request) = stateless(1, "tools/call", params);
         message(&post(&url, &headers, &request).await)
@@ -162,6 +165,6 @@ async fn an_agent_that_another_process_suspended_is_not_run_again() {
     params["inputResponses"] = json!({key: {"action": "accept", "content": {"approve": true}}});
     let result = send(served(server()).await, params).await["result"].clone();
     assert_eq!(result["isError"], true, "{result}");
-    assert!(result["content"][0]["text"].as_str().unwrap().contains("no longer known"), "{result}");
+    assert!(result["content"][0]["text"].as_str().unwrap().contains("no longer has the state"), "{result}");
     assert_eq!(deleted.load(Ordering::Relaxed), 0);
 }

@@ -12,3 +12,4 @@ mod own_client;
 mod questions;
 mod raw_http;
 mod shutdown;
+mod suspended_agents;

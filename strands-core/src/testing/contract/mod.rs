@@ -6,6 +6,7 @@
 //! | trait | suite |
 //! |---|---|
 //! | [`SessionManager`](crate::session::SessionManager), [`Session`](crate::session::Session) | [`check_session_manager`] |
+//! | [`MultiAgentSession`](crate::session::MultiAgentSession) | [`check_multi_agent_session`] |
 //! | [`Model`](crate::models::Model) | [`check_model`], [`check_model_failure`], [`check_model_secret`] |
 //! | [`Tool`](crate::Tool) | [`check_tool`] |
 //! | [`ToolProvider`](crate::ToolProvider) | [`check_tool_provider`] |
@@ -32,6 +33,7 @@ mod conversation;
 mod first_violation;
 mod hook;
 mod model;
+mod multi_agent_session;
 mod polling;
 mod promptable;
 mod provider;
@@ -44,6 +46,7 @@ mod violation;
 pub use conversation::check_conversation_manager;
 pub use hook::check_hook;
 pub use model::{check_model, check_model_failure, check_model_secret};
+pub use multi_agent_session::check_multi_agent_session;
 pub use promptable::check_promptable;
 pub use provider::check_tool_provider;
 pub use session::check_session_manager;

@@ -62,7 +62,7 @@ pub(super) fn every_kind() -> Vec<Message> {
     blocks.into_iter().enumerate().map(message).filter_map(|json| serde_json::from_value(json).ok()).collect()
 }
 
-fn numbers() -> Value {
+pub(super) fn numbers() -> Value {
     json!([0, -1, u64::MAX, i64::MIN, 0.1, 1e300, 5e-324, 9_007_199_254_740_993_u64])
 }
 

@@ -75,6 +75,20 @@ promises! {
         /// A worker can repeat a write whose future was dropped, or replace it with another one.
         SessionDroppedWrite = "a write whose future was dropped can be repeated or replaced by the same worker",
     }
+    "MultiAgentSession" {
+        /// Opening and reading a new graph writes nothing.
+        MultiAgentOpenWritesNothing = "opening and reading write nothing",
+        /// A document is read as it was saved.
+        MultiAgentRoundTrip = "documents are read back unchanged",
+        /// Graphs of a session, and sessions, don't see each other's documents.
+        MultiAgentIsolation = "graphs, agents and sessions are isolated from each other",
+        /// A worker with an outdated view gets a conflict, and nothing is overwritten.
+        MultiAgentConflict = "a worker with an outdated view gets a conflict, and nothing is overwritten",
+        /// A worker whose view is up to date gets no conflict.
+        MultiAgentNoFalseConflict = "a worker whose view is up to date gets no conflict",
+        /// A worker can save again after a save whose future was dropped.
+        MultiAgentDroppedSave = "a save whose future was dropped can be repeated or replaced by the same worker",
+    }
     "Model" {
         /// A plain request gets a response.
         ModelResponds = "a plain request gets a response",
@@ -136,8 +150,8 @@ promises! {
         HookResponseStream = "a response stream is in order and ends with a stop event or an error",
     }
     "Promptable" {
-        /// `name` and `description` always return the same value.
-        PromptableStable = "the name and the description don't change",
+        /// `name`, `description`, `requires` and `has_session` always return the same value.
+        PromptableStable = "the name, the description, the required values and the session don't change",
         /// A prompt gets a response.
         PromptableResponds = "a prompt gets a response",
         /// The first item is a start or an error.
@@ -152,6 +166,9 @@ promises! {
         PromptableCancelled = "a cancelled request ends with `cancelled` within 50 ms",
         /// Concurrent prompts get responses, or end with a busy error or a session conflict.
         PromptableConcurrent = "concurrent prompts get responses, or end with a busy error or a session conflict",
+        /// A response that waits has interrupts, which a request without a prompt and responses returns again. A continuation can be
+        /// stored, and the next prompt with it gets a response.
+        PromptableContinues = "interrupts are repeated, and conversations are continued",
     }
     "ToolProvider" {
         /// `name` always returns the same value.

@@ -1,5 +1,6 @@
 //! Contract of promptables: streams that are lazy, end once, and can be dropped or cancelled at every poll.
 
+mod continuing;
 mod observed_prompt;
 
 use std::time::Duration;
@@ -11,10 +12,12 @@ use tokio::time::Instant;
 use super::polling::{ATTEMPTS, DropPoint, MAX_STOP_TIME, MAX_WAIT, becomes_true, poll_times, within};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
 use crate::event::AgentEvent;
+use crate::injected::InjectedKey;
 use crate::models::StopReason;
 use crate::outcome::AgentError;
 use crate::promptable::{PromptRequest, PromptStream, Promptable};
 use crate::session::SessionError;
+use continuing::continues;
 use observed_prompt::{ObservedPrompt, is_last, next, rest};
 
 /// The most items or polls after which a stream is dropped or cancelled.
@@ -29,7 +32,8 @@ const MAX_CLEANUP_TIME: Duration = Duration::from_secs(1);
 /// Checks the contract of a [`Promptable`] that is able to respond.
 ///
 /// The suite prompts it about a hundred times with the requests that `request` returns: sequentially, concurrently, and with
-/// streams that are not polled, dropped, and cancelled at different moments. All others must end with a response. The suite
+/// streams that are not polled, dropped, and cancelled at different moments. All others must end with a response, which may be an
+/// interrupt. A conversation that a response returns is continued. The suite
 /// injects a value into each request, which must be released when the stream is dropped.
 ///
 /// The suite uses the clock of the Tokio runtime. With a paused clock (`#[tokio::test(start_paused = true)]`) it runs as
@@ -57,7 +61,10 @@ pub async fn check_promptable<P: Promptable + ?Sized>(
     promptable: &P,
     request: impl Fn() -> PromptRequest,
 ) -> Result<(), ContractViolation> {
-    let described = || (promptable.name().to_owned(), promptable.description().to_owned());
+    let described = || {
+        let required: Vec<_> = promptable.requires().iter().map(InjectedKey::type_name).collect();
+        (promptable.name().to_owned(), promptable.description().to_owned(), required, promptable.has_session())
+    };
     let before = described();
     let make = || ObservedPrompt::new(promptable, request());
     for _ in 0..2 {
@@ -67,7 +74,13 @@ pub async fn check_promptable<P: Promptable + ?Sized>(
     dropped(&make).await?;
     cancelled(&make).await?;
     concurrent(&make).await?;
-    ensure_eq(Promise::PromptableStable, "the name and the description", &before, &described())
+    continues(promptable, &request).await?;
+    ensure_eq(
+        Promise::PromptableStable,
+        "the name, the description, the required values and whether there is a session",
+        &before,
+        &described(),
+    )
 }
 
 /// Reads a stream from its start to its end, which must be a response.

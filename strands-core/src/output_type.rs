@@ -1,4 +1,4 @@
-//! Type of a structured output: the tool whose arguments are the output, and the schema for providers with native support.
+//! Type of a structured output, and [`StructuredOutput`], the trait of such types: the tool whose arguments are the output, and the schema for providers with native support.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +12,19 @@ use crate::outcome::AgentError;
 use crate::run::OutputTool;
 use crate::schema::{restore_value, wrapping};
 use crate::schema_validation::{JsonSchemaError, Validator, read_as};
-use crate::tool::{ToolSet, ToolSpec, is_valid_tool_name};
+use crate::tool::{ToolSet, ToolSpec, tool_name_of};
+
+/// A trait for types of structured output, see [`Invocation::output`](crate::Invocation::output). It is implemented for every
+/// type with `Deserialize` and `JsonSchema`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as structured output",
+    label = "not a structured output type",
+    note = "derive both `Deserialize` and `JsonSchema` for `{Self}`: `#[derive(Deserialize, JsonSchema)]`, from `strands::serde` and `strands::schemars`"
+)]
+pub trait StructuredOutput: DeserializeOwned + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + JsonSchema> StructuredOutput for T {}
 
 /// Type of the requested structured output.
 #[derive(Clone)]
@@ -41,20 +53,27 @@ impl OutputType {
     }
 
     /// Returns the output type of a stored invocation, whose Rust type is unknown.
-    pub(super) fn stored(tool: OutputTool) -> Self {
+    pub(crate) fn stored(tool: OutputTool) -> Self {
         Self::new(tool, Check::Schema)
     }
 
-    pub(super) fn tool(&self) -> &OutputTool {
+    /// Returns the output type of a schema of an object, whose Rust type is unknown.
+    pub(crate) fn of_schema(schema: OutputSchema) -> Self {
+        let OutputSchema { name, description, schema, .. } = schema;
+        let spec = ToolSpec::new(name, instruction(description), schema);
+        Self::stored(OutputTool { spec, is_wrapped: false })
+    }
+
+    pub(crate) fn tool(&self) -> &OutputTool {
         &self.tool
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.tool.spec.name
     }
 
     /// Returns the field that holds the output, if it is wrapped.
-    pub(super) fn key(&self) -> Option<&str> {
+    pub(crate) fn key(&self) -> Option<&str> {
         self.tool.is_wrapped.then(|| wrapping::key(&self.tool.spec.input_schema)).flatten()
     }
 
@@ -65,7 +84,7 @@ impl OutputType {
     /// # Errors
     ///
     /// Returns a description of the error, for the model to correct.
-    pub(super) fn read(&self, input: &Value) -> Result<Value, String> {
+    pub(crate) fn read(&self, input: &Value) -> Result<Value, String> {
         let input = &*restore_value(&self.tool.spec.input_schema, input);
         let Some(key) = self.key() else { return self.validated(input) };
         // A string that holds an object is arguments that were serialized twice, not text.
@@ -84,7 +103,7 @@ impl OutputType {
     }
 
     /// Returns a partial output in the form of the type.
-    pub(super) fn restored<'v>(&self, part: &'v Value) -> Cow<'v, Value> {
+    pub(crate) fn restored<'v>(&self, part: &'v Value) -> Cow<'v, Value> {
         match (self.key(), &self.tool.spec.input_schema) {
             (None, schema) => restore_value(schema, part),
             (Some(_), _) => Cow::Borrowed(part),
@@ -92,7 +111,7 @@ impl OutputType {
     }
 
     /// Returns true if a bare value may have a field with the name of the wrapping field, as a map may.
-    pub(super) fn is_ambiguous(&self) -> bool {
+    pub(crate) fn is_ambiguous(&self) -> bool {
         self.tool.is_wrapped && wrapping::is_ambiguous(&self.tool.spec.input_schema)
     }
 
@@ -126,7 +145,7 @@ impl OutputType {
     ///
     /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name, or if the schema to validate against is
     /// not supported.
-    pub(super) fn join(&self, tools: &ToolSet) -> Result<ToolSpecs, AgentError> {
+    pub(crate) fn join(&self, tools: &ToolSet) -> Result<ToolSpecs, AgentError> {
         let spec = &self.tool.spec;
         if let (Check::Schema, Err(error)) = (self.check, self.validator()) {
             return Err(AgentError::OutputType { reason: format!("the schema of `{}`: {error}", spec.name) });
@@ -142,7 +161,7 @@ impl OutputType {
     }
 
     /// Returns the output's name and schema, for providers with native support.
-    pub(super) fn schema(&self) -> OutputSchema {
+    pub(crate) fn schema(&self) -> OutputSchema {
         let ToolSpec { name, input_schema, .. } = &self.tool.spec;
         let described = match self.key() {
             Some(key) => input_schema.get("properties").and_then(|fields| fields.get(key)),
@@ -155,26 +174,28 @@ impl OutputType {
     }
 }
 
-fn tool_of<T: JsonSchema>() -> OutputTool {
+/// Returns the self-contained schema of a type.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None).into_generator();
-    let schema = generator.into_root_schema_for::<T>().to_value();
+    generator.into_root_schema_for::<T>().to_value()
+}
+
+fn tool_of<T: JsonSchema>() -> OutputTool {
+    let schema = schema_of::<T>();
     let text = |name: &str| schema.get(name).and_then(Value::as_str).map(str::to_owned);
     let (title, purpose) = (text("title"), text("description"));
-    let mut name: String = title
-        .unwrap_or_else(|| T::schema_name().into_owned())
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
-        .take(64)
-        .collect();
-    if !is_valid_tool_name(&name) {
-        "output".clone_into(&mut name);
-    }
-    let description = format!(
+    let name = tool_name_of(&title.unwrap_or_else(|| T::schema_name().into_owned()));
+    let name = name.unwrap_or_else(|| "output".to_owned());
+    let is_wrapped = !wrapping::is_object(&schema);
+    let schema = if is_wrapped { wrapping::wrap(schema) } else { schema };
+    OutputTool { spec: ToolSpec::new(name, instruction(purpose), schema), is_wrapped }
+}
+
+/// Returns the description of the output's tool, for the model.
+fn instruction(purpose: Option<String>) -> String {
+    format!(
         "Call this tool last and only once, with the final output as its arguments.{}{}",
         if purpose.is_some() { " The output is: " } else { "" },
         purpose.unwrap_or_default()
-    );
-    let is_wrapped = !wrapping::is_object(&schema);
-    let schema = if is_wrapped { wrapping::wrap(schema) } else { schema };
-    OutputTool { spec: ToolSpec::new(name, description, schema), is_wrapped }
+    )
 }

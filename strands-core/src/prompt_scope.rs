@@ -1,0 +1,231 @@
+//! [`PromptScope`]: limits, usage, cancellation and trace that several prompts share.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::AgentEvent;
+use crate::injected::InjectedValues;
+use crate::limits::Limits;
+use crate::nesting::{self, Budget, Spent};
+use crate::outcome::AgentError;
+use crate::prompt::Prompt;
+use crate::promptable::{PromptRequest, PromptStream, Promptable};
+use crate::stop_reason::StopReason;
+use crate::trace_context::TraceContext;
+use crate::usage::Usage;
+
+/// A scope of prompts that belong together, such as those of the nodes of a graph: they share limits, usage, cancellation, a
+/// deadline, injected values and a trace. For a [`Promptable`] that prompts others.
+///
+/// A scope that is created while a tool or a hook of an agent is polled is nested in that invocation: its usage counts there,
+/// and the limits of both hold. When a scope is dropped, the prompts within it are cancelled.
+///
+/// ```
+/// use strands::testing::ScriptedModel;
+/// use strands::{Agent, Limits, PromptRequest, PromptScope, StreamExt};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let expert = Agent::builder().name("expert").model(ScriptedModel::responding("42"));
+/// let request = PromptRequest::new("How much is six times seven?");
+/// let scope = PromptScope::new(&request, Limits::new().turns(2))?;
+/// for _ in 0..3 {
+///     let mut events = scope.prompt(&expert, scope.request(request.prompt.clone()));
+///     while let Some(event) = events.next().await {
+///         event?;
+///     }
+/// }
+/// assert_eq!(scope.turns(), 2, "the third prompt ended before its model call");
+/// # Ok::<(), strands::AgentError>(())
+/// # }).unwrap();
+/// ```
+pub struct PromptScope {
+    budget: Arc<Budget>,
+    injected: InjectedValues,
+    limits: Limits,
+}
+
+impl PromptScope {
+    /// Creates the scope of a request, with its injected values and its cancellation token. `limits` hold unless the request has
+    /// its own.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::NestedTooDeep`] if scopes and agents are nested too deep on one stack.
+    pub fn new(request: &PromptRequest, limits: Limits) -> Result<Self, AgentError> {
+        Self::resumed(request, limits, Usage::default(), 0, Duration::ZERO)
+    }
+
+    /// Creates the scope of a request that continues earlier work, whose usage, model calls and time count in the limits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn resumed(
+        request: &PromptRequest,
+        limits: Limits,
+        usage: Usage,
+        turns: u32,
+        elapsed: Duration,
+    ) -> Result<Self, AgentError> {
+        let parent = nesting::current();
+        nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
+        let limits = request.limits.unwrap_or(limits);
+        let time_left = limits.time().map(|time| time.saturating_sub(elapsed));
+        let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
+        let cancellation = Some(request.cancellation.clone());
+        let budget = Budget::new(parent, limits, cancellation, deadline, Spent { turns, usage });
+        let mut injected = request.injected.clone();
+        budget.continue_trace(&mut injected);
+        Ok(Self { budget: Arc::new(budget), injected, limits })
+    }
+
+    /// Creates a scope within this one, which measures its own usage and is cancelled with `cancellation` as well, such as that of
+    /// one node.
+    #[must_use]
+    pub fn part(&self, cancellation: CancellationToken) -> Self {
+        let budget = Arc::new(Budget::part(&self.budget, cancellation));
+        Self { budget, injected: self.injected.clone(), limits: Limits::unlimited() }
+    }
+
+    /// Creates a request with the injected values, the cancellation and the trace of the scope.
+    pub fn request(&self, prompt: impl Into<Prompt>) -> PromptRequest {
+        let mut request = PromptRequest::new(prompt).cancel_with(self.budget.cancellation().clone());
+        request.injected = self.injected.clone();
+        if let Some(trace) = self.budget.trace() {
+            request.injected.insert_for_invocation(trace);
+        }
+        request
+    }
+
+    /// Adds the injected values and the trace of the scope to a request. Values that the request has already take precedence.
+    pub fn adopt(&self, mut request: PromptRequest) -> PromptRequest {
+        let mut within = self.request(Prompt::none());
+        within.injected.add_for_invocation(std::mem::take(&mut request.injected));
+        PromptRequest { injected: within.injected, ..request }
+    }
+
+    /// Prompts within the scope.
+    pub fn prompt(&self, promptable: &dyn Promptable, request: PromptRequest) -> PromptStream {
+        Box::pin(WithinScope { budget: Some(Arc::clone(&self.budget)), events: promptable.stream(request) })
+    }
+
+    /// Runs a future within the scope: agents that it prompts share the limits.
+    pub fn run<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        nesting::inside(&self.budget, work)
+    }
+
+    /// Returns the token that is cancelled with the request, and when the scope is dropped.
+    pub fn cancellation(&self) -> &CancellationToken {
+        self.budget.cancellation()
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    pub(crate) fn injected_values(&self) -> &InjectedValues {
+        &self.injected
+    }
+
+    /// Returns the injected value of a type.
+    pub fn injected<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.injected.get()
+    }
+
+    /// Returns the usage of all prompts within the scope.
+    pub fn usage(&self) -> Usage {
+        self.budget.spent().usage
+    }
+
+    /// Returns the number of model calls within the scope.
+    pub fn turns(&self) -> u32 {
+        self.budget.spent().turns
+    }
+
+    /// Adds the model calls of work elsewhere, such as those of an agent on another server.
+    pub fn charge(&self, usage: Usage, turns: u32) {
+        self.budget.charge_all(Spent { turns, usage });
+    }
+
+    /// Returns the limits that are left: the least of the scope and of all that it is nested in, less their usage so far, with the
+    /// time until the earliest deadline. For work elsewhere, whose usage is [charged](Self::charge) when it has ended.
+    ///
+    /// ```
+    /// use strands::metrics::Usage;
+    /// use strands::{Limits, PromptRequest, PromptScope};
+    ///
+    /// let scope = PromptScope::new(&PromptRequest::new("go"), Limits::new().turns(5).total_tokens(1_000))?;
+    /// scope.charge(Usage::new(200, 100), 2);
+    /// assert_eq!(scope.remaining(), Limits::unlimited().turns(3).total_tokens(700));
+    /// # Ok::<(), strands::AgentError>(())
+    /// ```
+    pub fn remaining(&self) -> Limits {
+        self.budget.remaining()
+    }
+
+    /// Returns the stop reason of a limit, of the scope or of an invocation around it, that allows no more model calls.
+    pub fn limit_reached(&self) -> Option<StopReason> {
+        self.budget.reached()
+    }
+
+    /// Waits until the scope, or an invocation around it, is cancelled or reaches its deadline.
+    pub async fn stopped(&self) -> StopReason {
+        let deadline = self.budget.deadline();
+        let expired = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.budget.ended() => StopReason::Cancelled,
+            () = expired => StopReason::LimitDuration,
+        }
+    }
+
+    /// Sets the position in a distributed trace, which prompts within the scope continue.
+    pub fn set_trace(&self, trace: TraceContext) {
+        self.budget.set_trace(trace);
+    }
+
+    /// Returns the position in a distributed trace, of the scope or of what is around it.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.budget.trace()
+    }
+}
+
+impl Drop for PromptScope {
+    fn drop(&mut self) {
+        self.budget.end();
+    }
+}
+
+impl fmt::Debug for PromptScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PromptScope").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// Events of a prompt, polled within a scope.
+struct WithinScope {
+    budget: Option<Arc<Budget>>,
+    events: PromptStream,
+}
+
+impl Stream for WithinScope {
+    type Item = Result<AgentEvent, AgentError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let _entered = nesting::enter(&mut this.budget);
+        this.events.as_mut().poll_next(cx)
+    }
+}
