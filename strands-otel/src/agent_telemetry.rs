@@ -28,6 +28,10 @@ const MAX_NAMES: usize = 100;
 /// call and for each tool call. The parent is the injected [`TraceContext`](strands_core::TraceContext), or else the current span
 /// of OpenTelemetry. Inside of a tool, the span of its call is the current one, so that spans of other libraries are its children.
 ///
+/// It is also a [`NodeHook`](strands_core::multiagent::NodeHook): added to a graph or a swarm, each run is a span `invoke_graph <name>` or
+/// `invoke_swarm <name>`, with a span `execute_node <id>` for each attempt of a node, which is the parent of the spans of its agent. Usage is
+/// on the spans of agents alone.
+///
 /// Prompts, responses, arguments and results are not recorded, unless
 /// [`capture_content`](AgentTelemetryBuilder::capture_content) is set. Add the hook first: then it sees the events as the loop sends
 /// them, and the outcomes as other hooks have changed them. A second one on the same agent does nothing.

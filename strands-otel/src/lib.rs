@@ -7,11 +7,13 @@
 
 mod agent_telemetry;
 mod bounded_names;
+mod closing;
 mod content;
 mod conventions;
 mod export;
 mod instruments;
 mod invocation;
+mod node_telemetry;
 mod position;
 mod request;
 pub mod semconv;

@@ -22,6 +22,12 @@ pub const EXECUTE_CYCLE: &str = "execute_event_loop_cycle";
 pub const CHAT: &str = "chat";
 /// Span of a tool call. The name of the tool follows in the span's name.
 pub const EXECUTE_TOOL: &str = "execute_tool";
+/// Span of a run of a graph. The name of the graph follows in the span's name.
+pub const INVOKE_GRAPH: &str = "invoke_graph";
+/// Span of a run of a swarm. The name of the swarm follows in the span's name.
+pub const INVOKE_SWARM: &str = "invoke_swarm";
+/// Span of one attempt of a node. The id of the node follows in the span's name.
+pub const EXECUTE_NODE: &str = "execute_node";
 
 // Attributes of all spans.
 
@@ -52,6 +58,19 @@ pub const TOOL_DEFINITIONS: &str = "gen_ai.tool.definitions";
 pub const INVOCATION_ID: &str = "strands.invocation.id";
 /// Stop reason of the invocation.
 pub const STOP_REASON: &str = "strands.stop_reason";
+
+// Attributes of `invoke_graph`, `invoke_swarm` and `execute_node`.
+
+/// Id of the run, which processes that continue it share.
+pub const RUN_ID: &str = "strands.run.id";
+/// True for the continuation of a run.
+pub const RUN_RESUMED: &str = "strands.run.resumed";
+/// Id of the node.
+pub const NODE_ID: &str = "strands.node.id";
+/// One-based number of the attempt, over all starts of the node in the run.
+pub const NODE_ATTEMPT: &str = "strands.node.attempt";
+/// Status of the node after the attempt.
+pub const NODE_STATUS: &str = "strands.node.status";
 
 // Attributes of `execute_event_loop_cycle`.
 
@@ -154,6 +173,12 @@ pub const RETRY_EVENT: &str = "strands.retry";
 pub const FALLBACK_EVENT: &str = "strands.fallback";
 /// An interrupt that waits for a response.
 pub const INTERRUPT_EVENT: &str = "strands.interrupt";
+/// A handoff in a swarm.
+pub const HANDOFF_EVENT: &str = "strands.handoff";
+/// Id of the member that hands over.
+pub const HANDOFF_FROM: &str = "strands.handoff.from";
+/// Id of the member that is next.
+pub const HANDOFF_TO: &str = "strands.handoff.to";
 /// Id of the model that failed.
 pub const FALLBACK_FROM: &str = "strands.fallback.from";
 /// Id of the next model.

@@ -417,6 +417,11 @@ impl StoreError {
         Self { key: Some(key.into()), source: source.into() }
     }
 
+    /// Returns the error of the store, for an error type that has it as its source.
+    pub fn into_source(self) -> Box<dyn std::error::Error + Send + Sync> {
+        self.source
+    }
+
     fn or_at(mut self, key: &str) -> Self {
         self.key.get_or_insert_with(|| key.to_owned());
         self

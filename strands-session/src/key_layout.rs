@@ -6,6 +6,9 @@ const AGENTS: &str = "agents";
 const AGENT: &str = "agent_";
 const MESSAGES: &str = "messages";
 const MESSAGE: &str = "message_";
+const MULTI_AGENTS: &str = "multi_agents";
+const MULTI_AGENT: &str = "multi_agent_";
+const MULTI_AGENT_DOCUMENT: &str = "multi_agent.json";
 const JSON: &str = ".json";
 /// The folder of offloaded tool results, which Strands does not have.
 const OFFLOADED: &str = "offloaded";
@@ -45,6 +48,21 @@ pub(crate) fn messages_folder(session_id: &str, agent_id: &str) -> String {
     format!("{SESSION}{session_id}/{AGENTS}/{AGENT}{agent_id}/{MESSAGES}")
 }
 
+/// Returns the folder of the runs of a session's graphs and swarms. The id is valid.
+pub(crate) fn multi_agents_folder(session_id: &str) -> String {
+    format!("{SESSION}{session_id}/{MULTI_AGENTS}")
+}
+
+/// Returns the id of the graph or swarm in a folder with this name.
+pub(crate) fn multi_agent_id(folder: &str) -> Option<&str> {
+    folder.strip_prefix(MULTI_AGENT)
+}
+
+/// Returns the key of the run of a graph or swarm. Both ids are valid.
+pub(crate) fn multi_agent_document(session_id: &str, id: &str) -> String {
+    format!("{SESSION}{session_id}/{MULTI_AGENTS}/{MULTI_AGENT}{id}/{MULTI_AGENT_DOCUMENT}")
+}
+
 /// Returns the key of a message's document.
 pub(crate) fn message_document(messages_folder: &str, number: u64) -> String {
     format!("{messages_folder}/{MESSAGE}{number}{JSON}")
@@ -70,6 +88,7 @@ mod tests {
     fn builds_the_keys_of_strands() {
         assert_eq!(session_document("s-1"), "session_s-1/session.json");
         assert_eq!(agent_document("s-1", "main"), "session_s-1/agents/agent_main/agent.json");
+        assert_eq!(multi_agent_document("s-1", "g"), "session_s-1/multi_agents/multi_agent_g/multi_agent.json");
         let messages = messages_folder("s-1", "main");
         assert_eq!(message_document(&messages, 12), "session_s-1/agents/agent_main/messages/message_12.json");
         assert_eq!(session_id(&session_folder("s-1")), Some("s-1"));

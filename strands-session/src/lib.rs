@@ -30,14 +30,17 @@ mod id_validation;
 mod key_layout;
 mod key_validation;
 mod manager;
+mod multi_agents;
 mod open_interrupts;
 #[cfg(feature = "s3")]
 mod s3;
 mod session;
+mod session_document;
 mod snapshots;
 mod storage;
 mod store;
 mod stored_agent;
+mod stored_sessions;
 mod stores;
 mod tracked_document;
 
@@ -46,6 +49,7 @@ pub use document_store::{CreatedBatch, Document, DocumentStore, NewDocument, Sto
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};
+pub use multi_agents::OpenRun;
 pub use open_interrupts::OpenInterrupts;
 #[cfg(feature = "s3")]
 pub use s3::{S3ObjectStoreBuilder, S3SessionManager, S3SessionManagerBuilder};

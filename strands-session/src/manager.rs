@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use strands_core::session::{OpenedSession, SessionError, SessionManager};
+use strands_core::session::{MultiAgentSession, OpenedSession, SessionError, SessionManager};
 
 use crate::SessionStore;
 use crate::id_validation;
@@ -60,6 +60,10 @@ impl SessionManager for StoreSessionManager {
 
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
         self.store.open(&self.session_id, agent_id).await
+    }
+
+    async fn open_multi_agent(&self, multi_agent_id: &str) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        self.store.open_multi_agent(&self.session_id, multi_agent_id)
     }
 }
 
@@ -142,6 +146,10 @@ impl SessionManager for FileSessionManager {
 
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
         self.store.open(&self.session_id, agent_id).await
+    }
+
+    async fn open_multi_agent(&self, multi_agent_id: &str) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        self.store.open_multi_agent(&self.session_id, multi_agent_id)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Listing of the interrupts that wait for responses, in all sessions of a store.
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::Stream;
 use strands_core::InterruptedCall;
 use strands_core::session::{AgentRecord, SessionError};
 
-use crate::document_store::IN_FLIGHT;
+use crate::multi_agents::Layout;
 use crate::storage::Storage;
-use crate::{SessionStore, documents, id_validation, key_layout, snapshots};
+use crate::stored_sessions::{Session, valid};
+use crate::{SessionStore, documents, key_layout, snapshots};
 
 /// The interrupts of one stored agent that wait for responses.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,20 +19,6 @@ pub struct OpenInterrupts {
     pub agent_id: String,
     /// The interrupted tool calls, with their interrupts that have no response.
     pub calls: Vec<InterruptedCall>,
-}
-
-/// A layout of sessions in a store.
-#[derive(Clone, Copy)]
-enum Layout {
-    /// A document for each message, and one for the record.
-    Messages,
-    Snapshots,
-}
-
-/// A session in a layout.
-struct Session {
-    id: String,
-    layout: Layout,
 }
 
 impl SessionStore {
@@ -80,39 +67,13 @@ impl SessionStore {
     /// As for [`open_interrupts`](Self::open_interrupts).
     pub fn open_interrupts_in<F: FnMut(&str) -> bool + Send>(
         &self,
-        mut wanted: F,
+        wanted: F,
     ) -> impl Stream<Item = Result<OpenInterrupts, SessionError>> + Send + use<F> {
         let storage = self.storage().clone();
-        let store = self.clone();
-        let sessions = async move {
-            match store.all_sessions().await {
-                Ok(mut sessions) => {
-                    sessions.retain(|session| wanted(&session.id));
-                    stream::iter(sessions.into_iter().map(Ok)).left_stream()
-                }
-                Err(error) => stream::iter([Err(error)]).right_stream(),
-            }
-        };
-        let sessions = stream::once(sessions).flatten();
-        let read = move |session: Result<Session, SessionError>| {
+        self.of_sessions(wanted, move |session| {
             let storage = storage.clone();
-            async move {
-                match session {
-                    Ok(session) => session.open_interrupts(&storage).await,
-                    Err(error) => vec![Err(error)],
-                }
-            }
-        };
-        sessions.map(read).buffered(IN_FLIGHT).flat_map(stream::iter)
-    }
-
-    async fn all_sessions(&self) -> Result<Vec<Session>, SessionError> {
-        let of = |layout| move |id| Session { id, layout };
-        let snapshots = self.storage().folders_in(snapshots::key_layout::SESSIONS).await?;
-        let mut snapshots = valid("session id", snapshots.into_iter());
-        snapshots.sort_unstable();
-        let messages = self.list().await?.into_iter().map(of(Layout::Messages));
-        Ok(messages.chain(snapshots.into_iter().map(of(Layout::Snapshots))).collect())
+            async move { session.open_interrupts(&storage).await }
+        })
     }
 }
 
@@ -172,9 +133,4 @@ impl Session {
 fn unanswered(mut call: InterruptedCall) -> Option<InterruptedCall> {
     call.interrupts.retain(|interrupt| interrupt.response.is_none());
     (!call.interrupts.is_empty()).then_some(call)
-}
-
-/// Returns the ids that sessions can have; other folders are not of this crate.
-fn valid(what: &'static str, ids: impl Iterator<Item = String>) -> Vec<String> {
-    ids.filter(|id| id_validation::validate(what, id).is_ok()).collect()
 }

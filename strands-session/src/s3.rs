@@ -12,7 +12,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
-use strands_core::session::{OpenedSession, SessionError, SessionManager};
+use strands_core::session::{MultiAgentSession, OpenedSession, SessionError, SessionManager};
 use strands_http::is_loopback;
 
 use crate::credentials::SdkCredentials;
@@ -261,6 +261,10 @@ impl SessionManager for S3SessionManager {
 
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
         self.0.open(agent_id).await
+    }
+
+    async fn open_multi_agent(&self, multi_agent_id: &str) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        self.0.open_multi_agent(multi_agent_id).await
     }
 }
 

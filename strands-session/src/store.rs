@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use strands_core::session::{OpenedSession, SessionError};
+use strands_core::session::{MultiAgentSession, OpenedSession, SessionError};
 
 use crate::document_store::DocumentStore;
+use crate::multi_agents::{Layout, StoredRun};
 use crate::session::StoredSession;
 use crate::storage::Storage;
 use crate::stores::{FileStore, ObjectDocumentStore};
@@ -72,7 +73,7 @@ impl SessionStore {
         Ok(ids)
     }
 
-    /// Deletes a session with all its agents and orchestrators. Call it when no worker has the session open: a worker
+    /// Deletes a session with all its agents, graphs and swarms. Call it when no worker has the session open: a worker
     /// that is in an invocation keeps appending, to a session without its earlier messages.
     ///
     /// If it returns an error or its future is dropped, the session may be deleted in part: call it again. The session's
@@ -105,5 +106,15 @@ impl SessionStore {
         id_validation::validate("agent id", agent_id)?;
         let (session, record) = StoredSession::open(self.storage.clone(), session_id, agent_id).await?;
         Ok(OpenedSession::new(Box::new(session), record))
+    }
+
+    /// Opens the storage of a graph or swarm in a session.
+    pub(crate) fn open_multi_agent(
+        &self,
+        session_id: &str,
+        multi_agent_id: &str,
+    ) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        let run = StoredRun::open(self.storage.clone(), Layout::Messages, session_id, multi_agent_id)?;
+        Ok(Box::new(run))
     }
 }

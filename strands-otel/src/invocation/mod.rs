@@ -1,7 +1,6 @@
 //! Spans of one invocation, kept by the hook for as long as the invocation lives.
 
 mod captured;
-mod closing;
 mod token_usage;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +16,10 @@ use strands_core::metrics::Usage;
 use strands_core::models::{FallbackFailures, ModelError, StopReason};
 
 use captured::system_instructions;
-use closing::{Closing, closing_of, error_kind};
 use token_usage::{set_cache_usage, set_usage};
 
 use crate::agent_telemetry::{Shared, TraceAttributes};
+use crate::closing::{Closing, closing_of, error_kind};
 use crate::instruments::ModelCall;
 use crate::span::OpenSpan;
 use crate::{content, position, semconv};
@@ -131,7 +130,7 @@ impl Invocation {
             Ok(response) => {
                 for interrupt in &response.interrupts {
                     let name = interrupt.name.clone();
-                    let waiting = state.tools.iter().find(|tool| interrupt.id.contains(&format!(":{}:", tool.id)));
+                    let waiting = state.tools.iter().find(|tool| interrupt.is_of_call(&tool.id));
                     let span = waiting.map(|tool| &tool.span).or(state.agent.as_ref().map(|agent| &agent.span));
                     if let Some(span) = span {
                         span.add_event(semconv::INTERRUPT_EVENT, vec![KeyValue::new(semconv::INTERRUPT_NAME, name)]);

@@ -5,6 +5,7 @@ mod collectors;
 mod content;
 mod dashboards;
 mod ends;
+mod graphs;
 mod links;
 mod logs;
 mod metrics;

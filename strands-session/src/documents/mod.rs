@@ -99,7 +99,8 @@ pub(crate) fn write(key: &str, document: &impl Serialize) -> Result<Bytes, Sessi
     })
 }
 
-fn read<T: DeserializeOwned>(key: &str, expected: &'static str, bytes: &[u8]) -> Result<T, SessionError> {
+/// Parses a document.
+pub(crate) fn read<T: DeserializeOwned>(key: &str, expected: &'static str, bytes: &[u8]) -> Result<T, SessionError> {
     lenient_json::from_slice(bytes).map_err(|error| corrupt(key, expected, error))
 }
 

@@ -5,9 +5,8 @@ use strands_core::session::{AgentRecord, SessionError};
 use super::StoredSession;
 use crate::document_store::{Document, WriteOutcome};
 use crate::documents::{self, Marker, Truncation};
-use crate::key_layout;
+use crate::session_document;
 use crate::storage::failed;
-use crate::tracked_document::{Outcome, TrackedDocument};
 
 /// Attempts at writing a document that other workers write, too.
 const ATTEMPTS: usize = 5;
@@ -25,7 +24,7 @@ impl StoredSession {
     pub(super) async fn write_record(&mut self, record: &AgentRecord, marker: Marker) -> Result<(), SessionError> {
         let location = self.storage.locate(self.agent.key());
         if self.agent.known().is_none() {
-            self.write_session().await?;
+            session_document::create_if_absent(&self.storage, &self.session_id).await?;
         }
         let stored = self.agent.known().map(AsRef::as_ref);
         let (bytes, changes) = documents::merged_record(&location, stored, record, marker)?;
@@ -33,16 +32,6 @@ impl StoredSession {
             return Ok(());
         }
         self.write_agent(bytes).await
-    }
-
-    /// Creates the session's document unless it exists.
-    async fn write_session(&self) -> Result<(), SessionError> {
-        let key = key_layout::session_document(&self.session_id);
-        let bytes = documents::new_session(&self.storage.locate(&key), &self.session_id)?;
-        let mut tracked = TrackedDocument::new(key);
-        match tracked.write(&self.storage, bytes).await? {
-            Outcome::Done | Outcome::Conflict(_) => Ok(()),
-        }
     }
 
     /// Checks that no other worker has truncated the known conversation, and drops a proposed truncation of a worker that

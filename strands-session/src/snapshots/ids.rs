@@ -15,7 +15,7 @@ const SEED_MASK: u64 = COUNTER_MASK >> 1;
 static NEWEST: AtomicU64 = AtomicU64::new(0);
 
 /// Returns an id that sorts after all ids of this process, and after ids of other processes from earlier milliseconds.
-pub(super) fn next() -> String {
+pub(crate) fn next() -> String {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let milliseconds = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
     let fresh = (milliseconds << COUNTER_BITS) | (fastrand::u64(..) & SEED_MASK);

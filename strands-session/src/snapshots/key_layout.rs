@@ -5,6 +5,7 @@ use uuid::Uuid;
 /// The folder of all sessions that are stored as snapshots.
 pub(crate) const SESSIONS: &str = "session";
 const AGENTS: &str = "scopes/agent";
+const MULTI_AGENTS: &str = "scopes/multiAgent";
 const SNAPSHOTS: &str = "snapshots";
 const HISTORY: &str = "immutable_history";
 const SNAPSHOT: &str = "snapshot_";
@@ -30,6 +31,16 @@ pub(crate) fn agents_folder(session_id: &str) -> String {
 /// Returns the key of an agent's latest snapshot. Both ids are valid.
 pub(crate) fn latest(session_id: &str, agent_id: &str) -> String {
     format!("{SESSIONS}/{session_id}/{AGENTS}/{agent_id}/{SNAPSHOTS}/{LATEST}")
+}
+
+/// Returns the folder of a session's graphs and swarms. The id is valid.
+pub(crate) fn multi_agents_folder(session_id: &str) -> String {
+    format!("{SESSIONS}/{session_id}/{MULTI_AGENTS}")
+}
+
+/// Returns the key of the latest snapshot of a graph or swarm. Both ids are valid.
+pub(crate) fn latest_of_multi_agent(session_id: &str, id: &str) -> String {
+    format!("{SESSIONS}/{session_id}/{MULTI_AGENTS}/{id}/{SNAPSHOTS}/{LATEST}")
 }
 
 /// Returns the folder of an agent's checkpoints. Both ids are valid.

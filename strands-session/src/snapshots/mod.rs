@@ -1,7 +1,7 @@
 //! Session manager of snapshots: the state of an agent in one document, and checkpoints to restore.
 
 mod agent_memory;
-mod ids;
+pub(crate) mod ids;
 pub(crate) mod key_layout;
 mod session;
 
@@ -10,8 +10,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use strands_core::Snapshot;
-use strands_core::session::{AgentRecord, OpenedSession, SessionError, SessionManager};
+use strands_core::session::{AgentRecord, MultiAgentSession, OpenedSession, SessionError, SessionManager};
 
+use crate::multi_agents::{Layout, StoredRun};
 use crate::tracked_document::{Outcome, TrackedDocument};
 use crate::{SessionStore, id_validation};
 use agent_memory::AgentMemory;
@@ -19,7 +20,7 @@ use session::SnapshotSession;
 
 type CheckpointWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
 
-/// A [`SessionManager`] that stores each agent as one document, its latest snapshot, in the layout of Strands'
+/// A [`SessionManager`] that stores each agent, graph and swarm as one document, its latest snapshot, in the layout of Strands'
 /// `SnapshotSessionManager`.
 ///
 /// Restoring an agent takes one request. The snapshot has the messages that the conversation manager has left. Each write
@@ -57,7 +58,7 @@ pub struct SnapshotSessionManager {
     policy: Policy,
 }
 
-/// The time of writing the latest snapshot.
+/// The time of writing the latest snapshot of an agent. The run of a graph or swarm is written with each of its steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaveOn {
@@ -220,7 +221,7 @@ impl SnapshotSessionManager {
         }
     }
 
-    /// Deletes the session with all its agents and their snapshots. Call it when no worker has the session open.
+    /// Deletes the session with all its agents, graphs and swarms. Call it when no worker has the session open.
     ///
     /// # Errors
     ///
@@ -266,6 +267,12 @@ impl SessionManager for SnapshotSessionManager {
         let policy = self.policy.clone();
         let (session, record) = SnapshotSession::open(storage, policy, &self.session_id, agent_id).await?;
         Ok(OpenedSession::new(Box::new(session), record))
+    }
+
+    async fn open_multi_agent(&self, multi_agent_id: &str) -> Result<Box<dyn MultiAgentSession>, SessionError> {
+        let storage = self.store.storage().clone();
+        let run = StoredRun::open(storage, Layout::Snapshots, &self.session_id, multi_agent_id)?;
+        Ok(Box::new(run))
     }
 }
 

@@ -30,6 +30,7 @@ mod races;
 mod recreated_documents;
 mod reference;
 mod rewinds;
+mod runs;
 mod s3;
 mod session_contracts;
 mod small_store;

@@ -1,4 +1,4 @@
-//! Ends of an invocation, and the names of their errors in attributes.
+//! Ends of an invocation or of a run, and the names of their errors in attributes.
 
 use strands_core::AgentError;
 use strands_core::models::StopReason;
@@ -8,7 +8,7 @@ use crate::span::OpenSpan;
 
 /// Way in which an invocation ended.
 #[derive(Clone, Copy)]
-pub(super) enum Closing {
+pub(crate) enum Closing {
     Ended,
     Limited,
     Interrupted,
@@ -19,7 +19,7 @@ pub(super) enum Closing {
 }
 
 impl Closing {
-    pub(super) fn outcome(self) -> &'static str {
+    pub(crate) fn outcome(self) -> &'static str {
         match self {
             Self::Ended => "ok",
             Self::Limited => "limit",
@@ -31,7 +31,7 @@ impl Closing {
     }
 
     /// Marks a span that did not end by itself.
-    pub(super) fn mark(self, span: &OpenSpan) {
+    pub(crate) fn mark(self, span: &OpenSpan) {
         if let Self::Cancelled | Self::Dropped = self {
             span.set(semconv::CANCELLATION_TYPE, self.outcome());
         }
@@ -39,21 +39,22 @@ impl Closing {
 }
 
 /// Returns the end of an invocation with a response.
-pub(super) fn closing_of(reason: &StopReason) -> Closing {
+pub(crate) fn closing_of(reason: &StopReason) -> Closing {
     match reason {
         StopReason::Cancelled => Closing::Cancelled,
         StopReason::Interrupt => Closing::Interrupted,
         StopReason::LimitTurns
         | StopReason::LimitOutputTokens
         | StopReason::LimitTotalTokens
-        | StopReason::LimitDuration => Closing::Limited,
+        | StopReason::LimitDuration
+        | StopReason::LimitSteps => Closing::Limited,
         _ => Closing::Ended,
     }
 }
 
 /// Returns the kind of an error, for attributes: one of a few texts.
-pub(super) fn error_kind(error: &AgentError) -> &'static str {
-    match error {
+pub(crate) fn error_kind(error: &AgentError) -> &'static str {
+    match error.failure() {
         AgentError::Model { source, .. } => source.kind().as_str(),
         AgentError::ContextOverflow { .. } => "context_overflow",
         AgentError::Conversation { .. } => "conversation_manager",

@@ -1,0 +1,183 @@
+//! One start of a node: hooks, attempts, and the pauses between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strands_core::multiagent::{AfterNode, BeforeNode, MultiAgentContext, NodeHook, NodeResult, NodeStatus};
+use strands_core::{AgentError, AgentEvent, Continuation, Interrupt, Prompt, PromptRequest, PromptScope};
+use tokio::time::Instant;
+
+use super::attempt::{Attempted, attempt};
+use super::in_hook;
+use crate::emitting::Emitter;
+use crate::machine::{Ended, Work};
+use crate::node::NodeError;
+
+/// Maximum number of times in a row that hooks may repeat a node.
+const MAX_HOOK_RETRIES: u32 = 8;
+
+/// Parts of the run that a node shares with the others.
+pub(super) struct NodeScope {
+    pub(super) scope: Arc<PromptScope>,
+    pub(super) context: MultiAgentContext,
+    pub(super) hooks: Vec<Arc<dyn NodeHook>>,
+    pub(super) emitter: Emitter,
+    /// Start of the idempotency keys of requests, which is that of the run.
+    pub(super) run_key: Arc<str>,
+    /// True if the run is resumed after it was dropped.
+    pub(super) is_durable: bool,
+    /// An empty request with the structured output that the run is asked for.
+    pub(super) asked: Arc<PromptRequest>,
+}
+
+/// End of one start of a node.
+pub(super) enum NodeEnd<U> {
+    Ended {
+        ended: Box<Ended<U>>,
+        event: AgentEvent,
+    },
+    /// The agent did not accept the responses to its interrupts.
+    Refused {
+        key: (usize, usize),
+        error: AgentError,
+    },
+    /// An error that ends the run, such as that of a hook.
+    Fatal {
+        error: AgentError,
+        /// Key of the node, if it has made no attempt.
+        not_begun: Option<(usize, usize)>,
+    },
+}
+
+/// Result of one attempt.
+struct Outcome<U> {
+    result: NodeResult,
+    updates: Vec<U>,
+    continuation: Option<Continuation>,
+    is_suspended: bool,
+    error: Option<NodeError>,
+}
+
+impl<U> Outcome<U> {
+    fn failed(error: NodeError) -> Self {
+        let mut result = NodeResult::new(NodeStatus::Failed);
+        result.error = Some(error.text());
+        Self { error: Some(error), ..Self::without_effect(result) }
+    }
+
+    fn without_effect(result: NodeResult) -> Self {
+        Self { result, updates: Vec::new(), continuation: None, is_suspended: false, error: None }
+    }
+}
+
+/// Runs a node until it ends, is interrupted, or fails for good.
+pub(super) async fn run_node<U>(work: Work<U>, node: NodeScope) -> NodeEnd<U> {
+    let began = Instant::now();
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let attempt_began = Instant::now();
+        let number = work.attempt.saturating_add(attempts - 1);
+        let from = work.from.clone();
+        node.emitter.emit(AgentEvent::NodeStart { node: Arc::clone(&work.node), attempt: number, from }).await;
+        let mut outcome = match once(&work, &node, number).await {
+            Ok(outcome) => outcome,
+            Err(end) => return end,
+        };
+        let result = &mut outcome.result;
+        (result.usage, result.turns) = (node.scope.usage(), node.scope.turns());
+        (result.attempts, result.duration) = (attempts, began.elapsed());
+        match retry_delay(&work, &node, &outcome.result, outcome.error.as_ref()).await {
+            Ok(None) => {}
+            Ok(Some(delay)) => {
+                let error = outcome.result.error.clone().unwrap_or_default();
+                let name = Arc::clone(&work.node);
+                node.emitter.emit(AgentEvent::NodeRetry { node: name, attempt: number, delay, error }).await;
+                tokio::select! {
+                    biased;
+                    () = node.scope.cancellation().cancelled() => outcome.result.status = NodeStatus::Stopped,
+                    () = tokio::time::sleep(delay) => continue,
+                }
+            }
+            Err(error) => return NodeEnd::Fatal { error, not_begun: None },
+        }
+        let event = AgentEvent::NodeEnd {
+            node: Arc::clone(&work.node),
+            attempt: number,
+            status: outcome.result.status.clone(),
+            usage: outcome.result.usage,
+            duration: attempt_began.elapsed(),
+            error: outcome.result.error.clone(),
+        };
+        let Outcome { result, updates, continuation, is_suspended, error, .. } = outcome;
+        let ended = Box::new(Ended { key: work.key, result, updates, continuation, is_suspended, error });
+        return NodeEnd::Ended { ended, event };
+    }
+}
+
+/// Makes one attempt, with the hooks before it.
+async fn once<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Result<Outcome<U>, NodeEnd<U>> {
+    let mut prompt = work.prompt.clone();
+    let (denial, interrupts) = before(work, node, number, &mut prompt)
+        .await
+        .map_err(|error| NodeEnd::Fatal { error, not_begun: (number == work.attempt).then_some(work.key) })?;
+    if let Some(reason) = denial {
+        return Ok(Outcome::failed(NodeError::Denied { reason }));
+    }
+    if !interrupts.is_empty() {
+        let mut result = NodeResult::new(NodeStatus::Interrupted);
+        result.interrupts = interrupts;
+        return Ok(Outcome::without_effect(result));
+    }
+    Ok(match attempt(work, node, number, prompt).await {
+        Attempted::Completed { result, updates, continuation } => {
+            Outcome { updates, continuation, ..Outcome::without_effect(result) }
+        }
+        Attempted::Interrupted { result, continuation, is_agent } => {
+            Outcome { continuation, is_suspended: is_agent, ..Outcome::without_effect(result) }
+        }
+        Attempted::Stopped(result) => Outcome::without_effect(result),
+        Attempted::Failed(error) => Outcome::failed(error),
+        Attempted::Fatal(error) => return Err(NodeEnd::Fatal { error, not_begun: None }),
+        Attempted::Refused(error) => return Err(NodeEnd::Refused { key: work.key, error }),
+    })
+}
+
+/// Calls the hooks before an attempt. Returns their denial and their interrupts.
+async fn before<U>(
+    work: &Work<U>,
+    node: &NodeScope,
+    number: u32,
+    prompt: &mut Prompt,
+) -> Result<(Option<String>, Vec<Interrupt>), AgentError> {
+    let mut event = BeforeNode::new(&node.context, &work.node, number, prompt, &work.responses);
+    if !work.is_first {
+        event = event.of_visit(&work.visit);
+    }
+    for hook in &node.hooks {
+        hook.before_node(&mut event).await.map_err(in_hook("before_node"))?;
+    }
+    Ok((event.deny.take(), event.take_interrupts()))
+}
+
+/// Calls the hooks after an attempt. Returns the delay before the next one, or `None` if there is none.
+async fn retry_delay<U>(
+    work: &Work<U>,
+    node: &NodeScope,
+    result: &NodeResult,
+    error: Option<&NodeError>,
+) -> Result<Option<Duration>, AgentError> {
+    let number = work.attempt.saturating_add(result.attempts.saturating_sub(1));
+    // Responses to interrupts are used up, unless the agent starts from its continuation again.
+    let may_repeat = !work.policy.runs_once
+        && error.is_some_and(NodeError::is_repeatable)
+        && (!work.is_resumed || work.continuation.is_some());
+    let planned = may_repeat.then(|| work.policy.retry.delay_after(result.attempts, result.duration)).flatten();
+    let mut event =
+        AfterNode::new(&node.context, &work.node, number, result, error.map(|error| error as _), planned.is_some());
+    for hook in node.hooks.iter().rev() {
+        hook.after_node(&mut event).await.map_err(in_hook("after_node"))?;
+    }
+    let repeats = event.retry && may_repeat && (planned.is_some() || result.attempts <= MAX_HOOK_RETRIES);
+    Ok(repeats.then(|| planned.unwrap_or_default()))
+}

@@ -1,0 +1,214 @@
+//! End of a node: its result, changes of the state, and what happens after a failure.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use strands_core::AgentEvent;
+use strands_core::message::{Message, Role};
+use strands_core::multiagent::{NodeResult, NodeStatus};
+
+use super::GraphRun;
+use crate::graph::definition::GraphState;
+use crate::graph::run::{Activity, ActivityStatus, Key};
+use crate::machine::Ended;
+use crate::node::{Failure, NodeError, Update};
+
+impl<S: GraphState> GraphRun<S> {
+    /// Records the end of a node, or of an item of it.
+    pub(super) fn end(&mut self, ended: Ended<Update<S>>, events: &mut Vec<AgentEvent>) {
+        let Ended { key, mut result, updates, continuation, is_suspended, error } = ended;
+        let (index, item) = key;
+        let definition = Arc::clone(&self.definition);
+        let Some(definition) = definition.node(index) else { return };
+        let Some(node) = self.run.nodes.get_mut(index) else { return };
+        node.running = node.running.saturating_sub(1);
+        node.spent.usage.add(result.usage);
+        node.spent.turns = node.spent.turns.saturating_add(result.turns);
+        node.spent.elapsed = node.spent.elapsed.saturating_add(result.duration);
+        let is_list = node.items.is_some();
+        let Some(activity) = node.activities.get_mut(item) else { return };
+        let has_begun = result.attempts > 0;
+        activity.attempts = activity.attempts.saturating_add(result.attempts.saturating_sub(1));
+        result.attempts = activity.attempts;
+        activity.ended = activity.ended.saturating_add(1);
+        match result.status {
+            NodeStatus::Completed => {
+                activity.status = ActivityStatus::Completed;
+                (activity.result, activity.continuation) = (Some(result), None);
+                (activity.responses, activity.is_suspended) = (Vec::new(), false);
+                activity.asked = Vec::new();
+                node.completed += 1;
+                if definition.policy.keeps_conversation && !is_list {
+                    node.kept = continuation;
+                }
+                if !updates.is_empty() {
+                    let state = Arc::make_mut(&mut self.state);
+                    updates.into_iter().for_each(|update| update(state));
+                }
+            }
+            NodeStatus::Interrupted => activity.interrupt(result, continuation, is_suspended),
+            NodeStatus::Stopped => {
+                if definition.policy.runs_once && has_begun {
+                    // It stays started: nothing tells how far it came.
+                    return;
+                }
+                // As before it was started: with the interrupts that it had then.
+                activity.status = ActivityStatus::Ready;
+                self.run.ready.push_front(key);
+                return;
+            }
+            _ => {
+                activity.status = ActivityStatus::Failed;
+                // An agent that was interrupted goes on with the responses to those interrupts when it runs again.
+                if !activity.is_suspended {
+                    activity.result = Some(result);
+                }
+                node.has_failed = true;
+                let error = error.unwrap_or_else(|| NodeError::new("no reason given"));
+                self.errors.entry(index).or_insert_with(|| Arc::new(error));
+            }
+        }
+        self.advance(key, events);
+    }
+
+    /// Ends a node once all its activities have ended, or starts the next item of its list.
+    fn advance(&mut self, (index, _): Key, events: &mut Vec<AgentEvent>) {
+        let Some(node) = self.run.node(index) else { return };
+        if node.has_failed {
+            if node.activities.iter().all(|activity| activity.status != ActivityStatus::Started) {
+                self.run.withdraw(index);
+                if self.definition.node(index).is_some_and(|node| node.failure != Failure::Run) {
+                    self.end_interrupted(index);
+                }
+                let error = self.errors.get(&index).cloned();
+                let error = error.unwrap_or_else(|| Arc::new(NodeError::new("no reason given")));
+                self.record_failure(index, &error, events);
+            }
+        } else if node.completed == node.activities.len() {
+            self.complete(index, events);
+        } else {
+            self.start_next_item(index);
+        }
+    }
+
+    /// Ends the items that wait for responses, since the node has failed for good.
+    fn end_interrupted(&mut self, index: usize) {
+        let activities = self.run.nodes.get_mut(index).into_iter().flat_map(|node| &mut node.activities);
+        for activity in activities.filter(|activity| activity.status == ActivityStatus::Interrupted) {
+            *activity = Activity { status: ActivityStatus::Failed, ..Activity::after(Some(activity)) };
+        }
+    }
+
+    /// Makes the next item of a list ready, in place of one that has ended.
+    fn start_next_item(&mut self, index: usize) {
+        if let Some(node) = self.run.nodes.get_mut(index)
+            && let Some(next) = node.waiting.pop_front()
+        {
+            self.run.ready.push_front((index, next));
+        }
+    }
+
+    /// Records that a node has completed, with the output of all its activities.
+    pub(super) fn complete(&mut self, index: usize, events: &mut Vec<AgentEvent>) {
+        let Some(node) = self.run.nodes.get_mut(index) else { return };
+        let results: Vec<&NodeResult> =
+            node.activities.iter().filter_map(|activity| activity.result.as_ref()).collect();
+        let mut result = match (&node.items, results.as_slice()) {
+            (None, [only]) => NodeResult::clone(only),
+            (_, results) => of_list(results),
+        };
+        (result.usage, result.turns, result.duration) = (node.spent.usage, node.spent.turns, node.spent.elapsed);
+        result.attempts = node.activities.iter().map(|activity| activity.attempts).sum();
+        // The results of a list are part of the result now.
+        node.activities.iter_mut().for_each(|activity| activity.result = None);
+        (node.status, node.result) = (NodeStatus::Completed, Some(result));
+        self.run.order.push(index);
+        self.settle(index, events);
+    }
+
+    /// Records that a node failed before it started.
+    pub(super) fn fail(&mut self, index: usize, error: NodeError, events: &mut Vec<AgentEvent>) {
+        let error = Arc::new(error);
+        self.errors.insert(index, Arc::clone(&error));
+        self.record_failure(index, &error, events);
+    }
+
+    /// Records that a node failed for good.
+    fn record_failure(&mut self, index: usize, error: &NodeError, events: &mut Vec<AgentEvent>) {
+        let Some(node) = self.run.nodes.get_mut(index) else { return };
+        let mut result = NodeResult::new(NodeStatus::Failed);
+        result.error = Some(error.text());
+        (result.usage, result.turns, result.duration) = (node.spent.usage, node.spent.turns, node.spent.elapsed);
+        result.attempts = node.activities.iter().map(|activity| activity.attempts).sum();
+        (node.status, node.result) = (NodeStatus::Failed, Some(result));
+        match self.definition.node(index).map(|node| &node.failure) {
+            Some(Failure::Skip | Failure::Route(_)) => self.settle(index, events),
+            // Its edges stay undecided: the run can go on after the node has run again.
+            _ => self.run.failed.push(index),
+        }
+    }
+
+    /// Makes nodes ready again that had started, or failed, when the run was stored.
+    pub(super) fn repeat(&mut self, events: &mut Vec<AgentEvent>) {
+        self.run.running = 0;
+        let mut unknown = Vec::new();
+        let failed = std::mem::take(&mut self.run.failed);
+        let mut again = Vec::new();
+        for (index, node) in self.run.nodes.iter_mut().enumerate() {
+            let runs_once = self.definition.node(index).is_some_and(|node| node.policy.runs_once);
+            let has_failed = failed.contains(&index);
+            if node.status != NodeStatus::Executing && !has_failed {
+                continue;
+            }
+            if has_failed && runs_once {
+                self.run.failed.push(index);
+                continue;
+            }
+            (node.status, node.has_failed) = (NodeStatus::Executing, false);
+            if has_failed {
+                // All its items are ready again.
+                node.waiting.clear();
+            }
+            self.errors.remove(&index);
+            // A list that could not be made is made again.
+            node.has_begun &= !(has_failed && node.activities.is_empty());
+            if !node.has_begun && has_failed {
+                again.push((index, 0));
+            }
+            for (item, activity) in node.activities.iter_mut().enumerate() {
+                match activity.status {
+                    ActivityStatus::Started if runs_once => unknown.push((index, item)),
+                    ActivityStatus::Started | ActivityStatus::Failed => {
+                        activity.status = ActivityStatus::Ready;
+                        again.push((index, item));
+                    }
+                    ActivityStatus::Ready if has_failed => again.push((index, item)),
+                    ActivityStatus::Ready | ActivityStatus::Interrupted | ActivityStatus::Completed => {}
+                }
+            }
+        }
+        for key in again.into_iter().rev() {
+            self.run.ready.push_front(key);
+        }
+        for (index, item) in unknown {
+            if let Some(activity) = self.activity((index, item)) {
+                activity.status = ActivityStatus::Failed;
+            }
+            if let Some(node) = self.run.nodes.get_mut(index) {
+                node.has_failed = true;
+            }
+            self.errors.entry(index).or_insert_with(|| Arc::new(NodeError::OutcomeUnknown));
+            self.advance((index, item), events);
+        }
+    }
+}
+
+/// Returns the result of a list: all outputs, in order.
+fn of_list(results: &[&NodeResult]) -> NodeResult {
+    let mut all = NodeResult::new(NodeStatus::Completed);
+    let content: Vec<_> = results.iter().flat_map(|result| result.message.content.iter().cloned()).collect();
+    all.message = Arc::new(Message::new(Role::Assistant, content));
+    let output = |result: &&NodeResult| result.output.clone().unwrap_or_else(|| Value::String(result.text()));
+    all.output = Some(results.iter().map(output).collect());
+    all
+}

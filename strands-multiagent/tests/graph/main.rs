@@ -1,0 +1,22 @@
+//! Graphs, over the public API.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod basics;
+mod checks;
+mod elsewhere;
+mod failures;
+mod interrupts;
+mod lists;
+mod model;
+mod plan;
+mod properties;
+mod runs;
+mod steps;
+mod stops;
+mod store;
