@@ -24,6 +24,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "a2a")]
+#[cfg_attr(docsrs, doc(cfg(feature = "a2a")))]
+pub mod a2a;
 #[cfg(feature = "agentcore")]
 #[cfg_attr(docsrs, doc(cfg(feature = "agentcore")))]
 pub mod agentcore;

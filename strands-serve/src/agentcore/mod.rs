@@ -9,6 +9,8 @@
 //! Errors are `{"error"}`. Tools get what the platform sends along as injected values: [`AgentCoreContext`],
 //! [`ForwardedHeaders`], [`WorkloadAccessToken`], and [`AsyncTasks`] for work that goes on after a response.
 
+#[cfg(feature = "a2a")]
+mod a2a;
 mod address;
 mod context;
 mod error;
@@ -28,6 +30,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 
+#[cfg(feature = "a2a")]
+pub use a2a::{a2a_address, a2a_router, a2a_server};
 pub use address::default_address;
 pub use context::{AgentCoreContext, WorkloadAccessToken};
 pub use headers::{ForwardedHeaders, is_forwarded};

@@ -72,12 +72,12 @@ pub struct Requester {
 
 impl Approval {
     fn new(pending: PendingApproval, reader: &Identity) -> Self {
-        let PendingApproval { run_id, is_own, request } = pending;
+        let PendingApproval { session_id, run_id, is_own, request } = pending;
         Self {
             approval_id: request.id(),
             run_id,
             may_approve: request.may_be_approved_by(reader),
-            session_id: request.session_id.filter(|_| is_own),
+            session_id: is_own.then_some(session_id),
             tool: request.tool,
             input: request.input,
             reason: request.requirement.reason,

@@ -53,7 +53,7 @@ pub use approvals::{
 pub use authentication::{Authenticate, AuthenticationError};
 pub use development::DevelopmentIdentity;
 pub use problem::Problem;
-#[cfg(any(feature = "agentcore", feature = "openai"))]
+#[cfg(any(feature = "a2a", feature = "agentcore", feature = "openai"))]
 pub(crate) use prompt::trace_context;
 pub use prompt::{PromptBody, PromptResponse};
 pub use sessions::{RemovedMessages, RewindBody, SessionChanges, SessionList};

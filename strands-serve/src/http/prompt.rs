@@ -166,7 +166,7 @@ enum Started {
     /// The run, in this process.
     Here(Turn),
     /// The end of a run that the same request has started in another process, or longer ago.
-    Before { session_id: String, run_id: String, run: StoredRun },
+    Before { session_id: String, run_id: String, run: Box<StoredRun> },
 }
 
 impl HostState {
@@ -191,7 +191,7 @@ impl HostState {
             (Err(TurnError::RepeatedRun), Some(run_id)) => {
                 let session_id = self.service.session_id(&identity, session.clone()).map_err(problem)?;
                 let run = self.service.stored_run(&identity, session, &run_id).await.map_err(problem)?;
-                Ok(Started::Before { session_id, run_id, run })
+                Ok(Started::Before { session_id, run_id, run: Box::new(run) })
             }
             (turn, _) => turn.map(Started::Here).map_err(problem),
         }

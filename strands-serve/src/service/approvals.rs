@@ -25,6 +25,8 @@ const MAX_REPLIES: usize = 64;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PendingApproval {
+    /// Id of the session that waits. The request itself has none if an agent that is a tool has raised it.
+    pub session_id: String,
     /// Id of the run that waits. `None` if the session has no id of it, such as one that Strands wrote.
     pub run_id: Option<String>,
     /// True if the call is one of the identity's own session.
@@ -109,13 +111,20 @@ impl AgentService {
         while let Some(Suspended { open, is_own }) = suspended.next().await.transpose()? {
             let calls = open.calls.iter().flat_map(|call| requests(&open, call));
             let visible: Vec<_> = calls
-                .filter(|request| is_own || self.may_approve(identity, request, Expiry::Counts).is_some())
+                .filter(|request| {
+                    is_own || self.may_approve(identity, &open.session_id, request, Expiry::Counts).is_some()
+                })
                 .collect();
             if visible.is_empty() {
                 continue;
             }
             let run_id = self.run_of(&open).await?;
-            let pending = |request| PendingApproval { run_id: run_id.clone(), is_own, request };
+            let pending = |request| PendingApproval {
+                session_id: open.session_id.to_string(),
+                run_id: run_id.clone(),
+                is_own,
+                request,
+            };
             found.extend(visible.into_iter().map(pending));
             if found.len() >= limit {
                 found.truncate(limit);
@@ -149,14 +158,14 @@ impl AgentService {
             return Err(TurnError::UnknownApproval);
         }
         let Resolved { open, responses, requester } = self.resolve(identity, run_id, &replies).await?;
-        let ids: Vec<String> = responses.iter().map(|response| response.interrupt_id.clone()).collect();
+        let awaited = responses.iter().map(|response| Awaited::of(&response.interrupt_id, &open.calls)).collect();
         let for_identity = requester.clone().unwrap_or_else(|| identity.clone());
         let turn = self.turn(for_identity, open.session_id.as_str(), Prompt::none()).resume(responses).run_id(run_id);
         match requester {
             None => options(turn).start().await.map(Replied::Own),
             Some(_) => {
                 let turn = options(turn).with_events().approver(identity.clone()).disconnect(Disconnect::Finish);
-                accepted(turn.start().await?, &ids).await?;
+                accepted(turn.start().await?, awaited).await?;
                 Ok(Replied::Accepted { run_id: run_id.to_owned() })
             }
         }
@@ -197,7 +206,7 @@ impl AgentService {
                 Reply::Decision { id, approve, reason, trust } => {
                     let request = requests.iter().find(|it| it.id() == *id || it.interrupt_id == *id)?;
                     if !is_own {
-                        let found = self.may_approve(identity, request, Expiry::IsChecked)?;
+                        let found = self.may_approve(identity, &open.session_id, request, Expiry::IsChecked)?;
                         if requester.as_ref().is_some_and(|other| other != found) {
                             return None;
                         }
@@ -224,12 +233,12 @@ impl AgentService {
     fn may_approve<'r>(
         &self,
         identity: &Identity,
+        session_id: &str,
         request: &'r ApprovalRequest,
         expiry: Expiry,
     ) -> Option<&'r Identity> {
         let requester = request.requested_by.as_ref()?;
         let ids = self.session_ids();
-        let session_id = request.session_id.as_deref()?;
         // A user of another issuer is another user, and roles of another issuer are others.
         let mut at_issuer = requester.clone();
         at_issuer.issuer.clone_from(&identity.issuer);
@@ -297,32 +306,76 @@ enum Expiry {
     IsChecked,
 }
 
-/// Returns the requests of an interrupted call, without those that name another session or agent: their reason is not one that an
-/// approval hook wrote there.
+/// Returns the requests of an interrupted call, without those that name another session, agent or call: their reason is not one that
+/// an approval hook wrote there. An agent that is a tool has no session, and an id of its own.
 fn requests(open: &OpenInterrupts, call: &InterruptedCall) -> Vec<ApprovalRequest> {
     let mut requests = ApprovalRequest::from_stored(&open.session_id, &open.agent_id, call);
     requests.retain(|request| {
-        request.session_id.as_deref() == Some(&*open.session_id)
-            && request.agent_id == open.agent_id
+        let is_here = request.session_id.as_deref() == Some(&*open.session_id) && request.agent_id == open.agent_id;
+        let is_nested = request.session_id.is_none();
+        (if call.within.is_empty() { is_here } else { is_nested })
+            && request.tool == call.tool_use.name
             && request.tool_use_id == call.tool_use.tool_use_id
     });
     requests
 }
 
-/// Waits until a run has stored its responses, which is before it does anything else.
-async fn accepted(mut turn: Turn, interrupt_ids: &[String]) -> Result<(), TurnError> {
+/// Waits until a run has stored its responses, which is before it does anything else. An agent that is a tool stores those to its own
+/// interrupts.
+async fn accepted(mut turn: Turn, mut awaited: Vec<Awaited>) -> Result<(), TurnError> {
     while let Some(event) = turn.next().await {
         let event = event?;
         let left = match event.event() {
-            // These come before the responses are stored.
-            AgentEvent::Start { .. } | AgentEvent::Guardrail { .. } => continue,
             AgentEvent::Interrupt { interrupts } => interrupts,
             AgentEvent::Result { response } => &response.interrupts,
-            _ => return Ok(()),
+            event => {
+                awaited.retain(|response| !response.is_taken_before(event));
+                if awaited.is_empty() {
+                    return Ok(());
+                }
+                continue;
+            }
         };
-        let is_left = left.iter().any(|interrupt| interrupt_ids.contains(&interrupt.id));
+        let is_left = awaited.iter().any(|response| left.iter().any(|left| left.id == response.interrupt_id));
         // Stopped before: nothing has changed.
         return if is_left { Err(TurnError::Overloaded) } else { Ok(()) };
     }
     Err(TurnError::Aborted)
+}
+
+/// A response that an agent has not taken yet.
+struct Awaited {
+    interrupt_id: String,
+    /// Path of the events of the agent.
+    path: Vec<String>,
+}
+
+impl Awaited {
+    fn of(interrupt_id: &str, calls: &[InterruptedCall]) -> Self {
+        let has_id = |interrupt: &Interrupt| interrupt.id == interrupt_id;
+        let call = calls.iter().find(|call| call.interrupts.iter().any(has_id));
+        let within = call.into_iter().flat_map(|call| &call.within);
+        let path = within.map(|call| format!("{}:{}", call.name, call.tool_use_id)).collect();
+        Self { interrupt_id: interrupt_id.to_owned(), path }
+    }
+
+    /// Returns true for an event that comes after the agent has taken the response: of its model or its tools, or the end of a call
+    /// within which it ran.
+    fn is_taken_before(&self, event: &AgentEvent) -> bool {
+        let path = event.path();
+        if !path.iter().zip(&self.path).all(|(part, own)| **part == **own) {
+            return false;
+        }
+        match event.leaf() {
+            _ if path.len() > self.path.len() => true,
+            AgentEvent::ToolEnd { tool_use, .. } => self
+                .path
+                .get(path.len())
+                .is_none_or(|call| *call == format!("{}:{}", tool_use.name, tool_use.tool_use_id)),
+            // These come before the responses are stored.
+            AgentEvent::Start { .. } | AgentEvent::Guardrail { .. } => false,
+            AgentEvent::Interrupt { .. } | AgentEvent::Result { .. } => false,
+            _ => path.len() == self.path.len(),
+        }
+    }
 }

@@ -1,0 +1,234 @@
+//! The server without its protocols: the agent, its tasks, and their limits.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use a2a::{StreamResponse, Task, TaskState};
+use chrono::{DateTime, TimeDelta, Utc};
+use strands_core::{Continuation, Promptable};
+use tokio_util::task::TaskTracker;
+
+use super::caller::Caller;
+use super::context::A2aContext;
+use super::discard::DiscardInterrupts;
+use super::failure::Failure;
+use super::limits::A2aLimits;
+use super::live_task::{CancelReason, LiveTask};
+use super::outcome::Outcome;
+use super::push::Push;
+use super::registry::Registry;
+use super::shares::Shares;
+use super::store::{RecordKind, Records, TaskRecord, Versioned};
+
+/// Maximum number of tasks between two deletions of old ones.
+const MAX_PRUNE_INTERVAL: usize = 64;
+
+/// Interval in which a shutdown cancels runs.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Chooses the prompts whose response is a message.
+pub(super) type MessageResponses = Arc<dyn Fn(&A2aContext) -> bool + Send + Sync>;
+
+pub(super) struct Core {
+    pub(super) agent: Arc<dyn Promptable>,
+    pub(super) limits: A2aLimits,
+    pub(super) records: Records,
+    pub(super) registry: Arc<Registry>,
+    pub(super) push: Option<Push>,
+    pub(super) input_modes: Vec<String>,
+    pub(super) message_responses: Option<MessageResponses>,
+    pub(super) discard: Option<Arc<dyn DiscardInterrupts>>,
+    /// Shares in open streams.
+    pub(super) streams: Arc<Shares>,
+    /// Shares in lists that are being read.
+    pub(super) listings: Arc<Shares>,
+    /// Runs and deliveries.
+    pub(super) work: TaskTracker,
+    /// Number of tasks that have ended, for the next deletion of old ones.
+    pub(super) ended_tasks: AtomicUsize,
+}
+
+impl Core {
+    /// Returns a task of a caller that does not run here. A task whose process is gone has failed.
+    pub(super) async fn stored_task(&self, caller: &Caller, id: &str) -> Result<Versioned<TaskRecord>, Failure> {
+        let key = caller.key();
+        loop {
+            let stored = self.records.task(&key, id).await?.filter(|stored| !self.is_expired(stored.record.updated));
+            let mut stored = stored.ok_or_else(|| Failure::task_not_found(id))?;
+            if !is_abandoned(&stored.record) || self.registry.get(&key, id).is_some() {
+                return Ok(stored);
+            }
+            self.discard_interrupts(caller, &stored.record).await?;
+            (stored.record.interrupts, stored.record.continuation) = (Vec::new(), None);
+            let outcome = Outcome::new(TaskState::Failed, "the server was restarted while the agent worked");
+            let status = outcome.status(&stored.record.task.id, &stored.record.task.context_id);
+            let update = a2a::TaskStatusUpdateEvent {
+                task_id: stored.record.task.id.clone(),
+                context_id: stored.record.task.context_id.clone(),
+                status,
+                metadata: None,
+            };
+            let update = StreamResponse::StatusUpdate(update);
+            super::live_task::apply(&mut stored.record.task, &update, self.limits.history());
+            stored.record.run = None;
+            stored.record.updated = Utc::now();
+            let written = self.records.put_task(&key, &stored.record, Some(&stored.stored)).await?;
+            if let Some(written) = written {
+                self.notify_stored(&key, &stored.record, &[update]);
+                return Ok(Versioned { record: stored.record, stored: written });
+            }
+            // Another process has changed it meanwhile.
+        }
+    }
+
+    pub(super) fn is_expired(&self, updated: DateTime<Utc>) -> bool {
+        is_older(updated, self.limits.task_age)
+    }
+
+    /// Stores the conversation of a context after a run, or the wait of its task for input. A failure is logged: the response is
+    /// not lost by it.
+    pub(super) async fn keep_conversation(
+        &self,
+        live: &LiveTask,
+        is_suspended: bool,
+        conversation: Option<Continuation>,
+    ) {
+        let size = conversation.as_ref().map_or(0, |conversation| conversation.value().to_string().len());
+        let is_too_large = size > self.limits.context_bytes;
+        let waiting = is_suspended.then(|| live.id.clone());
+        let has_ended = conversation.is_some();
+        // The failure has been logged.
+        let _ = self
+            .records
+            .change_context(&live.caller, &live.context_id, |context| {
+                if context.running.as_ref().is_some_and(|running| *running != live.id) {
+                    // This process has lost its lease, and the conversation goes on in another one.
+                    return;
+                }
+                context.running = None;
+                context.waiting.clone_from(&waiting);
+                if has_ended {
+                    context.is_too_large = is_too_large;
+                    context.conversation = if is_too_large { None } else { conversation.clone() };
+                }
+            })
+            .await;
+    }
+
+    /// Sends events to the push notification configurations of a task that runs here.
+    pub(super) fn notify(&self, live: &LiveTask, events: &[StreamResponse]) {
+        if let Some(push) = &self.push {
+            push.deliver(&self.work, &live.caller, live.push(), &live.task(), events);
+        }
+    }
+
+    /// Sends events to the push notification configurations of a task that does not run here.
+    pub(super) fn notify_stored(&self, caller: &str, record: &TaskRecord, events: &[StreamResponse]) {
+        if let Some(push) = &self.push {
+            push.deliver(&self.work, caller, record.push.clone(), &record.task, events);
+        }
+    }
+
+    /// Deletes the tasks and contexts of a caller that are too old, or too many, now and then: it reads all of them. A failure is
+    /// logged, and deletes none.
+    pub(super) async fn prune(&self, caller: &Caller) {
+        let interval = (self.limits.tasks_per_caller / 16).clamp(1, MAX_PRUNE_INTERVAL);
+        if self.ended_tasks.fetch_add(1, Ordering::Relaxed).is_multiple_of(interval) {
+            let _ = self.try_prune(caller).await;
+        }
+    }
+
+    async fn try_prune(&self, caller: &Caller) -> Result<(), Failure> {
+        let key = caller.key();
+        let (max, limits) = (self.limits.tasks_per_caller, &self.limits);
+        let mut tasks = self
+            .records
+            .tasks(&key, |mut task| {
+                // All that is needed to end it.
+                (task.task.artifacts, task.task.status.message) = (None, None);
+                (task.push, task.continuation) = (Vec::new(), None);
+                for message in task.task.history.iter_mut().flatten() {
+                    message.parts = Vec::new();
+                }
+                task.run.as_ref().is_none_or(|run| run.until < Utc::now()).then_some(task)
+            })
+            .await?;
+        // Those that have ended last, and then those that wait.
+        tasks.sort_by_key(|task| (!task.task.status.state.is_terminal(), task.updated));
+        let surplus = tasks.len().saturating_sub(max);
+        for (index, task) in tasks.iter().enumerate() {
+            if index < surplus || is_older(task.updated, limits.task_age) {
+                // One whose interrupts are still there stays; the failure has been logged.
+                if self.discard_interrupts(caller, task).await.is_ok() {
+                    self.records.delete(&key, RecordKind::Task, &task.task.id).await?;
+                }
+            }
+        }
+        let mut contexts = self.records.contexts(&key, |context| Some((context.updated, context.id))).await?;
+        contexts.sort_unstable();
+        let surplus = contexts.len().saturating_sub(limits.contexts_per_caller);
+        for (index, (updated, id)) in contexts.iter().enumerate() {
+            if index < surplus || is_older(*updated, limits.task_age) {
+                self.records.delete(&key, RecordKind::Context, id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses new tasks, lets the running ones end within a time, and cancels those that have not.
+    pub(super) async fn shut_down(&self, timeout: Duration) {
+        self.registry.close();
+        self.work.close();
+        if tokio::time::timeout(timeout, self.work.wait()).await.is_ok() {
+            return;
+        }
+        if let Some(push) = &self.push {
+            push.stop();
+        }
+        loop {
+            for live in self.registry.all() {
+                live.cancel(CancelReason::Shutdown);
+            }
+            // Again and again: a run that was admitted before may only now begin.
+            if tokio::time::timeout(CANCEL_INTERVAL, self.work.wait()).await.is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+/// Returns true for a task whose run has ended without a result.
+pub(super) fn is_abandoned(record: &TaskRecord) -> bool {
+    let state = &record.task.status.state;
+    let is_running = !super::live_task::ends_stream(state) && *state != TaskState::Unspecified;
+    is_running && record.run.as_ref().is_none_or(|run| run.until < Utc::now())
+}
+
+fn is_older(time: DateTime<Utc>, age: Duration) -> bool {
+    TimeDelta::from_std(age).is_ok_and(|age| Utc::now() - time > age)
+}
+
+/// Returns a task with a part of its history, as a request asks for it: all of it by default, none for 0.
+pub(super) fn with_history(mut task: Task, length: Option<i32>) -> Result<Task, Failure> {
+    let Some(length) = length else { return Ok(task) };
+    let Ok(length) = usize::try_from(length) else {
+        return Err(Failure::InvalidParams("`historyLength` must not be negative".to_owned()));
+    };
+    match &mut task.history {
+        Some(_) if length == 0 => task.history = None,
+        Some(history) => {
+            let surplus = history.len().saturating_sub(length);
+            history.drain(..surplus);
+        }
+        None => {}
+    }
+    Ok(task)
+}
+
+/// Returns the media types of a list without repetitions.
+pub(super) fn unique(modes: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    modes.into_iter().filter(|mode| seen.insert(mode.clone())).collect()
+}

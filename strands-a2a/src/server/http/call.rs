@@ -1,0 +1,66 @@
+//! Calls of methods, whichever binding they come from: from JSON of protocol 1.0, to JSON of protocol 1.0.
+
+use std::sync::Arc;
+
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::server::caller::Caller;
+use crate::server::core::Core;
+use crate::server::failure::{Failure, quote};
+use crate::server::streams::Events;
+
+/// The result of a method.
+pub(super) enum Called {
+    Result(Value),
+    Stream(BoxStream<'static, Result<Value, Failure>>),
+}
+
+/// Calls a method by its name in protocol 1.0.
+pub(super) async fn call(
+    core: &Arc<Core>,
+    caller: &Caller,
+    method: &str,
+    params: Value,
+    is_v03: bool,
+) -> Result<Called, Failure> {
+    use a2a::methods;
+    match method {
+        methods::SEND_MESSAGE => result(core.send(caller, read(params)?, is_v03).await?),
+        methods::SEND_STREAMING_MESSAGE => Ok(stream(core.send_streaming(caller, read(params)?, is_v03).await?)),
+        methods::GET_TASK => result(core.get_task(caller, read(params)?).await?),
+        methods::LIST_TASKS => result(core.list_tasks(caller, read(or_empty(params))?).await?),
+        methods::CANCEL_TASK => result(core.cancel_task(caller, read(params)?).await?),
+        methods::SUBSCRIBE_TO_TASK => Ok(stream(core.subscribe(caller, read(params)?).await?)),
+        methods::CREATE_PUSH_CONFIG => result(core.create_push_config(caller, read(params)?, is_v03).await?),
+        methods::GET_PUSH_CONFIG => result(core.get_push_config(caller, read(params)?).await?),
+        methods::LIST_PUSH_CONFIGS => result(core.list_push_configs(caller, read(params)?).await?),
+        methods::DELETE_PUSH_CONFIG => {
+            core.delete_push_config(caller, read(params)?).await?;
+            Ok(Called::Result(json!({})))
+        }
+        methods::GET_EXTENDED_AGENT_CARD => Err(Failure::Unsupported("the agent has no extended card".to_owned())),
+        _ => Err(Failure::MethodNotFound(quote(method))),
+    }
+}
+
+fn or_empty(params: Value) -> Value {
+    if params.is_null() { json!({}) } else { params }
+}
+
+fn read<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
+    serde_json::from_value(params)
+        .map_err(|error| Failure::InvalidParams(format!("invalid parameters: {}", quote(&error.to_string()))))
+}
+
+fn result(value: impl Serialize) -> Result<Called, Failure> {
+    serde_json::to_value(value).map(Called::Result).map_err(Failure::internal)
+}
+
+fn stream(events: Events) -> Called {
+    let events = events.and_then(|event| async move { serde_json::to_value(&*event).map_err(Failure::internal) });
+    Called::Stream(events.boxed())
+}

@@ -1,0 +1,103 @@
+//! The agent card.
+
+use serde_json::{Value, json};
+use strands::a2a::axum::http::{Method, StatusCode};
+use strands::a2a::{A2aServer, A2aServerError, CardSigner, Skill};
+use strands::testing::ScriptedModel;
+use strands::{Agent, tool, tools};
+
+use crate::client::{Client, URL, agent, server};
+
+/// Books a trip.
+#[tool]
+fn book(city: String) -> String {
+    city
+}
+
+fn model() -> ScriptedModel {
+    ScriptedModel::responding("ok")
+}
+
+async fn card(server: &A2aServer, version: &'static str) -> Value {
+    let (status, card) =
+        Client::of(server).version(version).http(Method::GET, "/.well-known/agent-card.json", Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+    card
+}
+
+#[tokio::test]
+async fn one_card_is_for_clients_of_both_versions() {
+    let server = A2aServer::builder(agent(model()), "https://example.com/agents/helper/")
+        .tool_skills(tools![Book])
+        .skill(Skill::new("chat", "Chat", "Talks.").tag("talk").example("Hi!"))
+        .version("2.1.0")
+        .provider("Example", "https://example.com")
+        .documentation_url("https://example.com/docs")
+        .icon_url("https://example.com/icon.png")
+        .input_modes(["text/plain"])
+        .output_modes(["text/plain"])
+        .build()
+        .unwrap();
+    let both = card(&server, "").await;
+    let url = "https://example.com/agents/helper";
+    let expected = json!({
+        "name": "helper",
+        "description": "Helps.",
+        "version": "2.1.0",
+        "supportedInterfaces": [
+            {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"},
+            {"url": url, "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"},
+            {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "0.3"},
+        ],
+        "capabilities": {"streaming": true, "pushNotifications": false, "extendedAgentCard": false},
+        "defaultInputModes": ["text/plain"],
+        "defaultOutputModes": ["text/plain"],
+        "skills": [
+            {"id": "book", "name": "book", "description": "Books a trip.", "tags": []},
+            {"id": "chat", "name": "Chat", "description": "Talks.", "tags": ["talk"], "examples": ["Hi!"]},
+        ],
+        "provider": {"organization": "Example", "url": "https://example.com"},
+        "documentationUrl": "https://example.com/docs",
+        "iconUrl": "https://example.com/icon.png",
+    });
+    assert_eq!(card(&server, "1.0").await, expected);
+    let mut with_v03 = expected;
+    with_v03["url"] = json!(url);
+    with_v03["preferredTransport"] = json!("JSONRPC");
+    with_v03["protocolVersion"] = json!("0.3.0");
+    assert_eq!(both, with_v03);
+}
+
+#[tokio::test]
+async fn a_card_can_be_signed() {
+    let pem = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem();
+    let signer = CardSigner::es256("k1", pem.as_bytes()).unwrap();
+    let server = A2aServer::builder(agent(model()), URL).sign_card(signer).build().unwrap();
+    let (both, v1) = (card(&server, "").await, card(&server, "1.0").await);
+    assert_eq!(both["signatures"], v1["signatures"]);
+    assert!(v1["signatures"][0]["protected"].is_string() && v1["signatures"][0]["signature"].is_string());
+}
+
+#[tokio::test]
+async fn caches_can_ask_whether_the_card_has_changed() {
+    let client = Client::of(&server(agent(model())));
+    let first = client.raw(Method::GET, "/.well-known/agent-card.json", "", "").await;
+    assert!(first.headers()["cache-control"].to_str().unwrap().contains("max-age=300"));
+    assert!(first.headers()["last-modified"].to_str().unwrap().ends_with(" GMT"));
+    assert_eq!(first.headers()["vary"], "a2a-version");
+    assert_ne!(
+        first.headers()["etag"],
+        client.version("").raw(Method::GET, "/.well-known/agent.json", "", "").await.headers()["etag"]
+    );
+}
+
+#[test]
+fn a_card_needs_a_name_a_description_and_a_url() {
+    let build = |agent: strands::AgentBuilder, url: &str| A2aServer::builder(agent, url).build().err();
+    assert!(matches!(build(Agent::builder().model(model()).name("a"), URL), Some(A2aServerError::MissingDescription)));
+    assert!(matches!(build(agent(model()).name(""), URL), Some(A2aServerError::MissingName)));
+    for url in ["", "example.com", "ftp://example.com", "https://a.b/?q", "https://user@a.b/"] {
+        assert!(matches!(build(agent(model()), url), Some(A2aServerError::InvalidUrl { .. })), "{url}");
+    }
+    assert!(build(agent(model()), "http://localhost:9000/").is_none());
+}

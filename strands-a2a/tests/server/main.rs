@@ -1,0 +1,18 @@
+//! The server: its bindings, tasks, callers, interrupts, streams, limits and push notifications.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod bindings;
+mod callers;
+mod cards;
+mod client;
+mod contexts;
+mod controlled;
+mod crashes;
+mod ends;
+mod interrupts;
+mod limits;
+mod lists;
+mod parts;
+mod push;
+mod streams;

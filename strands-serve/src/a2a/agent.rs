@@ -1,0 +1,205 @@
+//! The service as something that takes prompts: a turn in the session of the context.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+use strands_a2a::{A2aContext, Caller, DiscardInterrupts};
+use strands_core::{Agent, AgentError, ErrorChain, Interrupt, PromptRequest, PromptStream, Promptable, TraceContext};
+use strands_identity::Identity;
+
+#[cfg(feature = "agentcore")]
+use crate::agentcore::{AgentCoreContext, ForwardedHeaders, WorkloadAccessToken};
+use crate::{AgentService, Disconnect, RunEvent, SessionChoice, Turn, TurnError, TurnRequest};
+
+const NAME: &str = "service";
+
+#[derive(Clone)]
+pub(super) struct ServiceAgent {
+    service: AgentService,
+}
+
+impl ServiceAgent {
+    pub(super) fn new(service: AgentService) -> Self {
+        Self { service }
+    }
+}
+
+impl Promptable for ServiceAgent {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn stream(&self, request: PromptRequest) -> PromptStream {
+        let service = self.service.clone();
+        let started = async move {
+            let session = Session::of(service, &request)?;
+            let started = session.start(&request).await?;
+            Ok(events(session, started, request))
+        };
+        stream::once(started)
+            .flat_map(|started| started.unwrap_or_else(|error| stream::iter([Err(error)]).boxed()))
+            .boxed()
+    }
+}
+
+#[async_trait]
+impl DiscardInterrupts for ServiceAgent {
+    async fn discard(&self, request: PromptRequest, interrupts: &[Interrupt]) -> Result<(), AgentError> {
+        let session = Session::of(self.service.clone(), &request)?;
+        let mut agent = session.open().await.map_err(|error| agent_error(&error))?;
+        let is_of_task = |open: &Interrupt| interrupts.iter().any(|interrupt| interrupt.id == open.id);
+        // Another host may have resumed the session, which waits for others now.
+        if agent.interrupts().iter().any(is_of_task) {
+            agent.discard_interrupts().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The session of a context.
+struct Session {
+    service: AgentService,
+    identity: Identity,
+    context: A2aContext,
+    /// True if the request has responses to interrupts.
+    resumes: bool,
+}
+
+/// An event of a turn, or its end.
+type Item = Option<Result<Arc<RunEvent>, TurnError>>;
+
+/// A turn, with its first two items: an invocation that is rejected has a start and an error.
+struct Started {
+    turn: Turn,
+    items: [Item; 2],
+}
+
+impl Session {
+    fn of(service: AgentService, request: &PromptRequest) -> Result<Self, AgentError> {
+        let missing = || failed("the server injects the identity and the context");
+        let identity = request.injected::<Identity>().ok_or_else(missing)?.clone();
+        let context = request.injected::<A2aContext>().ok_or_else(missing)?.clone();
+        Ok(Self { service, identity, context, resumes: !request.resume.is_empty() })
+    }
+
+    fn choice(&self) -> SessionChoice {
+        SessionChoice::Named(self.context.context_id().to_owned())
+    }
+
+    async fn open(&self) -> Result<Agent, TurnError> {
+        self.service.open(&self.identity, self.choice()).await
+    }
+
+    async fn start(&self, request: &PromptRequest) -> Result<Started, AgentError> {
+        let mut turn = self.request(request).start().await.map_err(|error| agent_error(&error))?;
+        let items = [turn.next().await, turn.next().await];
+        Ok(Started { turn, items })
+    }
+
+    fn request(&self, request: &PromptRequest) -> TurnRequest {
+        let turn = self.service.turn(self.identity.clone(), self.choice(), request.prompt.clone());
+        // The run of the task reads to the end, unless the task is canceled.
+        let mut turn = turn.resume(request.resume.clone()).disconnect(Disconnect::CancelAfter(Duration::ZERO));
+        turn = turn.inject(self.context.clone());
+        if let Some(trace) = request.injected::<TraceContext>() {
+            turn = turn.trace(trace.clone());
+        }
+        if let Some(caller) = request.injected::<Caller>() {
+            turn = turn.inject(caller.clone());
+        }
+        if let Some(limits) = &request.limits {
+            turn = turn.limits(*limits);
+        }
+        #[cfg(feature = "agentcore")]
+        {
+            if let Some(context) = request.injected::<AgentCoreContext>() {
+                turn = turn.inject(context.clone());
+            }
+            if let Some(headers) = request.injected::<ForwardedHeaders>() {
+                turn = turn.inject(headers.clone());
+            }
+            if let Some(token) = request.injected::<WorkloadAccessToken>() {
+                turn = turn.inject(token.clone());
+            }
+        }
+        turn
+    }
+
+    /// Returns the error of a turn. If the session still waits for responses, it says so: nothing is lost. That may be a session which
+    /// another host has left suspended, or whose task the server has forgotten: the new task waits for its interrupts then.
+    async fn error(&self, error: &TurnError) -> AgentError {
+        let source = agent_error(error);
+        if !self.resumes && !matches!(error, TurnError::Agent(_)) {
+            return source;
+        }
+        let interrupts = match self.open().await {
+            Ok(agent) => Some(agent.interrupts()).filter(|interrupts| !interrupts.is_empty()),
+            Err(error) => {
+                tracing::error!(error = %ErrorChain::new(&error), "the session of an A2A task can't be read");
+                // Without any, the task goes on waiting for those of before.
+                self.resumes.then(Vec::new)
+            }
+        };
+        match interrupts {
+            Some(interrupts) => AgentError::Suspended { source: Box::new(source), interrupts, continuation: None },
+            None => source,
+        }
+    }
+}
+
+/// Returns the events of a turn, and cancels it when the request is canceled.
+fn events(session: Session, started: Started, request: PromptRequest) -> PromptStream {
+    struct State {
+        turn: Turn,
+        is_canceled: bool,
+    }
+    let Started { turn, items } = started;
+    let has_ended = items.iter().any(|item| !matches!(item, Some(Ok(_))));
+    let state = State { turn, is_canceled: false };
+    let rest = stream::unfold((state, request.cancellation), |(mut state, cancellation)| async move {
+        loop {
+            let item = tokio::select! {
+                item = state.turn.next() => item?,
+                () = cancellation.cancelled(), if !state.is_canceled => {
+                    state.is_canceled = true;
+                    state.turn.cancel();
+                    continue;
+                }
+            };
+            return Some((item, (state, cancellation)));
+        }
+    });
+    let rest = rest.take(if has_ended { 0 } else { usize::MAX });
+    let session = Arc::new(session);
+    let items = stream::iter(items.into_iter().flatten()).chain(rest).then(move |item| {
+        let session = Arc::clone(&session);
+        async move {
+            match item {
+                Ok(event) => Ok(event.event().clone()),
+                Err(error) => Err(session.error(&error).await),
+            }
+        }
+    });
+    items.boxed()
+}
+
+/// Returns the error of a turn as that of an agent.
+fn agent_error(error: &TurnError) -> AgentError {
+    match error {
+        TurnError::SessionBusy | TurnError::UserBusy | TurnError::Overloaded | TurnError::ShuttingDown => {
+            AgentError::Busy { name: NAME.to_owned() }
+        }
+        TurnError::Agent(error) => match &**error {
+            AgentError::UnknownInterrupt { id } => AgentError::UnknownInterrupt { id: id.clone() },
+            AgentError::Interrupted { interrupts } => AgentError::Interrupted { interrupts: interrupts.clone() },
+            error => failed(&ErrorChain::new(error).to_string()),
+        },
+        error => AgentError::Promptable { name: NAME.to_owned(), source: error.clone().into() },
+    }
+}
+
+fn failed(text: &str) -> AgentError {
+    AgentError::Promptable { name: NAME.to_owned(), source: text.into() }
+}
