@@ -41,7 +41,8 @@ impl Answers {
     }
 }
 
-/// Returns true if responses were refused. Then nothing has changed, and others may follow.
+/// Returns true if responses were refused. Then others may follow. Nothing has changed, unless an agent that is a tool refused them:
+/// others of the same invocation may have taken theirs.
 pub(crate) fn is_refusal(error: &AgentError) -> bool {
     match error {
         AgentError::UnknownInterrupt { .. } | AgentError::Interrupted { .. } | AgentError::JsonTooDeep { .. } => true,

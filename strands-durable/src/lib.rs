@@ -25,4 +25,4 @@ pub use failure::{FailureKind, TurnFailure};
 #[cfg(any(feature = "lambda", feature = "restate"))]
 pub use template::{AgentTemplate, TurnInfo};
 #[cfg(any(feature = "lambda", feature = "restate"))]
-pub use turn::{TurnRequest, TurnResponse};
+pub use turn::{TurnOutput, TurnRequest, TurnResponse};

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::message::Message;
 use strands_core::metrics::Usage;
-use strands_core::{AgentResponse, Interrupt, PromptContent, PromptError};
+use strands_core::models::OutputSchema;
+use strands_core::{AgentResponse, Interrupt, Limits, PromptContent, PromptError};
 
 use crate::{FailureKind, TurnFailure};
 
@@ -29,12 +30,51 @@ pub struct TurnRequest {
     /// Values for the [`AgentTemplate`](crate::AgentTemplate), such as the tenant.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
+    /// Limits beside those of the agent: the lower of each holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub limits: Option<Limits>,
+    /// Structured output to return.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<TurnOutput>,
+    /// Position in a distributed trace that the turn continues, as a W3C `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl TurnRequest {
     /// Creates a request with a prompt.
     pub fn new(prompt: impl Into<PromptContent>) -> Self {
-        Self { prompt: prompt.into(), metadata: Map::new() }
+        Self { prompt: prompt.into(), metadata: Map::new(), limits: None, output: None, traceparent: None }
+    }
+}
+
+/// Structured output that a turn has to return.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TurnOutput {
+    /// Name: at most 64 letters, digits, `_` and `-`.
+    pub name: String,
+    /// Description for the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// JSON Schema of an object.
+    pub schema: Value,
+}
+
+impl From<OutputSchema> for TurnOutput {
+    fn from(output: OutputSchema) -> Self {
+        let OutputSchema { name, description, schema, .. } = output;
+        Self { name, description, schema }
+    }
+}
+
+impl From<TurnOutput> for OutputSchema {
+    fn from(output: TurnOutput) -> Self {
+        let mut schema = Self::new(output.name, output.schema);
+        schema.description = output.description;
+        schema
     }
 }
 
@@ -56,6 +96,12 @@ pub struct TurnResponse {
     pub stop_reason: String,
     /// Token usage of the turn.
     pub usage: Usage,
+    /// Number of model calls of the turn.
+    #[serde(default)]
+    pub turns: u32,
+    /// Structured output, if one was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
     /// Totals of the metrics, with the keys of Strands' summary: `total_cycles`, `total_duration`, `tool_usage` and so on.
     pub metrics: Value,
     /// Pending interrupts, if the stop reason is `interrupt`.
@@ -74,6 +120,8 @@ impl TurnResponse {
             message: Arc::clone(&response.message),
             stop_reason: response.stop_reason.to_string(),
             usage: response.usage,
+            turns: response.turns,
+            output: response.output.clone(),
             metrics: totals(response),
             interrupts: response.interrupts.clone(),
             session_id: session_id.to_owned(),

@@ -49,7 +49,10 @@ async fn the_service_describes_its_handlers_and_timeouts() {
         .iter()
         .map(|handler| (handler["name"].as_str().unwrap(), handler["ty"] == "SHARED"))
         .collect();
-    assert_eq!(handlers, [("prompt", false), ("stream", false), ("answer", true), ("cancel", true), ("history", true)]);
+    assert_eq!(
+        handlers,
+        [("prompt", false), ("stream", false), ("answer", true), ("cancel", true), ("watch", true), ("history", true)]
+    );
 }
 
 #[tokio::test]

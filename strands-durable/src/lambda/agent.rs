@@ -239,7 +239,8 @@ impl DurableAgent {
                 callback_id: String::new(),
                 session_id: turn.session_id.clone(),
                 run_id: turn.run_id.clone(),
-                interrupts: response.interrupts.clone(),
+                // After a refusal within an agent that is a tool, others may have taken their responses.
+                interrupts: agent.interrupts(),
                 refused: refused.take(),
             };
             let Some(answer) = self.ask(approver, request, number, context).await.map_err(Ended::Execution)? else {

@@ -10,11 +10,12 @@ use restate_sdk::serde::Json;
 use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{IntoServiceDefinition, Service, ServiceDefinition};
 use serde_json::{Map, Value};
+use strands_core::bytes::Bytes;
 
 use super::events::EventPublisher;
-use super::messages::{RunReference, SessionHistory};
+use super::messages::{RunReference, SessionHistory, WatchedTurn};
 use super::running::RunningTurns;
-use super::{state, turn};
+use super::{state, turn, watch};
 use crate::answerer::Answerer;
 use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 
@@ -25,7 +26,8 @@ use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 /// | `prompt` | [`TurnRequest`] | [`TurnResponse`]: runs a turn. Turns of one session are queued |
 /// | `stream` | [`TurnRequest`] | [`TurnResponse`]: as `prompt`, with events to the [`EventPublisher`] |
 /// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses them, the turn waits for others, and `history` says why |
-/// | `cancel` | none | [`RunReference`]: cancels the running turn, which ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step |
+/// | `cancel` | none, or [`RunReference`] | [`RunReference`]: cancels the running turn, or the given one, which may be queued. A running one ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step |
+/// | `watch` | [`RunReference`] | [`WatchedTurn`]: waits until a turn ends, or waits for responses to interrupts. If the turn fails, so does `watch` |
 /// | `history` | none | [`SessionHistory`] |
 ///
 /// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
@@ -192,7 +194,7 @@ struct HandlerRow {
     output: fn() -> OutputPayload,
 }
 
-const HANDLERS: [HandlerRow; 5] = [
+const HANDLERS: [HandlerRow; 6] = [
     HandlerRow {
         name: "prompt",
         documentation: "Runs a turn.",
@@ -216,10 +218,17 @@ const HANDLERS: [HandlerRow; 5] = [
     },
     HandlerRow {
         name: "cancel",
-        documentation: "Cancels the running turn.",
+        documentation: "Cancels the running turn, or the given one.",
         is_shared: true,
-        input: InputPayload::empty,
+        input: InputPayload::from_metadata::<Option<Json<RunReference>>>,
         output: OutputPayload::from_metadata::<Json<RunReference>>,
+    },
+    HandlerRow {
+        name: "watch",
+        documentation: "Waits until a turn ends, or waits for responses.",
+        is_shared: true,
+        input: InputPayload::from_metadata::<Json<RunReference>>,
+        output: OutputPayload::from_metadata::<Json<WatchedTurn>>,
     },
     HandlerRow {
         name: "history",
@@ -277,8 +286,13 @@ impl Service for Dispatcher {
                     end(&ctx, result);
                 }
                 "cancel" => {
-                    let _ = ctx.input::<()>().await;
-                    let result = state::cancel(&ctx, &shared.running).await;
+                    let (input, _) = ctx.input::<Bytes>().await;
+                    let result = state::cancel(&ctx, &shared.running, &input).await;
+                    end(&ctx, result);
+                }
+                "watch" => {
+                    let (Json(input), metadata) = ctx.input::<Json<Value>>().await;
+                    let result = watch::watch(&ctx, metadata, input).await;
                     end(&ctx, result);
                 }
                 "history" => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use restate_sdk::context::RunFuture as _;
+use restate_sdk::context::{DurableFuturesUnordered, RunFuture as _};
 use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
 use restate_sdk::serde::Json;
@@ -111,15 +111,18 @@ impl<'c> RestateJournal<'c> {
         }
     }
 
-    /// Waits for a named signal. Returns `None` if the turn was cancelled meanwhile.
-    pub(super) async fn signal(&self, name: &str) -> Result<Option<Value>, TerminalError> {
-        match self.ctx.signal::<Json<Value>>(name).await {
-            Ok(Json(value)) => Ok(Some(value)),
-            Err(error) if is_cancellation(&error) => {
+    /// Waits for the next of named signals, and returns the index of its name. Returns `None` if the turn was cancelled meanwhile.
+    pub(super) async fn signal(&self, names: &[&str]) -> Result<Option<(usize, Value)>, TerminalError> {
+        let mut signals: DurableFuturesUnordered<_> =
+            names.iter().map(|name| self.ctx.signal::<Json<Value>>(name)).collect();
+        match signals.next().await {
+            Ok(Some((index, Ok(Json(value))))) => Ok(Some((index, value))),
+            Ok(None) => Ok(None),
+            Ok(Some((_, Err(error)))) | Err(error) if is_cancellation(&error) => {
                 self.cancel();
                 Ok(None)
             }
-            Err(error) => Err(error),
+            Ok(Some((_, Err(error)))) | Err(error) => Err(error),
         }
     }
 

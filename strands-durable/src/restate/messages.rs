@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::Interrupt;
 use strands_core::message::Message;
+use strands_core::metrics::Usage;
+
+use crate::TurnResponse;
 
 /// A response as the signal of its interrupt, for the turn that waits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,13 +19,51 @@ pub(super) struct AnswerSignal {
     pub(super) metadata: Map<String, Value>,
 }
 
-/// Output of the handlers `answer` and `cancel`: the turn that they concern.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Output of the handlers `answer` and `cancel`: the turn that they concern. Input of `cancel` and `watch`: the turn that is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RunReference {
     /// Id of its run. `None` if no turn was running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
+}
+
+impl RunReference {
+    /// Creates a reference to a run.
+    pub fn new(run_id: impl Into<String>) -> Self {
+        Self { run_id: Some(run_id.into()) }
+    }
+}
+
+/// Output of the handler `watch`: a turn that has ended, or one that waits for responses to its interrupts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WatchedTurn {
+    /// The turn has ended.
+    Ended(Box<TurnResponse>),
+    /// The turn waits.
+    Waiting(WaitingTurn),
+    /// The turn was not running a second ago: it was queued behind another one, or had just been sent. Watch it again.
+    Queued,
+}
+
+/// A turn that waits for responses to its interrupts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct WaitingTurn {
+    /// One-based number of the wait. It grows when responses are refused as well.
+    pub number: u32,
+    /// The interrupts.
+    pub interrupts: Vec<Interrupt>,
+    /// Reason for which the last responses to them were refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Token usage of the turn so far.
+    pub usage: Usage,
+    /// Number of model calls so far.
+    pub turns: u32,
 }
 
 /// Output of the handler `history`: the conversation at the end of the last turn, and the state of a running one.

@@ -5,18 +5,23 @@ mod agent;
 mod events;
 mod journal;
 mod messages;
+mod object;
 mod running;
 mod server;
 mod setup;
 mod state;
 mod turn;
+mod watch;
 
 pub use agent::{DurableAgent, ServiceNameError};
 pub use events::{EventPublisher, TurnEvent, TurnEventKind};
-pub use messages::{RunReference, SessionHistory};
+pub use messages::{RunReference, SessionHistory, WaitingTurn, WatchedTurn};
+pub use object::{ObjectAgent, ObjectAgentBuilder, ObjectAgentError, ObjectError, ObjectErrorKind};
 // Types of these are part of the public API.
 #[doc(no_inline)]
 pub use restate_sdk;
+#[doc(no_inline)]
+pub use secrecy::SecretString;
 pub use server::serve;
 #[doc(no_inline)]
 pub use tokio::net::TcpListener;

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use restate_sdk::errors::{HandlerError, TerminalError};
 use strands_core::bytes::Bytes;
-use strands_core::{Agent, BuildError, Snapshot, SnapshotError};
+use strands_core::{Agent, AgentBuilder, BuildError, Limits, Snapshot, SnapshotError};
 
 use crate::{AgentTemplate, FailureKind, TurnFailure, TurnInfo};
 
@@ -48,6 +48,7 @@ impl From<TerminalError> for Exit {
 pub(super) async fn agent(
     template: &dyn AgentTemplate,
     info: &TurnInfo,
+    limits: Option<Limits>,
     snapshot: Option<Bytes>,
 ) -> Result<Agent, Exit> {
     if snapshot.as_ref().is_some_and(|snapshot| snapshot.len() > MAX_SNAPSHOT) {
@@ -60,6 +61,7 @@ pub(super) async fn agent(
         Ok(failure) => Exit::Failed(*failure),
         Err(error) => Exit::retry(error),
     })?;
+    let builder = limits.into_iter().fold(builder, AgentBuilder::limits_at_most);
     let mut agent = builder.build().await.map_err(|error| match error {
         // A service that is down may be up again.
         BuildError::ToolProvider { .. } | BuildError::Session(_) => Exit::retry(error),

@@ -24,7 +24,7 @@ pub(super) fn set_running(ctx: &ContextInternal, running: &RunningState) {
     ctx.set(RUNNING, Json(running.clone()));
 }
 
-async fn running(ctx: &ContextInternal) -> Result<Option<RunningState>, TerminalError> {
+pub(super) async fn running(ctx: &ContextInternal) -> Result<Option<RunningState>, TerminalError> {
     let state = ctx.get::<Json<Value>>(RUNNING).await?;
     let Some(Json(state)) = state else { return Ok(None) };
     serde_json::from_value(state).map_err(|_| TerminalError::new("the state of the running turn is unreadable"))
@@ -62,9 +62,22 @@ pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value)
     Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
 }
 
-/// Cancels the running turn.
-pub(super) async fn cancel(ctx: &ContextInternal, turns: &RunningTurns) -> HandlerResult<Json<RunReference>> {
-    let run_id = running(ctx).await?.map(|turn| turn.run_id);
+/// Cancels the running turn, or the one of the input.
+pub(super) async fn cancel(
+    ctx: &ContextInternal,
+    turns: &RunningTurns,
+    input: &[u8],
+) -> HandlerResult<Json<RunReference>> {
+    let given = match input {
+        [] => RunReference::default(),
+        input => serde_json::from_slice(input).map_err(|_| {
+            TerminalError::new_with_code(400, r#"invalid request: expected nothing, or {"run_id": ".."}"#)
+        })?,
+    };
+    let run_id = match given.run_id {
+        Some(run_id) => Some(run_id),
+        None => running(ctx).await?.map(|turn| turn.run_id),
+    };
     if let Some(run_id) = &run_id {
         ctx.invocation_handle(run_id.clone()).cancel();
         turns.cancel(run_id);

@@ -10,17 +10,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::bytes::Bytes;
-use strands_core::models::StopReason;
+use strands_core::models::{OutputSchema, StopReason};
 use strands_core::{
-    Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, Invocation, Prompt,
+    Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, InterruptResponse, Invocation, Limits, Prompt,
+    TraceContext, TraceContextError,
 };
 
 use super::agent::Shared;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
-use super::messages::{AnswerSignal, RunningState};
+use super::messages::{AnswerSignal, RunningState, WaitingTurn};
 use super::setup::{self, Exit};
-use super::state;
+use super::{state, watch};
 use crate::answers::{is_refusal, refusal};
 use crate::{TurnFailure, TurnInfo, TurnRequest, TurnResponse};
 
@@ -34,12 +35,20 @@ struct TurnEnd {
 /// A response, with the metadata of who responds.
 type Answer = (Map<String, Value>, InterruptResponse);
 
+/// Options of a turn by its request.
+struct TurnOptions {
+    limits: Option<Limits>,
+    output: Option<OutputSchema>,
+    trace: Option<TraceContext>,
+}
+
 /// An attempt of a turn.
 struct TurnAttempt<'a> {
     shared: &'a Shared,
     ctx: &'a ContextInternal,
     journal: &'a RestateJournal<'a>,
     info: TurnInfo,
+    options: TurnOptions,
     token: CancellationToken,
     events: Option<Attempt<'a>>,
     /// Number of waits so far.
@@ -59,6 +68,9 @@ pub(super) async fn run(
         TerminalError::new_with_code(400, r#"invalid request: expected {"prompt": .., "metadata": {..}}"#)
     })?;
     let prompt = request.prompt.into_prompt().map_err(|error| terminal(error.into()))?;
+    let trace = request.traceparent.map(|parent| parent.parse()).transpose();
+    let trace = trace.map_err(|error: TraceContextError| TerminalError::new_with_code(400, error.to_string()))?;
+    let options = TurnOptions { limits: request.limits, output: request.output.map(OutputSchema::from), trace };
     let InputMetadata { invocation_id: run_id, key: session_id, random_seed, .. } = metadata;
     let token = CancellationToken::new();
     let _running = shared.running.add(&run_id, &token);
@@ -69,15 +81,19 @@ pub(super) async fn run(
     let publisher = shared.publisher.as_deref().filter(|_| is_streamed);
     let events = publisher.map(|publisher| Attempt::start(publisher, &run_id, &session_id));
     let info = TurnInfo::new(session_id, run_id, &request.metadata);
-    let mut turn = TurnAttempt { shared, ctx, journal: &journal, info, token, events, waits: 0 };
+    let mut turn = TurnAttempt { shared, ctx, journal: &journal, info, options, token, events, waits: 0 };
     let result = turn.perform(snapshot, prompt).await;
     turn.end(result)
 }
 
 impl<'a> TurnAttempt<'a> {
     async fn perform(&mut self, snapshot: Option<Bytes>, prompt: Prompt) -> Result<TurnResponse, Exit> {
-        let mut agent = setup::agent(&*self.shared.template, &self.info, snapshot).await?;
+        let mut agent = setup::agent(&*self.shared.template, &self.info, self.options.limits, snapshot).await?;
         let first = self.invocation(&mut agent, prompt);
+        let first = match self.options.output.take() {
+            Some(schema) => first.output_schema(schema),
+            None => first,
+        };
         let outcome = match self.drive(first).await {
             Ok(response) if response.stop_reason == StopReason::Interrupt => self.resume(&mut agent, response).await?,
             outcome => outcome,
@@ -106,9 +122,11 @@ impl<'a> TurnAttempt<'a> {
             if self.journal.is_cancelled() {
                 return Ok(Ok(cancelled(response)));
             }
-            // Otherwise others have responded to the rest.
+            // Otherwise others have responded to the rest. After a refusal within an agent that is a tool, fewer may be left than in the
+            // response.
             if answers.is_empty() {
-                match self.wait(&response.interrupts, refused.take()).await? {
+                response.interrupts = agent.interrupts();
+                match self.wait(&response, refused.take()).await? {
                     Some(all) => answers = all,
                     None => return Ok(Ok(cancelled(response))),
                 }
@@ -118,7 +136,8 @@ impl<'a> TurnAttempt<'a> {
             let invocation = inject(self.invocation(agent, Prompt::none()).resume(responses));
             match self.drive(invocation).await {
                 Ok(next) if next.stop_reason == StopReason::Interrupt => response = next,
-                Err(error) if is_refusal(&error) => refused = Some(refusal(&error)),
+                // The agent stays suspended also if one within a tool has not accepted its responses, and takes others.
+                Err(error) if is_refusal(&error) || self.is_suspended(agent, &error) => refused = Some(refusal(&error)),
                 outcome => return Ok(outcome),
             }
         }
@@ -128,7 +147,17 @@ impl<'a> TurnAttempt<'a> {
     where
         'a: 'i,
     {
-        agent.prompt(prompt).cancel_with(self.token.clone()).journal(self.journal)
+        let invocation = agent.prompt(prompt).cancel_with(self.token.clone()).journal(self.journal);
+        match &self.options.trace {
+            Some(trace) => invocation.inject(trace.clone()),
+            None => invocation,
+        }
+    }
+
+    /// Returns true if an error of the agent has changed nothing, so that it can be resumed again.
+    fn is_suspended(&self, agent: &Agent, error: &AgentError) -> bool {
+        let is_of_journal = matches!(error, AgentError::Journal(_)) || self.journal.failure().is_some();
+        !is_of_journal && !agent.interrupts().is_empty()
     }
 
     /// Records a value, and returns the recorded one.
@@ -171,38 +200,41 @@ impl<'a> TurnAttempt<'a> {
         response.ok_or(AgentError::NoOutput { stop_reason: StopReason::Cancelled })
     }
 
-    /// Waits for the responses to interrupts; those before were `refused`, if it is some. Returns `None` if the turn was cancelled
-    /// meanwhile.
+    /// Waits for the responses to the interrupts of a response; those before were `refused`, if it is some. Returns `None` if the
+    /// turn was cancelled meanwhile.
     async fn wait(
         &mut self,
-        interrupts: &[Interrupt],
+        response: &AgentResponse,
         refused: Option<String>,
     ) -> Result<Option<VecDeque<Answer>>, Exit> {
         self.waits += 1;
-        let (run_id, interrupts_of_turn) = (self.info.run_id.clone(), interrupts.to_vec());
-        let running = RunningState { run_id, interrupts: interrupts_of_turn, refused };
-        let running = serde_json::to_value(running).map_err(Exit::retry)?;
+        let interrupts = response.interrupts.clone();
+        let waiting =
+            WaitingTurn { number: self.waits, interrupts, refused, usage: response.usage, turns: response.turns };
+        let waiting = serde_json::to_value(waiting).map_err(Exit::retry)?;
         // The engine compares the state in a replay, and would show a difference to operators.
-        let running: RunningState = self.recorded(&format!("waiting/{}", self.waits), running).await?;
+        let waiting: WaitingTurn = self.recorded(&format!("waiting/{}", self.waits), waiting).await?;
         if self.journal.is_cancelled() {
             return Ok(None);
         }
-        state::set_running(self.ctx, &running);
+        let (interrupts, refused) = (waiting.interrupts.clone(), waiting.refused.clone());
+        state::set_running(self.ctx, &RunningState { run_id: self.info.run_id.clone(), interrupts, refused });
         if let Some(events) = &mut self.events {
-            let RunningState { interrupts, refused, .. } = running.clone();
+            let WaitingTurn { interrupts, refused, .. } = waiting.clone();
             events.publish(TurnEventKind::Waiting { interrupts, refused }, !self.journal.is_live());
         }
-        let mut answers = VecDeque::with_capacity(interrupts.len());
-        for interrupt in interrupts {
+        let mut answers = VecDeque::with_capacity(response.interrupts.len());
+        for interrupt in &response.interrupts {
             // The engine queues several responses to an interrupt: the next one is taken if this one is refused.
-            match self.journal.signal(&interrupt.id).await? {
-                Some(signal) => {
-                    let AnswerSignal { response, metadata } =
-                        serde_json::from_value(signal).map_err(|_| Exit::unreadable())?;
-                    answers.push_back((metadata, interrupt.respond(response)));
+            let signal = loop {
+                match self.journal.signal(&[&interrupt.id, watch::WATCH]).await? {
+                    Some((0, signal)) => break signal,
+                    Some((_, watcher)) => watch::notify(self.ctx, &watcher, &waiting),
+                    None => return Ok(None),
                 }
-                None => return Ok(None),
-            }
+            };
+            let AnswerSignal { response, metadata } = serde_json::from_value(signal).map_err(|_| Exit::unreadable())?;
+            answers.push_back((metadata, interrupt.respond(response)));
         }
         state::set_running(self.ctx, &RunningState::new(&self.info.run_id));
         Ok(Some(answers))

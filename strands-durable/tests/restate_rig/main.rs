@@ -24,6 +24,7 @@ mod processes;
 mod readers;
 mod rig;
 mod scenarios;
+mod tree;
 mod worker;
 
 #[tokio::main]
@@ -51,6 +52,9 @@ async fn main() {
         Some("long_steps") => scenarios::long_steps().await,
         Some("queued") => scenarios::queued().await,
         Some("versions") => scenarios::versions().await,
+        Some("tree") => tree::kills(number(20)).await,
+        Some("tree_approvals") => tree::approvals(number(3)).await,
+        Some("tree_cancels") => tree::cancels().await,
         _ => panic!("name a suite"),
     }
 }

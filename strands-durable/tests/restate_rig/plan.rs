@@ -27,6 +27,14 @@ pub(crate) enum Plan {
     Refused,
     /// A tool with a result that is too large for a record.
     Huge,
+    /// 3 model calls and 3 tools, as a part of a tree.
+    Branch,
+    /// Two agents and a graph of four nodes, which are objects elsewhere.
+    Tree,
+    /// An agent elsewhere whose tool needs approval, among others.
+    TreeApprove,
+    /// An agent elsewhere with a slow tool.
+    TreeSlow,
 }
 
 impl Plan {
@@ -39,6 +47,10 @@ impl Plan {
             Some("throttled") => Self::Throttled,
             Some("refused") => Self::Refused,
             Some("huge") => Self::Huge,
+            Some("branch") => Self::Branch,
+            Some("tree") => Self::Tree,
+            Some("tree_approve") => Self::TreeApprove,
+            Some("tree_slow") => Self::TreeSlow,
             other => panic!("unknown plan {other:?}"),
         }
     }
@@ -46,6 +58,7 @@ impl Plan {
     /// Returns the calls of a response, by its one-based number; empty for the last one.
     pub(crate) fn calls(self, response: u32) -> Vec<PlannedCall> {
         let act = |number| PlannedCall { tool: "act", number };
+        let call = |tool, number| PlannedCall { tool, number };
         match (self, response) {
             (Self::Journey, 1) => (1..=4).map(act).collect(),
             (Self::Journey, 2..=9) => vec![act(response + 3)],
@@ -53,6 +66,12 @@ impl Plan {
             (Self::Slow, 1) => vec![act(1)],
             (Self::SlowTool, 1) => vec![act(1), PlannedCall { tool: "linger", number: 2 }],
             (Self::Huge, 1) => vec![PlannedCall { tool: "bulk", number: 1 }],
+            (Self::Branch, 1) => vec![act(1), act(2)],
+            (Self::Branch, 2) => vec![act(3)],
+            (Self::Tree, 1) => vec![call("hotels", 1), call("flights", 2)],
+            (Self::Tree, 2) => vec![call("newsroom", 3), act(4)],
+            (Self::TreeApprove, 1) => vec![call("bank", 1), call("hotels", 2), act(3)],
+            (Self::TreeSlow, 1) => vec![call("sloth", 1), act(2)],
             _ => Vec::new(),
         }
     }
@@ -79,6 +98,50 @@ pub(crate) fn result(session: &str, number: u32) -> String {
     format!("done {session} {number}")
 }
 
+/// Agents of a tree, which are objects elsewhere, and their plans.
+pub(crate) const AGENTS: [(&str, &str, Plan); 4] = [
+    ("hotels", "branch", Plan::Branch),
+    ("flights", "branch", Plan::Branch),
+    ("bank", "approve", Plan::Approve),
+    ("sloth", "slow_tool", Plan::SlowTool),
+];
+
+/// Nodes of the graph of a tree. The first two lead to the third, and that to the last one.
+pub(crate) const NODES: [&str; 4] = ["facts", "prices", "write", "judge"];
+
+/// Session of an agent that a call of a tree prompts.
+pub(crate) fn inner_session(session: &str, number: u32) -> String {
+    format!("{session}-{number}")
+}
+
+/// Session of a node of a graph that a call of a tree runs.
+pub(crate) fn node_session(graph_session: &str, node: &str) -> String {
+    format!("{graph_session}-{node}")
+}
+
+/// Returns the sessions of all agents elsewhere that a turn prompts, with their plans.
+pub(crate) fn inner_turns(plan: Plan, session: &str) -> Vec<(String, Plan)> {
+    let calls = (1..=plan.responses()).flat_map(|response| plan.calls(response));
+    let of_call = |call: PlannedCall| {
+        let inner = inner_session(session, call.number);
+        let agent = AGENTS.iter().find(|(name, ..)| *name == call.tool).map(|(_, _, plan)| (inner.clone(), *plan));
+        let nodes = NODES.iter().filter(|_| call.tool == "newsroom");
+        let nodes: Vec<_> = nodes.map(|node| (node_session(&inner, node), Plan::Branch)).collect();
+        agent.into_iter().chain(nodes)
+    };
+    calls.flat_map(of_call).collect()
+}
+
+/// Returns the result of a call.
+fn result_of(call: &PlannedCall, session: &str) -> String {
+    let inner = inner_session(session, call.number);
+    match AGENTS.iter().find(|(name, ..)| *name == call.tool) {
+        Some((_, _, plan)) => text(&inner, plan.responses()),
+        None if call.tool == "newsroom" => text(&node_session(&inner, "judge"), Plan::Branch.responses()),
+        None => result(session, call.number),
+    }
+}
+
 /// Returns the history of an undisturbed turn, without ids.
 pub(crate) fn history(plan: Plan, prompt: &str, session: &str) -> Vec<Value> {
     let mut messages = vec![json!({"role": "user", "content": [{"text": prompt}]})];
@@ -88,8 +151,7 @@ pub(crate) fn history(plan: Plan, prompt: &str, session: &str) -> Vec<Value> {
         content.extend(calls.iter().map(|call| json!({"call": [call.tool, call.number]})));
         messages.push(json!({"role": "assistant", "content": content}));
         if !calls.is_empty() {
-            let results: Vec<Value> =
-                calls.iter().map(|call| json!({"result": result(session, call.number)})).collect();
+            let results: Vec<Value> = calls.iter().map(|call| json!({"result": result_of(call, session)})).collect();
             messages.push(json!({"role": "user", "content": results}));
         }
     }

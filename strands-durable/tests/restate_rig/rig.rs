@@ -59,6 +59,7 @@ impl Rig {
             has_hook: false,
             has_approver: false,
             is_sdk_server: false,
+            ingress: None,
         };
         change(&mut settings);
         let server = processes::server(&folder.0);
@@ -76,7 +77,11 @@ impl Rig {
 
     /// Registers the workers with the server.
     pub(crate) async fn register(&self, is_breaking: bool) {
-        let body = json!({"uri": self.uri, "force": true, "breaking": is_breaking});
+        self.register_uri(&self.uri, is_breaking).await;
+    }
+
+    pub(crate) async fn register_uri(&self, uri: &str, is_breaking: bool) {
+        let body = json!({"uri": uri, "force": true, "breaking": is_breaking});
         eventually("the workers are registered", async || {
             let (status, _) =
                 self.request(Method::POST, &format!("{}/deployments", self.server.admin), Some(&body)).await.ok()?;
@@ -105,7 +110,18 @@ impl Rig {
 
     /// Calls a handler of a session until the server responds.
     pub(crate) async fn call(&self, session: &str, handler: &str, input: Option<&Value>) -> (StatusCode, Value) {
-        let url = format!("{}/Rig/{session}/{handler}", self.server.ingress);
+        self.call_of("Rig", session, handler, input).await
+    }
+
+    /// Calls a handler of an object of a service.
+    pub(crate) async fn call_of(
+        &self,
+        service: &str,
+        session: &str,
+        handler: &str,
+        input: Option<&Value>,
+    ) -> (StatusCode, Value) {
+        let url = format!("{}/{service}/{session}/{handler}", self.server.ingress);
         eventually("the server responds", async || {
             let (status, value) = self.request(Method::POST, &url, input).await.ok()?;
             (status != StatusCode::SERVICE_UNAVAILABLE && status != StatusCode::NOT_FOUND
@@ -117,8 +133,13 @@ impl Rig {
 
     /// Sends a turn, whose prompt is the name of a plan and the session.
     pub(crate) async fn send(&self, plan: &str, session: &str) -> Sent {
+        self.send_to("Rig", plan, session).await
+    }
+
+    /// Sends a turn to an object of a service.
+    pub(crate) async fn send_to(&self, service: &str, plan: &str, session: &str) -> Sent {
         let prompt = format!("{plan} {session} {MARKER}");
-        let url = format!("{}/Rig/{session}/stream/send", self.server.ingress);
+        let url = format!("{}/{service}/{session}/stream/send", self.server.ingress);
         let body = json!({"prompt": prompt}).to_string();
         // The key makes a repeated request harmless.
         let key = format!("{plan}-{session}-{}", fastrand::u64(..));
@@ -173,7 +194,11 @@ impl Rig {
 
     /// Reads what the server has recorded of a turn, so that the model finds out if it is begun again.
     pub(crate) async fn note_records(&self, sent: &Sent) -> usize {
-        let query = format!("select index, entry_json from sys_journal where id = '{}'", sent.run_id);
+        self.note_records_of(&sent.session, &sent.run_id).await
+    }
+
+    pub(crate) async fn note_records_of(&self, session: &str, run_id: &str) -> usize {
+        let query = format!("select index, entry_json from sys_journal where id = '{run_id}'");
         let entries: Vec<Value> = self.query(&query).await;
         let entries = entries.iter().filter_map(|row| serde_json::from_str::<Value>(row["entry_json"].as_str()?).ok());
         let entries: Vec<Value> = entries.collect();
@@ -187,7 +212,7 @@ impl Rig {
             let parts: Vec<&str> = name.split('/').collect();
             let mut log = self.mock.log();
             if let ["model", call, "1"] = parts[..] {
-                log.recorded_responses.insert((sent.session.clone(), call.parse().unwrap()));
+                log.recorded_responses.insert((session.to_owned(), call.parse().unwrap()));
             } else if let ["tools", ..] = parts[..] {
                 let bytes: Vec<u8> = record.iter().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
                 let record: Value = serde_json::from_slice(&bytes).unwrap();

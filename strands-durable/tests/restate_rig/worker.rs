@@ -8,10 +8,12 @@ use std::time::Duration;
 use restate_sdk::http_server::HttpServer;
 use serde::{Deserialize, Serialize};
 use strands::durable::restate::restate_sdk::endpoint::Endpoint;
-use strands::durable::restate::{DurableAgent, TurnEvent, serve};
+use strands::durable::restate::{DurableAgent, ObjectAgent, TurnEvent, serve};
 use strands::hook::{BeforeInvocation, BeforeTools, Hook, HookResult};
 use strands::models::{OpenAiModel, reqwest};
-use strands::{Agent, AgentBuilder, RetryPolicy, ToolContext, async_trait, tool, tools};
+use strands::multiagent::{Graph, GraphBuilder, Node, NodeInput};
+use strands::schemars::{self, JsonSchema};
+use strands::{Agent, AgentBuilder, AgentTool, PromptRequest, RetryPolicy, ToolContext, async_trait, tool, tools};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -39,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) has_approver: bool,
     /// True for the server of the SDK, which sets no TCP_NODELAY.
     pub(crate) is_sdk_server: bool,
+    /// Ingress of the objects, for the worker of the trees that call them.
+    pub(crate) ingress: Option<String>,
 }
 
 /// Resources of the tools.
@@ -137,6 +141,49 @@ impl Hook for OnlyBob {
     }
 }
 
+/// Arguments of an agent of a tree.
+#[derive(Deserialize, JsonSchema)]
+struct Branch {
+    session: String,
+    number: u32,
+}
+
+/// Returns an agent that is an object elsewhere.
+fn elsewhere(ingress: &str, name: &str) -> ObjectAgent {
+    let builder = ObjectAgent::builder(ingress, "Rig").name(name).description("An agent elsewhere.");
+    let by = |request: &PromptRequest| {
+        let user = request.injected::<By>().map(|By(user)| ("user".to_owned(), user.clone().into()));
+        user.into_iter().collect()
+    };
+    builder.response_metadata(by).build().unwrap()
+}
+
+/// Returns the graph of a tree, whose nodes are objects elsewhere.
+fn newsroom(ingress: &str) -> Graph {
+    let node = |graph: GraphBuilder, id: &'static str| {
+        let prompt = move |_: &(), input: &NodeInput| {
+            let task = input.task.text();
+            format!("branch {} {}", plan::node_session(task.trim(), id), plan::MARKER)
+        };
+        graph.node(id, Node::new(elsewhere(ingress, id)).input(prompt))
+    };
+    let graph = plan::NODES.into_iter().fold(Graph::builder("newsroom").description("Writes news."), node);
+    graph.edge("facts", "write").edge("prices", "write").edge("write", "judge").build().unwrap()
+}
+
+/// Returns the agent of trees: its tools are agents elsewhere, and a graph of them.
+fn tree(settings: &Settings, ingress: &str) -> Result<AgentBuilder, Box<dyn std::error::Error>> {
+    let agents = plan::AGENTS.into_iter().map(|(name, word, _)| {
+        elsewhere(ingress, name).as_tool().input(move |Branch { session, number }| {
+            format!("{word} {} {}", plan::inner_session(&session, number), plan::MARKER)
+        })
+    });
+    let newsroom =
+        AgentTool::new(newsroom(ingress)).input(|Branch { session, number }| plan::inner_session(&session, number));
+    let plain = Settings { has_approver: false, ..settings.clone() };
+    Ok(agent(&plain)?.name("tree").tools(agents.collect::<Vec<_>>()).tools([newsroom]))
+}
+
 fn agent(settings: &Settings) -> Result<AgentBuilder, Box<dyn std::error::Error>> {
     let model =
         OpenAiModel::builder().base_url(format!("{}/v1", settings.mock)).api_key("test").model_id("mock").build()?;
@@ -168,7 +215,10 @@ fn events(address: String) -> mpsc::Sender<TurnEvent> {
 pub(crate) async fn run(settings: Settings) {
     let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.unwrap();
     let sender = events(settings.events.clone());
-    let agent = DurableAgent::new("Rig", agent(&settings).unwrap()).unwrap();
+    let agent = match &settings.ingress {
+        Some(ingress) => DurableAgent::new("Tree", tree(&settings, ingress).unwrap()).unwrap(),
+        None => DurableAgent::new("Rig", agent(&settings).unwrap()).unwrap(),
+    };
     let agent = agent
         .events(move |event| _ = sender.try_send(event))
         .inactivity_timeout(settings.inactivity_timeout)

@@ -1,0 +1,310 @@
+//! One request of an agent that is an object: a turn from its start, or from a wait for responses, to its end or to the next wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strands_core::message::{Message, Role};
+use strands_core::metrics::Usage;
+use strands_core::models::StopReason;
+use strands_core::{
+    AgentError, AgentResponse, Interrupt, InterruptResponse, Limits, Prompt, PromptContent, PromptRequest, PromptScope,
+};
+
+use super::super::messages::WaitingTurn;
+use super::error::ObjectErrorKind;
+use super::ingress::Watched;
+use super::inner_turn::InnerTurn;
+use super::place::{Place, Waiting};
+use super::{Settings, random_key};
+use crate::{Answers, TurnOutput, TurnRequest, TurnResponse};
+
+/// Delay before a turn is watched again that has not taken its responses yet.
+const NOT_TAKEN_DELAY: Duration = Duration::from_millis(100);
+
+/// A request whose turn runs or waits.
+pub(super) struct Call {
+    settings: Arc<Settings>,
+    scope: PromptScope,
+    request: PromptRequest,
+    turn: InnerTurn,
+    /// Usage of the turn that earlier requests have charged.
+    charged: (Usage, u32),
+    next: Next,
+}
+
+/// The next step of a call.
+enum Next {
+    /// Waits for the turn.
+    Watch,
+    /// Returns the response of a turn that has ended meanwhile.
+    Return(Box<TurnResponse>),
+    /// Sends responses to a turn that waits.
+    Respond(Box<Waiting>, WaitingTurn),
+    /// Stopped before the state of the turn was known.
+    Stop(StopReason),
+}
+
+impl Call {
+    /// Checks a request, and looks up the turn that it resumes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the request is rejected. Then nothing has changed.
+    pub(super) async fn of(settings: Arc<Settings>, mut request: PromptRequest) -> Result<Self, AgentError> {
+        let scope = PromptScope::new(&request, Limits::unlimited())?;
+        let place =
+            match request.continuation.take() {
+                Some(continuation) => Some(Place::of(&continuation, &settings.ingress.service).ok_or_else(|| {
+                    ObjectErrorKind::Continuation.of(&settings.name, settings.ingress.service.clone())
+                })?),
+                None => None,
+            };
+        match place {
+            Some(Place { key, waiting: Some(waiting), .. }) => {
+                Self::resuming(settings, scope, request, key, waiting).await
+            }
+            place => Self::starting(settings, scope, request, place.map(|place| place.key)),
+        }
+    }
+
+    fn starting(
+        settings: Arc<Settings>,
+        scope: PromptScope,
+        mut request: PromptRequest,
+        kept_key: Option<String>,
+    ) -> Result<Self, AgentError> {
+        if let Some(response) = request.resume.first() {
+            return Err(AgentError::UnknownInterrupt { id: response.interrupt_id.clone() });
+        }
+        // A request without a key is never made again.
+        let is_durable = request.is_durable && request.idempotency_key.is_some();
+        let idempotency_key = request.idempotency_key.as_deref().map_or_else(random_key, of_header);
+        let key = kept_key.or_else(|| settings.key.clone()).unwrap_or_else(|| idempotency_key.clone());
+        let content = content(std::mem::take(&mut request.prompt))
+            .ok_or_else(|| ObjectErrorKind::Prompt.of(&settings.name, settings.object(&key)))?;
+        let mut turn = TurnRequest::new(content);
+        turn.metadata = (settings.turn_metadata)(&request);
+        turn.limits = Some(scope.remaining()).filter(|limits| *limits != Limits::unlimited());
+        turn.output = request.output_schema().map(TurnOutput::from);
+        turn.traceparent = scope.trace().map(|trace| trace.traceparent().to_owned());
+        let cancellation = request.cancellation.clone();
+        let turn = InnerTurn::starting(&settings.ingress, key, idempotency_key, turn, cancellation, is_durable);
+        Ok(Self { settings, scope, request, turn, charged: (Usage::default(), 0), next: Next::Watch })
+    }
+
+    async fn resuming(
+        settings: Arc<Settings>,
+        scope: PromptScope,
+        request: PromptRequest,
+        key: String,
+        waiting: Waiting,
+    ) -> Result<Self, AgentError> {
+        if !request.prompt.messages().is_empty() {
+            return Err(AgentError::Interrupted { interrupts: waiting.interrupts });
+        }
+        if let Some(unknown) = request.resume.iter().find(|given| !waiting.interrupts.contains(&given.interrupt_id)) {
+            return Err(AgentError::UnknownInterrupt { id: unknown.interrupt_id.clone() });
+        }
+        let cancellation = request.cancellation.clone();
+        let run_id = waiting.run_id.clone();
+        let turn = InnerTurn::running(&settings.ingress, key, run_id, cancellation, request.is_durable);
+        let charged = (waiting.usage, waiting.turns);
+        let mut call = Self { settings, scope, request, turn, charged, next: Next::Watch };
+        let watched = tokio::select! {
+            biased;
+            reason = call.scope.stopped() => {
+                call.next = Next::Stop(reason);
+                return Ok(call);
+            }
+            watched = call.settings.ingress.watch(&call.turn.key, &waiting.run_id) => watched,
+        };
+        call.next = match watched {
+            Ok(Watched::Ended(response)) => Next::Return(response),
+            Ok(Watched::Waiting(now)) => Next::Respond(Box::new(waiting), now),
+            Err(kind) => {
+                // The turn is still there, or has failed.
+                call.turn.release();
+                return Err(call.error(kind));
+            }
+        };
+        Ok(call)
+    }
+
+    /// Waits for the turn.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::Suspended`] if the turn still waits for responses.
+    pub(super) async fn perform(mut self) -> Result<AgentResponse, AgentError> {
+        let reason = match std::mem::replace(&mut self.next, Next::Watch) {
+            Next::Stop(reason) => reason,
+            next => {
+                let Self { scope, settings, turn, request, charged, .. } = &mut self;
+                let mut work = Work { settings, scope, turn, request, charged: *charged };
+                tokio::select! {
+                    biased;
+                    reason = scope.stopped() => reason,
+                    ended = work.perform(next) => return ended,
+                }
+            }
+        };
+        self.turn.cancel();
+        Ok(AgentResponse::new(Message::new(Role::Assistant, [""; 0]), reason))
+    }
+
+    fn error(&self, kind: ObjectErrorKind) -> AgentError {
+        kind.of(&self.settings.name, self.settings.object(&self.turn.key))
+    }
+}
+
+/// The parts of a call while it waits.
+struct Work<'a> {
+    settings: &'a Settings,
+    scope: &'a PromptScope,
+    turn: &'a mut InnerTurn,
+    request: &'a PromptRequest,
+    charged: (Usage, u32),
+}
+
+impl Work<'_> {
+    async fn perform(&mut self, next: Next) -> Result<AgentResponse, AgentError> {
+        match next {
+            Next::Watch | Next::Stop(_) => {
+                let run_id = match self.turn.run_id().await {
+                    Ok(run_id) => run_id,
+                    Err(kind) => return Err(self.error(kind)),
+                };
+                match self.settings.ingress.watch(&self.turn.key, &run_id).await {
+                    Ok(Watched::Ended(response)) => self.ended(*response),
+                    Ok(Watched::Waiting(now)) => Ok(self.interrupted(run_id, now, Vec::new())),
+                    Err(kind) => Err(self.failed(kind)),
+                }
+            }
+            Next::Return(response) => self.ended(*response),
+            Next::Respond(before, now) => self.respond(*before, now).await,
+        }
+    }
+
+    /// Sends the responses of the request to a turn that waits, and waits for what follows.
+    async fn respond(&mut self, before: Waiting, now: WaitingTurn) -> Result<AgentResponse, AgentError> {
+        let is_pending = |id: &str| now.interrupts.iter().any(|pending| pending.id == id);
+        // Other responses are to interrupts that are gone: this request was made before, or others have responded.
+        let responses: Vec<InterruptResponse> =
+            self.request.resume.iter().filter(|given| is_pending(&given.interrupt_id)).cloned().collect();
+        let mut responded = if before.number == now.number { before.responded } else { Vec::new() };
+        if !responses.is_empty() {
+            responded.extend(responses.iter().map(|response| response.interrupt_id.clone()));
+            let mut given = Answers::new(responses);
+            given.metadata = (self.settings.response_metadata)(self.request);
+            // Without an effect if the turn has taken others meanwhile.
+            if let Err(kind) = self.settings.ingress.respond(&self.turn.key, &given).await {
+                return Err(self.suspended(kind, before.run_id, now));
+            }
+        }
+        if now.interrupts.iter().any(|pending| !responded.contains(&pending.id)) {
+            return Ok(self.interrupted(before.run_id, now, responded));
+        }
+        loop {
+            match self.settings.ingress.watch(&self.turn.key, &before.run_id).await {
+                Ok(Watched::Ended(response)) => return self.ended(*response),
+                Ok(Watched::Waiting(next)) if next.number <= now.number => {
+                    tokio::time::sleep(NOT_TAKEN_DELAY).await;
+                }
+                Ok(Watched::Waiting(mut next)) => match next.refused.take() {
+                    Some(reason) => {
+                        let reason = super::error::bounded(reason);
+                        return Err(self.suspended(ObjectErrorKind::Refused { reason }, before.run_id, next));
+                    }
+                    None => return Ok(self.interrupted(before.run_id, next, Vec::new())),
+                },
+                Err(kind @ ObjectErrorKind::Failed { .. }) => return Err(self.failed(kind)),
+                Err(kind) => return Err(self.suspended(kind, before.run_id, now)),
+            }
+        }
+    }
+
+    /// Returns the response of a turn that has ended.
+    fn ended(&mut self, ended: TurnResponse) -> Result<AgentResponse, AgentError> {
+        self.turn.release();
+        self.charge(ended.usage, ended.turns);
+        let mut response = AgentResponse::new(ended.message, StopReason::from(ended.stop_reason.as_str()));
+        (response.usage, response.turns) = (ended.usage, ended.turns);
+        if let Some(output) = &ended.output {
+            response.output = self.request.read_output(output)?;
+        }
+        if self.request.keeps_conversation {
+            response.continuation = self.place(None).continuation();
+        }
+        Ok(response)
+    }
+
+    /// Returns the response of a turn that waits.
+    fn interrupted(&mut self, run_id: String, now: WaitingTurn, responded: Vec<String>) -> AgentResponse {
+        let (interrupts, place) = self.waiting(run_id, now, responded);
+        let mut response = AgentResponse::new(Message::new(Role::Assistant, [""; 0]), StopReason::Interrupt);
+        (response.usage, response.turns) = self.charged;
+        (response.interrupts, response.continuation) = (interrupts, place.continuation());
+        response
+    }
+
+    /// Returns the error of a turn that still waits.
+    fn suspended(&mut self, kind: ObjectErrorKind, run_id: String, now: WaitingTurn) -> AgentError {
+        let source = Box::new(self.error(kind));
+        let (interrupts, place) = self.waiting(run_id, now, Vec::new());
+        AgentError::Suspended { source, interrupts, continuation: place.continuation() }
+    }
+
+    /// Lets a turn wait. Returns the interrupts without a response, and the place.
+    fn waiting(&mut self, run_id: String, now: WaitingTurn, responded: Vec<String>) -> (Vec<Interrupt>, Place) {
+        self.turn.release();
+        self.charge(now.usage, now.turns);
+        let WaitingTurn { number, mut interrupts, .. } = now;
+        let ids = interrupts.iter().map(|interrupt| interrupt.id.clone()).collect();
+        interrupts.retain(|interrupt| !responded.contains(&interrupt.id));
+        let (usage, turns) = self.charged;
+        (interrupts, self.place(Some(Waiting { run_id, number, interrupts: ids, responded, usage, turns })))
+    }
+
+    fn place(&self, waiting: Option<Waiting>) -> Place {
+        Place { service: self.settings.ingress.service.clone(), key: self.turn.key.clone(), waiting }
+    }
+
+    /// Charges what was used beyond that which is charged already.
+    fn charge(&mut self, usage: Usage, turns: u32) {
+        let (charged, charged_turns) = std::mem::replace(&mut self.charged, (usage, turns));
+        self.scope.charge(usage.beyond(charged), turns.saturating_sub(charged_turns));
+    }
+
+    /// Returns the error of a turn that has failed, or that is not known any more.
+    fn failed(&mut self, kind: ObjectErrorKind) -> AgentError {
+        if matches!(kind, ObjectErrorKind::Failed { .. }) {
+            self.turn.release();
+        }
+        self.error(kind)
+    }
+
+    fn error(&self, kind: ObjectErrorKind) -> AgentError {
+        kind.of(&self.settings.name, self.settings.object(&self.turn.key))
+    }
+}
+
+/// Returns a key as a value of a header: all but visible ASCII is percent-encoded.
+fn of_header(key: &str) -> String {
+    let mut encoded = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        match byte.is_ascii_graphic() {
+            true => encoded.push(char::from(byte)),
+            false => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Returns the content of a prompt. `None` if it has none, or messages that are not of a user.
+fn content(prompt: Prompt) -> Option<PromptContent> {
+    let messages = prompt.messages();
+    let is_of_user = messages.iter().all(|message| message.role == Role::User);
+    let blocks: Vec<_> = messages.iter().flat_map(|message| message.content.iter().cloned()).collect();
+    let content = PromptContent::Blocks(blocks);
+    (is_of_user && content.clone().into_prompt().is_ok()).then_some(content)
+}

@@ -1,0 +1,111 @@
+//! The turn of an object that a request waits for. It is cancelled with the request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strands_core::{BoxFuture, CancellationToken};
+use tokio::runtime::Handle;
+
+use super::error::ObjectErrorKind;
+use super::ingress::Ingress;
+use crate::TurnRequest;
+
+/// Maximum time of a cancellation in the background.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(30);
+
+type Starting = BoxFuture<'static, Result<String, ObjectErrorKind>>;
+
+/// A turn of an object.
+pub(super) struct InnerTurn {
+    ingress: Arc<Ingress>,
+    pub(super) key: String,
+    state: State,
+    cancellation: CancellationToken,
+    /// True if a dropped request is made again with the same key.
+    is_durable: bool,
+}
+
+enum State {
+    Starting(Starting),
+    Running(String),
+    /// It has ended, or waits for responses.
+    Released,
+}
+
+impl InnerTurn {
+    /// Creates a turn that is started when its id is requested.
+    pub(super) fn starting(
+        ingress: &Arc<Ingress>,
+        key: String,
+        idempotency_key: String,
+        turn: TurnRequest,
+        cancellation: CancellationToken,
+        is_durable: bool,
+    ) -> Self {
+        let (of, object) = (Arc::clone(ingress), key.clone());
+        let starting: Starting = Box::pin(async move { of.start(&object, &idempotency_key, turn).await });
+        Self { ingress: Arc::clone(ingress), key, state: State::Starting(starting), cancellation, is_durable }
+    }
+
+    /// Creates a turn that was started by an earlier request.
+    pub(super) fn running(
+        ingress: &Arc<Ingress>,
+        key: String,
+        run_id: String,
+        cancellation: CancellationToken,
+        is_durable: bool,
+    ) -> Self {
+        Self { ingress: Arc::clone(ingress), key, state: State::Running(run_id), cancellation, is_durable }
+    }
+
+    /// Starts the turn if it is not running, and returns the id of its run.
+    pub(super) async fn run_id(&mut self) -> Result<String, ObjectErrorKind> {
+        let started = match &mut self.state {
+            State::Starting(starting) => starting.await,
+            State::Running(run_id) => return Ok(run_id.clone()),
+            State::Released => return Err(ObjectErrorKind::Response { reason: "the turn is over".to_owned() }),
+        };
+        self.state = match &started {
+            Ok(run_id) => State::Running(run_id.clone()),
+            Err(_) => State::Released,
+        };
+        started
+    }
+
+    /// Lets the turn continue without the request.
+    pub(super) fn release(&mut self) {
+        self.state = State::Released;
+    }
+
+    /// Cancels the turn in the background, so that the request ends at once.
+    pub(super) fn cancel(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Released);
+        let (ingress, key) = (Arc::clone(&self.ingress), std::mem::take(&mut self.key));
+        let cancel = async move {
+            let run_id = match state {
+                // The server may have the request by now.
+                State::Starting(starting) => starting.await?,
+                State::Running(run_id) => run_id,
+                State::Released => return Ok(()),
+            };
+            ingress.cancel(&key, &run_id).await
+        };
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            match tokio::time::timeout(CANCEL_TIMEOUT, cancel).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the turn of an object was not cancelled"),
+                Err(_) => tracing::warn!("the turn of an object was not cancelled in time"),
+            }
+        });
+    }
+}
+
+impl Drop for InnerTurn {
+    fn drop(&mut self) {
+        let is_abandoned = !self.is_durable || self.cancellation.is_cancelled();
+        if is_abandoned && !matches!(self.state, State::Released) {
+            self.cancel();
+        }
+    }
+}
