@@ -19,7 +19,9 @@ use crate::{
     error::TravelError,
     location::ClientAddress,
     services::Services,
+    team,
     tools::{MyLocation, TodaysDate},
+    trip::Traveller,
 };
 
 /// Start of the system prompt's line with the traveller.
@@ -34,6 +36,7 @@ pub struct TravelAgent {
     services: Services,
     access: Plugin,
     privacy: GuardrailHook,
+    is_team: bool,
 }
 
 impl TravelAgent {
@@ -50,7 +53,13 @@ impl TravelAgent {
     ) -> Result<Self, CedarError> {
         let access = access(desk.clone(), audit)?;
         let privacy = GuardrailHook::new(PiiRedactor::new());
-        Ok(Self { model: Arc::new(model), desk, clock, services, access, privacy })
+        Ok(Self { model: Arc::new(model), desk, clock, services, access, privacy, is_team: false })
+    }
+
+    /// Sets whether the agent is a planner with agents for policies and bookings, instead of one agent with all tools.
+    #[must_use]
+    pub fn team(self, is_team: bool) -> Self {
+        Self { is_team, ..self }
     }
 
     /// Returns the agent of one user. The hosts call it for each turn, and add the user's session.
@@ -60,22 +69,26 @@ impl TravelAgent {
     /// read the injected identity. None of it comes from the conversation.
     pub async fn call_agent(&self, user: &Identity) -> Result<AgentBuilder, TravelError> {
         let traveller = self.desk.traveller(user).await?;
-        let rules = include_str!("prompt.md").trim_end();
-        let prompt = format!("{rules}\n\n{TRAVELLER}{traveller}.");
-        let agent = Agent::builder()
-            .agent_id("travel_agent")
+        let agent = match self.is_team {
+            true => team::planner(self, user, &traveller)?,
+            false => {
+                // Tools in this process, and those of the travel desk.
+                let agent = self.agent_of(&traveller, include_str!("prompt.md")).tools(tools![TodaysDate, MyLocation]);
+                self.desk.equip(agent, user, |_| true)?
+            }
+        };
+        let agent = agent.agent_id("travel_agent");
+        let agent = agent.inject(self.clock).inject(self.services.clone());
+        Ok(agent.inject(ClientAddress::of(user)).inject(traveller).inject(user.clone()))
+    }
+
+    /// Returns an agent with these rules, and with the checks that all have: a team has them at each level.
+    pub(crate) fn agent_of(&self, traveller: &Traveller, rules: &str) -> AgentBuilder {
+        Agent::builder()
             .model(Arc::clone(&self.model))
-            .system_prompt(prompt)
-            // Tools in this process, and those of the travel desk.
-            .tools(tools![TodaysDate, MyLocation])
+            .system_prompt(format!("{}\n\n{TRAVELLER}{traveller}.", rules.trim_end()))
             .plugin(self.access.clone())
             .hook(self.privacy.clone())
-            .inject(self.clock)
-            .inject(self.services.clone())
-            .inject(ClientAddress::of(user))
-            .inject(traveller)
-            .inject(user.clone());
-        self.desk.equip(agent, user)
     }
 
     /// Returns the travel desk.

@@ -27,6 +27,7 @@ pub mod services;
 pub mod store;
 #[cfg(feature = "system")]
 pub mod system;
+mod team;
 pub mod tools;
 pub mod trip;
 #[cfg(feature = "weather")]

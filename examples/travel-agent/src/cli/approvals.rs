@@ -42,7 +42,7 @@ impl ApprovalCommand {
             return Ok(Outcome::Completed);
         };
         let found = pending.into_iter().find(|pending| pending.request.id() == *id);
-        let request = found.map(|pending| pending.request).ok_or_else(|| {
+        let PendingApproval { session_id, request, .. } = found.ok_or_else(|| {
             format!(
                 "no booking `{id}` waits for an approval by {}: see the list of a manager with `approvals`",
                 approver.subject
@@ -54,8 +54,7 @@ impl ApprovalCommand {
             _ => request.approve(),
         };
         let requester = request.requested_by.ok_or("the request does not name the user who asked")?;
-        let session = request.session_id.ok_or("the request has no session")?;
-        let resumed = service.turn(requester, session, Prompt::none()).resume([response]).approver(approver.clone());
+        let resumed = service.turn(requester, session_id, Prompt::none()).resume([response]).approver(approver.clone());
         Ok(turn(resumed, system.args.output(), &mut terminal).await??)
     }
 }

@@ -64,6 +64,10 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "INPUT,OUTPUT", env = "TRAVEL_PRICE", value_delimiter = ',')]
     pub(super) price: Vec<f64>,
 
+    /// A planner that uses a policy agent and a booking agent, instead of one agent with all tools.
+    #[arg(long, global = true, env = "TRAVEL_TEAM")]
+    pub(super) team: bool,
+
     /// Print the metrics summary as JSON after each turn.
     #[arg(long)]
     metrics: bool,

@@ -31,6 +31,7 @@ impl System {
             _ => Arc::new(paced_model(Duration::from_millis(args.pace.into()))),
         };
         let agent = TravelAgent::new(model, desk, (args.clock(), Services::from_env().await?), audit.clone())?;
+        let agent = agent.team(args.team);
         Ok(Self { args, agent, user, audit, telemetry })
     }
 

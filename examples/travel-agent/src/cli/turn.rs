@@ -107,6 +107,9 @@ fn show<O: io::Write, E: io::Write>(
     output: Output,
     terminal: &mut Terminal<O, E>,
 ) -> io::Result<()> {
+    if let [agent] = event.path() {
+        return show_call_of(agent, event.leaf(), terminal);
+    }
     match event {
         AgentEvent::CycleStart { .. } => terminal.end_line(),
         AgentEvent::TextDelta { text } => terminal.text(text),
@@ -127,6 +130,26 @@ fn show<O: io::Write, E: io::Write>(
         AgentEvent::Interrupt { interrupts } => {
             terminal.end_line()?;
             interrupts.iter().try_for_each(|interrupt| terminal.note(&waiting(interrupt, output)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Shows the tool calls of an agent of the team. Its response is for the planner.
+fn show_call_of<O: io::Write, E: io::Write>(
+    agent: &str,
+    event: &AgentEvent,
+    terminal: &mut Terminal<O, E>,
+) -> io::Result<()> {
+    // The node of an agent that is a tool has the id of the call after its name.
+    let name = agent.split(':').next().unwrap_or(agent);
+    let id = |call: &str| format!("{agent}/{call}");
+    match event {
+        AgentEvent::ToolStart { tool_use } => {
+            terminal.call_starts(&id(&tool_use.tool_use_id), &format!("{name}: {}", tool_use.name), &tool_use.input)
+        }
+        AgentEvent::ToolEnd { tool_use, result, duration } => {
+            terminal.call_ends(&id(&tool_use.tool_use_id), result.is_error(), *duration)
         }
         _ => Ok(()),
     }

@@ -56,18 +56,26 @@ pub fn desk_tools() -> Vec<Arc<dyn Tool>> {
 }
 
 impl Desk {
-    /// Adds the tools for a user, with the values that they need.
+    /// Adds those tools for a user that `has` accepts by name, with the values that they need.
     ///
     /// # Errors
     ///
     /// Returns [`TravelError::Desk`] if the client of the MCP server can't be made.
-    pub fn equip(&self, builder: AgentBuilder, user: &Identity) -> Result<AgentBuilder, TravelError> {
+    pub fn equip(
+        &self,
+        builder: AgentBuilder,
+        user: &Identity,
+        has: impl Fn(&str) -> bool,
+    ) -> Result<AgentBuilder, TravelError> {
         #[cfg(not(feature = "mcp"))]
         let _ = user;
+        let chosen = |tool: &Arc<dyn Tool>| has(&tool.spec().name);
         match self {
-            Self::Local(store, _) => Ok(builder.tools(desk_tools()).inject(Arc::clone(store))),
+            Self::Local(store, _) => {
+                Ok(builder.tools(desk_tools().into_iter().filter(chosen)).inject(Arc::clone(store)))
+            }
             #[cfg(feature = "mcp")]
-            Self::Remote(desk) => Ok(builder.tools(desk.tools(user)?)),
+            Self::Remote(desk) => Ok(builder.tools(desk.tools(user)?.into_iter().filter(chosen))),
         }
     }
 

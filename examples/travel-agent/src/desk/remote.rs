@@ -184,7 +184,7 @@ impl Tool for RemoteTool {
             called.map_err(|error| match error.source().and_then(|source| source.downcast_ref::<McpError>()) {
                 Some(failure) => explained(failure, is_read_only),
                 // The client's text about an unknown outcome names what users don't know.
-                None if error.is_explicit() && !error.is_invalid_input() && error.as_interrupt().is_none() => {
+                None if error.is_explicit() && !error.is_invalid_input() && !error.is_interrupt() => {
                     tracing::warn!(error = error.to_string(), "the travel desk failed");
                     unanswered(is_read_only)
                 }

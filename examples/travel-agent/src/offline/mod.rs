@@ -7,6 +7,7 @@ mod planner;
 mod questions;
 mod replies;
 mod request;
+mod team;
 mod words;
 
 use std::time::Duration;
@@ -34,17 +35,19 @@ pub fn paced_model(pace: Duration) -> OfflineModel {
 
 /// Returns the next step, or `None` for the generic rules if the user names another tool, such as one of an MCP server.
 fn next_step(turn: &OfflineTurn<'_>) -> Option<OfflineStep> {
-    let is_named = |name: &str| !OWN_TOOLS.contains(&name) && turn.user_text().contains(name);
+    let is_own = |name: &str| OWN_TOOLS.contains(&name) || team::is_agent(name);
+    let is_named = |name: &str| !is_own(name) && turn.user_text().contains(name);
     let names_another_tool = turn.tools().any(|tool| is_named(&tool.name));
     (!names_another_tool).then(|| step(turn))
 }
 
 fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
     let texts = open_texts(turn);
-    let errors: Vec<String> = turn.results().iter().map(OfflineToolResult::text).collect();
-    let results = turn.results().iter().zip(&errors).map(|(result, error)| ToolResult {
+    let said: Vec<String> = turn.results().iter().map(OfflineToolResult::text).collect();
+    let results = turn.results().iter().zip(&said).map(|(result, text)| ToolResult {
         tool: result.tool(),
-        result: result.json().filter(|_| !result.is_error()).ok_or(error.as_str()),
+        result: result.json().filter(|_| !result.is_error()).ok_or(text.as_str()),
+        text: if result.is_error() { Err(text) } else { Ok(text) },
     });
     let situation = Situation {
         texts: &texts,
@@ -52,7 +55,8 @@ fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
         tools: turn.tools().map(|tool| tool.name.as_str()).collect(),
         results: results.collect(),
     };
-    match planner::next(&situation) {
+    let next = if team::is_planner(&situation) { team::next(&situation) } else { planner::next(&situation) };
+    match next {
         Step::Say(text) => OfflineStep::respond(text),
         Step::Call(text, calls) => OfflineStep::calls(calls).with_text(text),
     }

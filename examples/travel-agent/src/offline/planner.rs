@@ -33,6 +33,8 @@ pub(super) struct ToolResult<'a> {
     pub(super) tool: &'a str,
     /// The result, or the text of the error.
     pub(super) result: Result<&'a Value, &'a str>,
+    /// The text of the result, such as that of an agent, or of the error.
+    pub(super) text: Result<&'a str, &'a str>,
 }
 
 /// The next step.
@@ -55,6 +57,10 @@ impl<'a> Situation<'a> {
 
     pub(super) fn last_result(&self, tool: &str) -> Option<Result<&'a Value, &'a str>> {
         self.results_of(tool).last().map(|result| result.result)
+    }
+
+    pub(super) fn last_text(&self, tool: &str) -> Option<Result<&'a str, &'a str>> {
+        self.results_of(tool).last().map(|result| result.text)
     }
 }
 
@@ -150,10 +156,12 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
         return Ok(Step::Say(format!("On which day would you like to leave for {destination}, {name}?")));
     }
     let Some(calendar) = situation.last_result("todays_date") else {
-        return Ok(Step::Call(
-            "Let me look at the calendar and our travel policy.",
-            vec![("todays_date", json!({})), ("get_travel_policies", json!({}))],
-        ));
+        let (date, policy) = (("todays_date", json!({})), ("get_travel_policies", json!({})));
+        return Ok(match situation.may_call(policy.0) {
+            true => Step::Call("Let me look at the calendar and our travel policy.", vec![date, policy]),
+            // Another agent of the team has read it.
+            false => Step::Call("Let me look at the calendar.", vec![date]),
+        });
     };
     let dates = dates::trip_dates(&request.parts, today(calendar?)?, ASSUMED_NIGHTS);
     let (Some(departure), Some(return_)) = (dates.departure, dates.return_) else {

@@ -10,6 +10,7 @@ mod knowledge_base;
 #[cfg(feature = "s3")]
 mod object_database;
 mod store;
+mod team;
 #[cfg(feature = "jwt")]
 mod token;
 mod tools;
