@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CRATES = ("strands-core", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-identity", "strands-guardrails", "strands-otel", "strands-durable", "strands-serve", "strands-rs")
+CRATES = ("strands-core", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-a2a", "strands-identity", "strands-guardrails", "strands-multiagent", "strands-otel", "strands-durable", "strands-serve", "strands-rs")
 
 # Path of the definition, and path of the re-export.
 EXTERNAL: dict[str, str] = {

@@ -4,7 +4,7 @@
 Builds the published crates with all features, `--cfg docsrs` and the unstable feature `doc_cfg`. Then
 - each item or module behind a `#[cfg(feature = ..)]` has the label "Available on crate feature .. only" on its page, which
   names exactly the features that a user may choose;
-- each item of the other crates is in the documentation of `strands`, under the same path or in its `models`, `session`, `mcp`, `identity`, `guardrails`, `telemetry`, `durable` or `serve`.
+- each item of the other crates is in the documentation of `strands`, under the same path or in its `models`, `session`, `mcp`, `a2a`, `identity`, `guardrails`, `multiagent`, `telemetry`, `durable` or `serve`.
 """
 
 import os
@@ -14,12 +14,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLISHED = ("strands-core", "strands-http", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-guardrails", "strands-identity", "strands-otel", "strands-durable", "strands-serve", "strands-rs")
+PUBLISHED = ("strands-core", "strands-http", "strands-models", "strands-bedrock", "strands-session", "strands-mcp", "strands-a2a", "strands-guardrails", "strands-identity", "strands-multiagent", "strands-otel", "strands-durable", "strands-serve", "strands-rs")
 # Each file with public items behind features, and the folder of their pages.
 GATED = {
     "strands-core/src/testing/mod.rs": "strands_core/testing",
     "strands-models/src/lib.rs": "strands_models",
     "strands-session/src/lib.rs": "strands_session",
+    "strands-a2a/src/lib.rs": "strands_a2a",
     "strands-identity/src/lib.rs": "strands_identity",
     "strands-durable/src/lib.rs": "strands_durable",
     "strands-serve/src/lib.rs": "strands_serve",
@@ -34,8 +35,10 @@ HOMES = {
     "strands_bedrock": "models/bedrock/",
     "strands_session": "session/",
     "strands_mcp": "mcp/",
+    "strands_a2a": "a2a/",
     "strands_identity": "identity/",
     "strands_guardrails": "guardrails/",
+    "strands_multiagent": "multiagent/",
     "strands_otel": "telemetry/",
     "strands_durable": "durable/",
     "strands_serve": "serve/",

@@ -100,6 +100,9 @@
 //! | handle a rate limit, retry, fall back to another model | [`RetryPolicy`], [`models::RateLimit`], [`models::Fallback`] | [Rate limits and retries][b7] |
 //! | store a session | [`session`], [`AgentBuilder::session_manager`], [`Agent::snapshot`] | [Sessions][b8] |
 //! | require human approval | [`ToolContext::interrupt`], [`Invocation::resume`] | [Human in the loop][b9] |
+//! | offer an agent to others, or use one on another server | `a2a::A2aServer`, `a2a::A2aAgent` | [A2A][b20] |
+//! | let an agent call another one | [`AgentTool`], [`AgentBuilder::as_tool`] | [Agents as tools][b18] |
+//! | run agents and functions as a graph | [`multiagent`] | [Graphs of agents][b19] |
 //! | observe and steer the loop | [`hook::Hook`], [`Plugin`] | [Hooks and plugins][b10] |
 //! | check and redact prompts, responses and tool results | [`guardrails`] | [Guardrails][b17] |
 //! | keep a conversation in the context window | [`conversation`] | [Conversation managers][b11] |
@@ -125,7 +128,9 @@
 //! | `session` | `FileSessionManager`: persistent conversations in local files, or in any object store |
 //! | `s3` | `S3SessionManager`: the same in Amazon S3 |
 //! | `guardrails` | `guardrails::PiiRedactor`: redaction of personal data |
+//! | `multiagent` | `multiagent::Graph`, `multiagent::Swarm`: graphs and swarms of agents |
 //! | `mcp` | `mcp`: tools of MCP servers for agents, and agents and tools as MCP servers |
+//! | `a2a` | `a2a`: agents as A2A servers, and agents on A2A servers as agents of a program |
 //! | `service` | `serve::AgentService`: a service of agents for several users, with sessions, identities and limits |
 //! | `serve` | `serve::http`: the service on HTTP, with streams that can be resumed, and graceful shutdown |
 //! | `agentcore` | `serve::agentcore`: the service on Amazon Bedrock AgentCore Runtime |
@@ -155,6 +160,9 @@
 //! [b14]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/from-rig.md
 //! [b15]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/from-python-strands.md
 //! [b16]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/glossary.md
+//! [b18]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/agents-as-tools.md
+//! [b19]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/graph.md
+//! [b20]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/a2a.md
 //! [b17]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/guardrails.md
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -163,14 +171,14 @@
 // is left out.
 #[doc(inline)]
 pub use strands_core::{
-    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentState, AgentStream, BuildError, ErrorChain,
-    FromContext, InjectedKey, Interrupt, InterruptResponse, InterruptedCall, IntoToolOutput, Invocation, Journal,
-    JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits, Plugin, Prompt, PromptContent,
-    PromptError, PromptRequest, PromptStream, Promptable, Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData,
-    SnapshotError, StructuredOutput, Tool, ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError,
-    ToolFailure, ToolLimiter, ToolOutput, ToolPolicy, ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec,
-    Toolset, TraceContext, TraceContextError, conversation, hook, interrupt, lenient_json, message, metrics, schema,
-    strict_json, testing, tool, tools, toolset,
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentState, AgentStream, AgentTool, BuildError,
+    Continuation, ErrorChain, FromContext, InjectedKey, Interrupt, InterruptResponse, InterruptedCall, IntoTool,
+    IntoToolOutput, Invocation, Journal, JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits,
+    Plugin, Prompt, PromptContent, PromptError, PromptRequest, PromptScope, PromptStream, Promptable, Repair,
+    RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError, StructuredOutput, Tool, ToolAnnotations, ToolCall,
+    ToolCallOutcome, ToolContext, ToolError, ToolFailure, ToolLimiter, ToolOutput, ToolPolicy, ToolProvider,
+    ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext, TraceContextError, conversation, hook,
+    interrupt, lenient_json, message, metrics, schema, strict_json, testing, tool, tools, toolset,
 };
 // Crates and items of other crates that public signatures name.
 #[doc(hidden)]
@@ -181,6 +189,9 @@ pub use strands_core::{
     bytes, indexmap, schemars, serde, serde_json, uuid,
 };
 
+#[cfg(feature = "a2a")]
+#[doc(inline)]
+pub use strands_a2a as a2a;
 #[cfg(any(feature = "durable-lambda", feature = "durable-restate"))]
 #[doc(inline)]
 pub use strands_durable as durable;
@@ -199,5 +210,6 @@ pub use strands_serve as serve;
 
 pub mod guardrails;
 pub mod models;
+pub mod multiagent;
 pub mod prelude;
 pub mod session;

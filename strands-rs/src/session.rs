@@ -16,8 +16,8 @@ pub use strands_session::contract;
 #[doc(inline)]
 pub use strands_session::{
     CreatedBatch, Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, NewDocument,
-    ObjectDocumentStore, OpenInterrupts, SaveOn, SessionContentStore, SessionStore, SnapshotSessionManager, StoreError,
-    StoreSessionManager, StoredAgent, Version, WriteOutcome,
+    ObjectDocumentStore, OpenInterrupts, OpenRun, SaveOn, SessionContentStore, SessionStore, SnapshotSessionManager,
+    StoreError, StoreSessionManager, StoredAgent, Version, WriteOutcome,
 };
 #[cfg(feature = "s3")]
 #[doc(inline)]

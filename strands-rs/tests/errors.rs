@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 13] = [
     "strands-core",
     "strands-models",
     "strands-bedrock",
     "strands-session",
     "strands-mcp",
+    "strands-a2a",
     "strands-identity",
     "strands-guardrails",
+    "strands-multiagent",
     "strands-otel",
     "strands-durable",
     "strands-serve",

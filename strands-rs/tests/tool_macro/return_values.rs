@@ -207,7 +207,7 @@ async fn interrupts_survive_conversions_of_the_error_type() {
     for tool in [&AskAnyhow as &dyn Tool, &AskInContext, &AskBoxed] {
         let ctx = ToolContextBuilder::new("test").build();
         let error = tool.call(&ctx, json!({})).await.unwrap_err();
-        assert_eq!(error.as_interrupt().map(|interrupt| interrupt.name.as_str()), Some("approval"));
+        assert_eq!(error.pending_interrupts().first().map(|interrupt| interrupt.name.as_str()), Some("approval"));
         let ctx = ToolContextBuilder::new("test").interrupt_response("approval", "yes").build();
         assert!(tool.call(&ctx, json!({})).await.is_ok());
     }
