@@ -39,7 +39,8 @@ fn a_process_that_can_not_start_ends_the_system_with_its_reason() {
     let error = failure(&mut up(data.path(), &["--model", "nonsense/model"]));
     let (_, reason) = error.split_once("serve-1 ended before it was ready (exit status: 1); its last lines:").unwrap();
     assert!(reason.contains("nonsense"), "{error}");
-    // A database of something else.
+    // A database of something else, in a folder that no process of the first system uses any more.
+    let data = tempfile::tempdir().unwrap();
     fs::write(data.path().join("travel.sqlite3"), "no database").unwrap();
     let error = failure(&mut up(data.path(), &[]));
     assert!(error.contains("mcp ended before it was ready"), "{error}");
