@@ -1,7 +1,8 @@
 //! Loops of a graph: the nodes that run again, and how loops are nested.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
 
@@ -31,7 +32,12 @@ pub(super) fn regions(
             bodies.push(Body { nodes, edges: vec![index] });
         }
     }
-    Ok(nest(count, disentangle(bodies)))
+    loop {
+        bodies = disentangle(bodies);
+        let (regions, innermost) = nest(count, &bodies);
+        let Some(interlocked) = interlocked(&regions, forward) else { return Ok((regions, innermost)) };
+        bodies = merge(bodies, &interlocked);
+    }
 }
 
 /// Returns the nodes on the ways from `start` to `end`; none if there is no way.
@@ -94,8 +100,70 @@ fn entangled(bodies: &[Body]) -> Option<(usize, usize)> {
     None
 }
 
+/// A member of a region: a node, or a loop with the index of its region.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Member {
+    Node(usize),
+    Loop(usize),
+}
+
+/// Returns members of one region that wait for each other: each leads to each other one. At least one is a loop, whose exits are decided
+/// when it ends, so that none could ever start.
+fn interlocked(regions: &[Region], forward: &DiGraph<(), ()>) -> Option<Vec<Member>> {
+    let mut loops: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (index, region) in regions.iter().enumerate() {
+        if let Some(parent) = region.parent {
+            loops.entry(parent).or_default().push(index);
+        }
+    }
+    let mut around: Vec<usize> = loops.keys().copied().collect();
+    around.sort_unstable();
+    around.into_iter().find_map(|around| {
+        let mut members: HashMap<usize, Member> =
+            regions.get(around)?.nodes.iter().map(|node| (*node, Member::Node(*node))).collect();
+        for inner in loops.get(&around)? {
+            let nodes = &regions.get(*inner)?.nodes;
+            members.extend(nodes.iter().map(|node| (*node, Member::Loop(*inner))));
+        }
+        let (mut contracted, mut indices) = (DiGraph::<Member, ()>::new(), HashMap::new());
+        for node in &regions.get(around)?.nodes {
+            let from = *members.get(node)?;
+            let source = *indices.entry(from).or_insert_with(|| contracted.add_node(from));
+            for next in forward.neighbors(NodeIndex::new(*node)) {
+                if let Some(to) = members.get(&next.index()).filter(|to| **to != from) {
+                    let target = *indices.entry(*to).or_insert_with(|| contracted.add_node(*to));
+                    contracted.add_edge(source, target, ());
+                }
+            }
+        }
+        let component = kosaraju_scc(&contracted).into_iter().find(|component| component.len() > 1)?;
+        Some(component.into_iter().filter_map(|index| contracted.node_weight(index).copied()).collect())
+    })
+}
+
+/// Makes one loop of some members of a region. `bodies` are those of the regions, without the whole graph.
+fn merge(bodies: Vec<Body>, members: &[Member]) -> Vec<Body> {
+    let mut merged = Body { nodes: BTreeSet::new(), edges: Vec::new() };
+    merged.nodes.extend(members.iter().filter_map(|member| match member {
+        Member::Node(node) => Some(*node),
+        Member::Loop(_) => None,
+    }));
+    let mut others = Vec::with_capacity(bodies.len());
+    for (index, body) in bodies.into_iter().enumerate() {
+        if members.contains(&Member::Loop(index + 1)) {
+            merged.nodes.extend(body.nodes);
+            merged.edges.extend(body.edges);
+        } else {
+            others.push(body);
+        }
+    }
+    merged.edges.sort_unstable();
+    others.push(merged);
+    others
+}
+
 /// Returns the regions of loops that are nested properly, and the innermost region of each node.
-fn nest(count: usize, bodies: Vec<Body>) -> (Vec<Region>, Vec<usize>) {
+fn nest(count: usize, bodies: &[Body]) -> (Vec<Region>, Vec<usize>) {
     let mut regions = vec![Region { nodes: (0..count).collect(), ..Region::default() }];
     let mut innermost = vec![ROOT; count];
     for body in bodies {
@@ -116,8 +184,8 @@ fn nest(count: usize, bodies: Vec<Body>) -> (Vec<Region>, Vec<usize>) {
         }
         regions.push(Region {
             parent: Some(parent),
-            nodes: body.nodes.into_iter().collect(),
-            reentries: body.edges,
+            nodes: body.nodes.iter().copied().collect(),
+            reentries: body.edges.clone(),
             ..Region::default()
         });
     }

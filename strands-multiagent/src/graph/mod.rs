@@ -28,8 +28,9 @@
 //! depend on their order.
 //!
 //! **Loops.** An edge of [`loop_if`](GraphBuilder::loop_if) makes a loop: its body are all nodes on the ways from its target to its
-//! source. Loops are nested or apart; loops that overlap otherwise, or have the same body, are one loop with several such edges. An iteration
-//! ends when all nodes and inner loops of the body have ended. Then the edges of the loop are decided: one fires if its source has completed
+//! source. Loops are nested or apart; loops that overlap otherwise, or have the same body, are one loop with several such edges. So are
+//! loops that would wait for each other, since edges lead from the first to the second and back; nodes on such ways are in the body. An
+//! iteration ends when all nodes and inner loops of the body have ended. Then the edges of the loop are decided: one fires if its source has completed
 //! in this iteration, there are fewer iterations than its maximum, and its condition holds.
 //!
 //! - If one fires, the next iteration begins. The nodes and edges of the body are as at the start, and inner loops are at their first

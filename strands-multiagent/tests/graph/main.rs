@@ -13,6 +13,7 @@ mod elsewhere;
 mod failures;
 mod interrupts;
 mod lists;
+mod loops;
 mod model;
 mod plan;
 mod properties;

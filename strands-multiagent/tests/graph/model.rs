@@ -25,6 +25,7 @@ enum Status {
     Skipped,
 }
 
+#[derive(Clone)]
 struct Loop {
     body: BTreeSet<usize>,
     edges: Vec<usize>,
@@ -85,13 +86,57 @@ fn loops(plan: &Plan) -> Vec<Loop> {
             let (one, other) = (&loops[*one], &loops[*other]);
             !one.body.is_disjoint(&other.body) && !is_nested(one, other) && !is_nested(other, one)
         });
-        let Some((one, other)) = entangled else { break };
-        let merged = loops.remove(other);
-        loops[one].body.extend(merged.body);
-        loops[one].edges.extend(merged.edges);
+        if let Some((one, other)) = entangled {
+            let merged = loops.remove(other);
+            loops[one].body.extend(merged.body);
+            loops[one].edges.extend(merged.edges);
+            continue;
+        }
+        let all = (0..plan.nodes.len()).collect();
+        let mut regions = std::iter::once(all).chain(loops.iter().map(|around| around.body.clone()));
+        let found = regions.find_map(|region| waits_for_itself(plan, &loops, &region).map(|body| (region, body)));
+        let Some((region, body)) = found else { break };
+        // The outermost loops within it become one; those within them stay.
+        let within: Vec<Loop> = loops.iter().filter(|one| is_within(one, &region)).cloned().collect();
+        let is_outermost = |one: &Loop| {
+            is_within(one, &region) && one.body.is_subset(&body) && !within.iter().any(|other| is_nested(one, other))
+        };
+        let (merged, others): (Vec<Loop>, Vec<Loop>) = loops.into_iter().partition(is_outermost);
+        loops = others;
+        let edges = merged.into_iter().flat_map(|one| one.edges).collect();
+        loops.push(Loop { body, edges, iteration: 1, has_ended: false });
     }
     loops.sort_by_key(|known| known.body.len());
     loops
+}
+
+/// Returns true if a loop is a part of a region, but not all of it.
+fn is_within(one: &Loop, region: &BTreeSet<usize>) -> bool {
+    one.body.is_subset(region) && one.body.len() < region.len()
+}
+
+/// Returns nodes of a region that lead to each other once each loop within it is left only as a whole, and are not one loop already.
+fn waits_for_itself(plan: &Plan, loops: &[Loop], region: &BTreeSet<usize>) -> Option<BTreeSet<usize>> {
+    let count = plan.nodes.len();
+    let inner: Vec<&Loop> = loops.iter().filter(|one| is_within(one, region)).collect();
+    let together = |from: usize, to: usize| inner.iter().any(|one| one.body.contains(&from) && one.body.contains(&to));
+    let mut leads: Vec<Vec<bool>> =
+        (0..count).map(|from| (0..count).map(|to| from == to || together(from, to)).collect()).collect();
+    for (edge, _) in plan.forward() {
+        leads[edge.from][edge.to] |= region.contains(&edge.from) && region.contains(&edge.to);
+    }
+    for via in 0..count {
+        for from in 0..count {
+            for to in 0..count {
+                leads[from][to] |= leads[from][via] && leads[via][to];
+            }
+        }
+    }
+    let around = |node: usize| (0..count).filter(|other| leads[node][*other] && leads[*other][node]).collect();
+    region
+        .iter()
+        .map(|node| around(*node))
+        .find(|nodes: &BTreeSet<usize>| nodes.len() > 1 && !inner.iter().any(|one| nodes.is_subset(&one.body)))
 }
 
 impl Model<'_> {

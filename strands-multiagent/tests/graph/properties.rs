@@ -126,7 +126,9 @@ async fn in_session(plan: &Plan, store: &Store, mut moments: Option<Moments>, ca
 fn pending(store: &Store, choice: u8) -> Vec<InterruptResponse> {
     let Some(document) = store.document() else { return Vec::new() };
     let nodes = nodes(&document);
-    let activities = nodes.values().flat_map(|node| node["activities"].as_array().cloned().unwrap_or_default());
+    // A list that has failed leaves items that never start.
+    let executing = nodes.values().filter(|node| node["status"] == "executing");
+    let activities = executing.flat_map(|node| node["activities"].as_array().cloned().unwrap_or_default());
     let activities: Vec<Value> = activities.collect();
     let is_active = |status: &str| ["ready", "started"].contains(&status);
     let is_ready = !own(&document)["ready"].as_array().unwrap().is_empty();
