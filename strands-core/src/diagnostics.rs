@@ -85,11 +85,7 @@ pub(crate) fn unread_value(agent: &AgentNames, value: &'static str) {
 
 /// Logs a warning if an invocation ended at a limit.
 pub(crate) fn ended(scope: &Scope, stop_reason: &StopReason) {
-    if let StopReason::LimitTurns
-    | StopReason::LimitTotalTokens
-    | StopReason::LimitOutputTokens
-    | StopReason::LimitDuration = stop_reason
-    {
+    if stop_reason.is_limit() {
         event!(warn, scope, limit = stop_reason.as_str(), "limit reached");
     }
 }

@@ -40,6 +40,7 @@ mod state;
 mod stop_reason;
 pub mod strict_json;
 pub mod testing;
+mod timers;
 pub mod tool;
 mod tool_runner;
 mod tool_spec;
@@ -65,7 +66,7 @@ pub use outcome::{AgentError, BuildError};
 pub use output_type::StructuredOutput;
 pub use prompt::{Prompt, PromptContent, PromptError};
 pub use prompt_scope::PromptScope;
-pub use promptable::{PromptRequest, PromptStream, Promptable};
+pub use promptable::{PromptRequest, PromptResponse, PromptStream, Promptable};
 pub use schema_validation::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{

@@ -14,10 +14,11 @@ use crate::event::AgentEvent;
 use crate::injected::InjectedValues;
 use crate::limits::Limits;
 use crate::nesting::{self, Budget, Spent};
-use crate::outcome::AgentError;
+use crate::outcome::{AgentError, BuildError};
 use crate::prompt::Prompt;
 use crate::promptable::{PromptRequest, PromptStream, Promptable};
 use crate::stop_reason::StopReason;
+use crate::timers::has_timers;
 use crate::trace_context::TraceContext;
 use crate::usage::Usage;
 
@@ -173,6 +174,15 @@ impl PromptScope {
     /// Returns the stop reason of a limit, of the scope or of an invocation around it, that allows no more model calls.
     pub fn limit_reached(&self) -> Option<StopReason> {
         self.budget.reached()
+    }
+
+    /// Checks that the Tokio runtime has timers. For a promptable that waits by time; agents check it when they are built.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BuildError::NoTimers`] outside of a Tokio runtime, and on one without timers.
+    pub fn check_timers(&self) -> Result<(), BuildError> {
+        if has_timers() { Ok(()) } else { Err(BuildError::NoTimers) }
     }
 
     /// Waits until the scope, or an invocation around it, is cancelled or reaches its deadline.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::continuation::Continuation;
-use crate::event::AgentEvent;
+use crate::event::{AgentEvent, AgentResponse};
 use crate::injected::{InjectedKey, InjectedValues};
 use crate::interrupt::InterruptResponse;
 use crate::limits::Limits;
@@ -22,6 +22,9 @@ use crate::tool::{Tool, ToolContext, Toolset};
 /// Stream of the events of a prompt, which borrows nothing. The first is [`AgentEvent::Start`] and the last [`AgentEvent::Result`]; an
 /// error ends them earlier.
 pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send>>;
+
+/// Response of a prompt that borrows nothing.
+pub type PromptResponse = Pin<Box<dyn Future<Output = Result<AgentResponse, AgentError>> + Send>>;
 
 /// A trait for everything that can be prompted: an agent, a graph of agents, an agent on another server.
 ///
@@ -61,22 +64,15 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 /// use std::sync::Arc;
 ///
 /// use strands::testing::ScriptedModel;
-/// use strands::{Agent, AgentEvent, Promptable, StreamExt};
-///
-/// async fn ask(expert: Arc<dyn Promptable>, question: &str) -> String {
-///     let mut events = expert.stream(question.into());
-///     while let Some(event) = events.next().await {
-///         if let Ok(AgentEvent::Result { response }) = event {
-///             return response.text();
-///         }
-///     }
-///     String::new()
-/// }
+/// use strands::{Agent, Promptable};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let expert = Agent::builder().model(ScriptedModel::responding("42")).name("expert");
-/// assert_eq!(ask(Arc::new(expert), "What is the answer?").await, "42");
-/// # });
+/// let expert: Arc<dyn Promptable> = Arc::new(expert);
+/// let response = expert.respond("What is six times seven?".into()).await?;
+/// assert_eq!(response.text(), "42");
+/// # Ok::<(), strands::AgentError>(())
+/// # }).unwrap();
 /// ```
 pub trait Promptable: Send + Sync {
     /// Returns the display name, which is also used in the paths of events.
@@ -108,6 +104,24 @@ pub trait Promptable: Send + Sync {
 
     /// Prompts and streams the events.
     fn stream(&self, request: PromptRequest) -> PromptStream;
+
+    /// Prompts and returns the response, without the events before it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the stream, or [`AgentError::NoResponse`] if it just ends.
+    fn respond(&self, request: PromptRequest) -> PromptResponse {
+        let (mut events, name) = (self.stream(request), self.name().to_owned());
+        Box::pin(async move {
+            let mut last = None;
+            while let Some(event) = std::future::poll_fn(|cx| events.as_mut().poll_next(cx)).await {
+                if let AgentEvent::Result { response } = event? {
+                    last = Some(*response);
+                }
+            }
+            last.ok_or(AgentError::NoResponse { name })
+        })
+    }
 }
 
 macro_rules! forward_promptable {
@@ -137,6 +151,10 @@ macro_rules! forward_promptable {
 
                 fn stream(&self, request: PromptRequest) -> PromptStream {
                     (**self).stream(request)
+                }
+
+                fn respond(&self, request: PromptRequest) -> PromptResponse {
+                    (**self).respond(request)
                 }
             }
         )+

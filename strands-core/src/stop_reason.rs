@@ -29,7 +29,28 @@ wire_enum! {
         LimitTotalTokens = "limit_total_tokens",
         /// [`Limits::duration`](crate::Limits::duration) was reached.
         LimitDuration = "limit_duration",
-        /// A graph or a swarm reached its maximum number of steps, such as that of handoffs.
+        /// A swarm reached its maximum number of handoffs or turns.
         LimitSteps = "limit_steps",
+    }
+}
+
+impl StopReason {
+    /// Returns true for a limit of the program, such as [`Limits`](crate::Limits). The maximum of output tokens of one model response is none.
+    ///
+    /// ```
+    /// use strands::models::StopReason;
+    ///
+    /// assert!(StopReason::LimitTurns.is_limit());
+    /// assert!(!StopReason::MaxTokens.is_limit());
+    /// ```
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::LimitTurns
+                | Self::LimitOutputTokens
+                | Self::LimitTotalTokens
+                | Self::LimitDuration
+                | Self::LimitSteps
+        )
     }
 }

@@ -1,4 +1,4 @@
-//! Work that emits events, as a stream: events are handed over one at a time, so that the work waits for a slow reader.
+//! Work that emits events, as a stream or to a function: events are handed over one at a time, so that the work waits for a slow reader.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -78,4 +78,24 @@ impl Stream for Emitting {
             _ => Poll::Pending,
         }
     }
+}
+
+/// Performs work, and passes its events to a function.
+pub(crate) async fn observe<F: Future>(
+    start: impl FnOnce(Emitter) -> F,
+    mut on_event: impl FnMut(AgentEvent),
+) -> F::Output {
+    let (sender, mut events) = mpsc::channel(1);
+    let mut work = std::pin::pin!(start(Emitter(Some(sender))));
+    let ended = loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => on_event(event),
+            ended = &mut work => break ended,
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        on_event(event);
+    }
+    ended
 }

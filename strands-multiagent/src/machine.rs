@@ -16,6 +16,7 @@ use strands_core::{
 };
 use uuid::Uuid;
 
+use crate::activity::Suspended;
 use crate::document::DocumentError;
 use crate::node::{FunctionCall, NodeError};
 
@@ -35,6 +36,14 @@ pub(crate) trait Orchestrator: Send + Sync + 'static {
     ///
     /// Returns an error if the document is not of this graph or swarm, or is not valid.
     fn restore(self: &Arc<Self>, document: &Value) -> Result<Self::Run, RestoreError>;
+
+    /// Restores a run from a document as one that is over: nodes that have not ended are skipped, and no other one runs. The nodes, the
+    /// edges and the type of the state may have changed since.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the document is not of this graph or swarm, or is not valid.
+    fn restore_ended(self: &Arc<Self>, document: &Value) -> Result<Self::Run, RestoreError>;
 }
 
 /// Settings of a graph or a swarm that the driver uses.
@@ -92,8 +101,8 @@ pub(crate) trait Machine: Send + 'static {
     /// Records the end of a node and what follows from it. Returns events of that, such as skipped nodes and handoffs.
     fn finish(&mut self, ended: Ended<Self::Update>) -> Vec<AgentEvent>;
 
-    /// Makes an agent wait for responses again that did not accept those it got.
-    fn refuse(&mut self, key: (usize, usize));
+    /// Makes an agent wait for responses again that did not accept some of those it got, with its state if that has changed.
+    fn refuse(&mut self, key: (usize, usize), suspended: Option<Suspended>);
 
     /// Returns the state of the run.
     fn phase(&self) -> Phase;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use strands::message::Message;
 use strands::models::{ErrorDetails, ModelError, StopReason};
-use strands::multiagent::patterns::{debate, evaluator_optimizer, map_reduce, parallel, router, sequential};
+use strands::multiagent::patterns::{
+    Revision, Verdict, debate, evaluator_optimizer, map_reduce, parallel, router, sequential,
+};
 use strands::multiagent::{Failure, GraphBuildError, Node, NodeContext, NodeError, NodeInput, NodeOutput, function};
 use strands::schemars::JsonSchema;
 use strands::serde::{Deserialize, Serialize};
@@ -148,4 +150,17 @@ async fn a_pattern_is_a_graph_with_all_its_settings() {
     steps(failing).run("go").await.unwrap_err();
     let response = steps(|_| ScriptedTurn::text("two")).run(Prompt::none()).await.unwrap();
     assert_eq!((response.text().as_str(), response.results["first"].attempts), ("two", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_may_be_the_evaluator() {
+    let critic = function(|ctx: NodeContext<Revision>, _: NodeInput| async move {
+        let verdict = if ctx.state().rounds < 2 { Verdict::rejected("shorter") } else { Verdict::accepted() };
+        NodeOutput::json(verdict).map_err(|error| NodeError::new(error.to_string()))
+    });
+    let writer = agent(|messages| ScriptedTurn::text(messages[0].text()));
+    let essay = evaluator_optimizer("essay", ("writer", writer), ("critic", critic), 3).build().unwrap();
+    let response = essay.run("bees").await.unwrap();
+    assert!(response.text().contains("Feedback: shorter"), "{response}");
+    assert_eq!((response.state.rounds, response.state.accepted), (2, true));
 }

@@ -43,11 +43,7 @@ pub(crate) fn closing_of(reason: &StopReason) -> Closing {
     match reason {
         StopReason::Cancelled => Closing::Cancelled,
         StopReason::Interrupt => Closing::Interrupted,
-        StopReason::LimitTurns
-        | StopReason::LimitOutputTokens
-        | StopReason::LimitTotalTokens
-        | StopReason::LimitDuration
-        | StopReason::LimitSteps => Closing::Limited,
+        limit if limit.is_limit() => Closing::Limited,
         _ => Closing::Ended,
     }
 }

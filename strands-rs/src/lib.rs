@@ -102,7 +102,9 @@
 //! | require human approval | [`ToolContext::interrupt`], [`Invocation::resume`] | [Human in the loop][b9] |
 //! | offer an agent to others, or use one on another server | `a2a::A2aServer`, `a2a::A2aAgent` | [A2A][b20] |
 //! | let an agent call another one | [`AgentTool`], [`AgentBuilder::as_tool`] | [Agents as tools][b18] |
-//! | run agents and functions as a graph | [`multiagent`] | [Graphs of agents][b19] |
+//! | run agents and functions as a graph | [`multiagent`], `multiagent::Graph` | [Graphs of agents][b19] |
+//! | make a graph of a common shape: a sequence, a router, a review | `multiagent::patterns` | [Workflow patterns][b21] |
+//! | let agents hand a task over to each other | `multiagent::Swarm` | [Swarms][b22] |
 //! | observe and steer the loop | [`hook::Hook`], [`Plugin`] | [Hooks and plugins][b10] |
 //! | check and redact prompts, responses and tool results | [`guardrails`] | [Guardrails][b17] |
 //! | keep a conversation in the context window | [`conversation`] | [Conversation managers][b11] |
@@ -127,6 +129,9 @@
 //! | `offline` | `OfflineModel`: rules instead of a model, for examples and tests without a key |
 //! | `session` | `FileSessionManager`: persistent conversations in local files, or in any object store |
 //! | `s3` | `S3SessionManager`: the same in Amazon S3 |
+//! | `identity` | `identity`: identities, authorization by roles, approval and audit of tool calls |
+//! | `jwt` | `identity::JwtVerifier`, `identity::ServiceTokenMinter`: identities from JSON Web Tokens, and tokens for services |
+//! | `cedar` | `identity::CedarAuthorizer`: authorization by Cedar policies |
 //! | `guardrails` | `guardrails::PiiRedactor`: redaction of personal data |
 //! | `multiagent` | `multiagent::Graph`, `multiagent::Swarm`: graphs and swarms of agents |
 //! | `mcp` | `mcp`: tools of MCP servers for agents, and agents and tools as MCP servers |
@@ -163,6 +168,8 @@
 //! [b18]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/agents-as-tools.md
 //! [b19]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/graph.md
 //! [b20]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/a2a.md
+//! [b21]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/workflow-patterns.md
+//! [b22]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/swarm.md
 //! [b17]: https://github.com/strands-rs/strands-rs/blob/main/docs/src/guardrails.md
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -174,9 +181,9 @@ pub use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentState, AgentStream, AgentTool, BuildError,
     Continuation, ErrorChain, FromContext, InjectedKey, Interrupt, InterruptResponse, InterruptedCall, IntoTool,
     IntoToolOutput, Invocation, Journal, JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits,
-    Plugin, Prompt, PromptContent, PromptError, PromptRequest, PromptScope, PromptStream, Promptable, Repair,
-    RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError, StructuredOutput, Tool, ToolAnnotations, ToolCall,
-    ToolCallOutcome, ToolContext, ToolError, ToolFailure, ToolLimiter, ToolOutput, ToolPolicy, ToolProvider,
+    Plugin, Prompt, PromptContent, PromptError, PromptRequest, PromptResponse, PromptScope, PromptStream, Promptable,
+    Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError, StructuredOutput, Tool, ToolAnnotations,
+    ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolFailure, ToolLimiter, ToolOutput, ToolPolicy, ToolProvider,
     ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext, TraceContextError, conversation, hook,
     interrupt, lenient_json, message, metrics, schema, strict_json, testing, tool, tools, toolset,
 };

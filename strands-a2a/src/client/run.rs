@@ -127,6 +127,7 @@ impl Running {
         conversation: Conversation,
     ) -> Result<Self, AgentError> {
         let scope = PromptScope::new(&request, Limits::unlimited())?;
+        scope.check_timers()?;
         request.prompt = Prompt::none();
         let (endpoint, trace, streams) = (Arc::clone(&remote.endpoint), scope.trace(), remote.streams);
         let reply = async move { endpoint.send(send_request(message, streams), streams, trace.as_ref()).await };

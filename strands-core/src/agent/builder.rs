@@ -23,6 +23,7 @@ use crate::models::{Model, RetryPolicy, SerializedMessages};
 use crate::outcome::BuildError;
 use crate::scope::AgentNames;
 use crate::session::SessionManager;
+use crate::timers::has_timers;
 use crate::tool::{IntoTool, Tool, ToolCatalog, ToolContext, ToolProvider, Toolset};
 use crate::tool_runner::CallSettings;
 use crate::working_set::{AgentConfig, AgentTools, InitialState, Restored, WorkingSet};
@@ -479,12 +480,6 @@ fn duplicate(names: &[String]) -> Option<&String> {
         .enumerate()
         .find(|(index, name)| names.iter().take(*index).any(|other| other == *name))
         .map(|(_, name)| name)
-}
-
-/// Returns true on a Tokio runtime with timers. Tokio has no other way to find out than to try.
-pub(crate) fn has_timers() -> bool {
-    let wait = || drop(tokio::time::sleep(Duration::ZERO));
-    tokio::runtime::Handle::try_current().is_ok() && std::panic::catch_unwind(wait).is_ok()
 }
 
 impl IntoTool for AgentBuilder {

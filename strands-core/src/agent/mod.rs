@@ -15,8 +15,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use builder::AgentBuilder;
-#[cfg(feature = "contract")]
-pub(crate) use builder::has_timers;
 pub use invocation::{AgentStream, Invocation};
 pub use plugin::Plugin;
 pub use shared::SharedAgent;

@@ -15,10 +15,7 @@ const MAX_TEXT: usize = 4 * 1024;
 pub(super) fn of(name: &str, response: &AgentResponse, is_typed: bool) -> Result<ToolOutput, ToolError> {
     match &response.stop_reason {
         StopReason::Cancelled => return Err(ToolError::new(format!("the agent `{name}` was cancelled"))),
-        StopReason::LimitTurns
-        | StopReason::LimitOutputTokens
-        | StopReason::LimitTotalTokens
-        | StopReason::LimitDuration => {
+        limit if limit.is_limit() => {
             let reason = response.stop_reason.as_str();
             let mut text = response.text();
             text.truncate(text.floor_char_boundary(MAX_TEXT));

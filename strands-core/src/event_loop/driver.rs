@@ -332,15 +332,7 @@ impl<'a> Driver<'a> {
 
 /// Returns true if an invocation with this stop reason may end within a response.
 fn cuts_responses(stop_reason: &StopReason) -> bool {
-    matches!(
-        stop_reason,
-        StopReason::MaxTokens
-            | StopReason::Cancelled
-            | StopReason::LimitTurns
-            | StopReason::LimitOutputTokens
-            | StopReason::LimitTotalTokens
-            | StopReason::LimitDuration
-    )
+    stop_reason.is_limit() || matches!(stop_reason, StopReason::MaxTokens | StopReason::Cancelled)
 }
 
 /// Returns true if hooks may resume an invocation with this stop reason.

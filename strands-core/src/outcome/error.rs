@@ -58,7 +58,8 @@ pub enum BuildError {
         /// The message or value.
         what: String,
     },
-    /// The agent was built outside of a Tokio runtime, or on one without timers, which timeouts and retries need.
+    /// The agent was built, or the graph, swarm or remote agent prompted, outside of a Tokio runtime, or on one without timers, which
+    /// timeouts and retries need.
     #[error("the Tokio runtime has no timers: call `enable_time()` or `enable_all()` on its builder")]
     NoTimers,
 }
@@ -107,9 +108,9 @@ pub enum AgentError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The session could not be written. The conversation stays in memory, and the next invocation writes the missing
-    /// parts. After a conflict with another worker, build the agent again.
-    #[error("the session could not be written: {0}")]
+    /// The session could not be opened, read or written. The conversation of an agent stays in memory, and its next invocation writes the
+    /// missing parts. After a conflict with another worker, build the agent again, or run the graph again.
+    #[error("the session failed: {0}")]
     Session(#[from] SessionError),
     /// The journal of a durable engine failed. Return the error to the engine; most engines end the attempt here and
     /// replay it.
@@ -143,10 +144,10 @@ pub enum AgentError {
         /// Reason.
         reason: &'static str,
     },
-    /// A tool requires a value that was not injected with the prompt.
-    #[error("tool `{tool}` needs a `{ty}` with each prompt: add `.inject(..)` to the invocation")]
+    /// A tool, a node of a graph or a member of a swarm requires a value that was not injected with the prompt.
+    #[error("`{tool}` needs a `{ty}` with each prompt: add `.inject(..)` to the invocation")]
     MissingInjectedValue {
-        /// The tool.
+        /// The tool, the node or the member.
         tool: String,
         /// The type of the value.
         ty: &'static str,
@@ -154,10 +155,10 @@ pub enum AgentError {
     /// The tools of this invocation conflict.
     #[error(transparent)]
     Tools(#[from] ToolSetError),
-    /// The agent is suspended with interrupts that have no response.
+    /// The agent, or the run of a graph or swarm, is suspended with interrupts that have no response.
     #[error(
-        "the agent is suspended and waits for responses to {}: call `.resume(..)` on the invocation, or discard the \
-         interrupts with `agent.discard_interrupts().await`", interrupts.join(", ")
+        "waiting for responses to {}: call `.resume(..)` on the invocation, or discard the interrupts with \
+         `discard_interrupts()` of the agent, or `discard_run()` of the graph or swarm", interrupts.join(", ")
     )]
     Interrupted {
         /// Ids of the interrupts.
@@ -239,11 +240,8 @@ pub enum AgentError {
     #[error("nothing to send: the prompt and the history are empty; prompt with a text")]
     EmptyConversation,
     /// The prompt is empty, no interrupt is pending, and the conversation ends with a response, so that a model call would
-    /// have nothing to respond to.
-    #[error(
-        "nothing to respond to: the prompt is empty, no interrupt is pending, and the conversation ends with a \
-         response; prompt with a text"
-    )]
+    /// have nothing to respond to. Of a graph or swarm: there is no run that goes on with an empty prompt.
+    #[error("nothing to respond to: the prompt is empty, and no interrupt or run is pending; prompt with a text")]
     NothingToRespondTo,
 }
 

@@ -54,14 +54,19 @@ impl RunningCall {
     pub(crate) fn context(&self) -> &ToolContext {
         &self.0
     }
-}
 
-impl Drop for RunningCall {
-    fn drop(&mut self) {
+    /// Cancels the call, if anything looks at that.
+    pub(crate) fn cancel(&self) {
         let parts = &self.0.parts;
         if parts.cancellation.get().is_some() || Arc::strong_count(parts) > 1 {
             self.0.cancellation().cancel();
         }
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }
 

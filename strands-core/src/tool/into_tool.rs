@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Tool;
 
-/// A value that can be in a list of tools: a [`Tool`], or an agent's [template](crate::AgentBuilder), which becomes an
-/// [`AgentTool`](crate::AgentTool).
+/// A value that can be in a list of tools: a [`Tool`], or something that takes prompts and becomes an
+/// [`AgentTool`](crate::AgentTool), such as an agent's [template](crate::AgentBuilder), a graph or a swarm.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tool",
     label = "this is not a tool",

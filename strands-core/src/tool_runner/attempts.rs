@@ -74,10 +74,17 @@ impl ToolCalls {
             let running = nesting::inside(budget, running);
             let running = AssertUnwindSafe(running).catch_unwind();
             let ended = match time_left {
-                Some(time_left) => match tokio::time::timeout(time_left, running).await {
-                    Ok(ended) => execution(call, ended),
-                    Err(_) => timed_out(call, timeout.unwrap_or(time_left)),
-                },
+                Some(time_left) => {
+                    let mut running = std::pin::pin!(running);
+                    match tokio::time::timeout(time_left, &mut running).await {
+                        Ok(ended) => execution(call, ended),
+                        Err(_) => {
+                            // Before it is dropped: work elsewhere goes on unless it was cancelled.
+                            ctx.cancel();
+                            timed_out(call, timeout.unwrap_or(time_left))
+                        }
+                    }
+                }
                 None => execution(call, running.await),
             };
             match (ended, repeated) {

@@ -70,6 +70,31 @@ async fn a_tool_timeout_drops_the_call_and_becomes_an_error_result() {
     cancelled.cancelled().await;
 }
 
+/// Logs whether a call is cancelled when its future is dropped.
+struct OnDrop(CancellationToken, Log);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.1.add(format!("cancelled: {}", self.0.is_cancelled()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_out_of_time_is_cancelled_before_it_is_dropped() {
+    let log = Log::default();
+    let seen = log.clone();
+    let slow = tool("slow", move |ctx, _| {
+        let held = OnDrop(ctx.cancellation().clone(), seen.clone());
+        async move {
+            let _held = held;
+            std::future::pending().await
+        }
+    });
+    let slow = slow.policy(ToolPolicy::new().with_timeout(Duration::from_secs(5)));
+    after_calling(&["slow"], [slow]).await;
+    assert_eq!(log.lines(), ["cancelled: true"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_tool_timeout_of_the_agent_is_a_default() {
     let model = then_done(calling(&["stuck", "patient"]));

@@ -1,15 +1,18 @@
 //! One attempt of a node: a prompt of an agent, or a call of a function.
 
 use std::any::Any;
+use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
 use strands_core::models::StopReason;
 use strands_core::multiagent::{MultiAgentKind, NodeResult, NodeStatus};
-use strands_core::{AgentError, AgentEvent, AgentResponse, Continuation, Interrupt, Prompt};
+use strands_core::{AgentError, AgentEvent, AgentResponse, CancellationToken, Continuation, Interrupt, Prompt};
 
 use super::node::NodeScope;
+use super::start::digest;
+use crate::activity::Suspended;
 use crate::machine::{Executor, Returned, Work};
 use crate::node::{FunctionCall, NodeError};
 
@@ -33,23 +36,35 @@ pub(super) enum Attempted<U> {
     Failed(NodeError),
     /// An error that ends the run, as it is.
     Fatal(AgentError),
-    /// The agent did not accept the responses to its interrupts.
-    Refused(AgentError),
+    /// The agent is still suspended: it did not accept responses to its interrupts.
+    Refused {
+        error: AgentError,
+        /// Its state and its interrupts, if they have changed.
+        suspended: Option<Suspended>,
+    },
 }
 
 /// Makes one attempt, within the timeout of the node.
 pub(super) async fn attempt<U>(work: &Work<U>, node: &NodeScope, number: u32, prompt: Prompt) -> Attempted<U> {
+    let cancellation = node.scope.cancellation().child_token();
     let running = async {
         match &work.executor {
-            Executor::Agent { .. } => prompt_agent(work, node, number, prompt).await,
+            Executor::Agent { .. } => prompt_agent(work, node, number, prompt, cancellation.clone()).await,
             Executor::Function { .. } => call_function(work, node, number).await,
         }
     };
     let attempted = match work.policy.timeout {
-        Some(after) => match tokio::time::timeout(after, running).await {
-            Ok(attempted) => attempted,
-            Err(_) => Attempted::Failed(NodeError::Timeout { after }),
-        },
+        Some(after) => {
+            let mut running = std::pin::pin!(running);
+            match tokio::time::timeout(after, &mut running).await {
+                Ok(attempted) => attempted,
+                Err(_) => {
+                    // Before it is dropped: work elsewhere goes on unless it was cancelled.
+                    cancellation.cancel();
+                    Attempted::Failed(NodeError::Timeout { after })
+                }
+            }
+        }
         None => running.await,
     };
     match attempted {
@@ -62,37 +77,53 @@ pub(super) async fn attempt<U>(work: &Work<U>, node: &NodeScope, number: u32, pr
 }
 
 /// Prompts the agent of a node, and forwards its events.
-async fn prompt_agent<U>(work: &Work<U>, node: &NodeScope, number: u32, prompt: Prompt) -> Attempted<U> {
+async fn prompt_agent<U>(
+    work: &Work<U>,
+    node: &NodeScope,
+    number: u32,
+    prompt: Prompt,
+    cancellation: CancellationToken,
+) -> Attempted<U> {
     let Executor::Agent { agent, prepare, read } = &work.executor else {
         return Attempted::Failed(NodeError::new("it is no agent"));
     };
-    let mut request = node.scope.request(prompt).inject(node.context.clone());
+    let digest = (agent.is_idempotent() && !node.is_stored).then(|| digest(&prompt));
+    let mut request = node.scope.request(prompt).cancel_with(cancellation).inject(node.context.clone());
     // Each member of a swarm may be the last one.
     if node.context.kind() == MultiAgentKind::Swarm {
         request = request.output_of(&node.asked);
     }
     request = prepare(request);
     let repeat = number.saturating_sub(work.attempt);
-    request.idempotency_key = Some(format!("{}.{}.{}.{repeat}", node.run_key, work.node, work.start));
+    let mut key = format!("{}.{}.{}.{repeat}", node.run_key, work.node, work.start);
+    if let Some(digest) = digest {
+        // A run without a session begins anew when it is repeated, and may come here with another prompt.
+        let _ = write!(key, ".{digest}");
+    }
+    request.idempotency_key = Some(key);
     request.is_durable = node.is_durable;
     request.keeps_conversation = work.policy.keeps_conversation;
     request.continuation.clone_from(&work.continuation);
     if work.is_resumed {
         request.resume = work.new_responses.iter().filter_map(|response| response.within_node(&work.node)).collect();
     }
-    let mut is_resuming = work.is_resumed;
+    let mut is_unchanged = work.is_resumed;
     let mut events = node.scope.prompt(&**agent, request);
     let mut last = None;
     while let Some(event) = events.next().await {
         let mut event = match event {
             Ok(event) => event,
-            // Nothing has changed: the caller can resume again.
-            Err(error) if is_resuming => return Attempted::Refused(error),
+            Err(AgentError::Suspended { source, interrupts, continuation }) => {
+                let interrupts = at_node(interrupts, &work.node);
+                return Attempted::Refused { error: *source, suspended: Some(Suspended { interrupts, continuation }) };
+            }
+            // The agent has rejected the request, so that it can be resumed again.
+            Err(error) if is_unchanged => return Attempted::Refused { error, suspended: None },
             // No level can do anything about it.
             Err(error @ AgentError::NestedTooDeep { .. }) => return Attempted::Fatal(error),
             Err(error) => return Attempted::Failed(error.into()),
         };
-        is_resuming &= matches!(event.leaf(), AgentEvent::Start { .. } | AgentEvent::Guardrail { .. });
+        is_unchanged = false;
         if let AgentEvent::Result { response } = &mut event {
             let continuation = response.continuation.take();
             let mut own = AgentResponse::clone(response);
@@ -125,18 +156,13 @@ fn responded<U>(
             result.interrupts = at_node(interrupts, &work.node);
             Attempted::Interrupted { result, continuation, is_agent: true }
         }
-        StopReason::Cancelled
-        | StopReason::LimitTurns
-        | StopReason::LimitOutputTokens
-        | StopReason::LimitTotalTokens
-        | StopReason::LimitDuration
-        | StopReason::LimitSteps => {
+        reason if reason == StopReason::Cancelled || reason.is_limit() => {
             let is_cancelled = node.scope.cancellation().is_cancelled();
             if is_cancelled || node.scope.limit_reached().is_some() {
                 result.status = NodeStatus::Stopped;
                 return Attempted::Stopped(result);
             }
-            Attempted::Failed(NodeError::Stopped { reason: stop_reason })
+            Attempted::Failed(NodeError::Stopped { reason })
         }
         _ => match read(&result) {
             Ok(updates) => Attempted::Completed { result, updates, continuation },
@@ -151,7 +177,9 @@ async fn call_function<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Atte
         return Attempted::Failed(NodeError::new("it is no function"));
     };
     let responses = work.responses.iter().filter_map(|response| response.within_node(&work.node)).collect();
+    let visit = work.start.split('.').next().unwrap_or_default();
     let function_call = FunctionCall {
+        idempotency_key: format!("{}.{}.{visit}", node.run_key, work.node),
         node: Arc::clone(&work.node),
         attempt: number,
         visit: Arc::clone(&work.visit),

@@ -20,10 +20,13 @@ pub enum RunError {
         source: Arc<NodeError>,
     },
     /// There is an unfinished run of another task in the session. It ends with an empty prompt, under higher limits if those have
-    /// stopped it, or is given up with its session or its document: a new id of the graph or swarm begins anew in the same session.
-    #[error("the session has an unfinished run of another task: go on with an empty prompt, or use another session")]
+    /// stopped it, or with `discard_run` of the [graph](crate::Graph::discard_run) or [swarm](crate::Swarm::discard_run).
+    #[error(
+        "the session has an unfinished run of another task: go on with an empty prompt, or discard it with `discard_run`"
+    )]
     Unfinished,
-    /// The stored run, or the continuation, can't be restored. It stays as it is.
+    /// The stored run, or the continuation, can't be restored. It stays as it is. A run that has not ended goes on only in a graph with the
+    /// same nodes and edges; after a change of those, `discard_run` makes place for the next one.
     #[error("the run can't be restored: {reason}")]
     NotRestored {
         /// Reason.

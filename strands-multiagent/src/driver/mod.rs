@@ -4,6 +4,7 @@
 //! from its end is one write, so that a recorded result is never computed again.
 
 mod attempt;
+mod discard;
 mod error;
 mod node;
 mod saves;
@@ -22,10 +23,12 @@ use strands_core::models::StopReason;
 use strands_core::multiagent::{AfterRun, MultiAgentContext, MultiAgentKind, NodeResult, NodeStatus};
 use strands_core::session::SessionError;
 use strands_core::{
-    AgentError, AgentEvent, AgentResponse, CancellationToken, Continuation, PromptRequest, PromptScope, PromptStream,
+    AgentError, AgentEvent, AgentResponse, CancellationToken, Continuation, Interrupt, PromptRequest, PromptScope,
+    PromptStream,
 };
 use tokio::time::Instant;
 
+pub(crate) use discard::discard;
 pub use error::RunError;
 
 use crate::document::DocumentError;
@@ -105,12 +108,15 @@ struct Driver<'a, M: Machine> {
     stopped_at: Option<Instant>,
     /// Error with which the run ends.
     error: Option<AgentError>,
+    /// Error of an agent that did not accept responses to its interrupts. The others go on.
+    refusal: Option<AgentError>,
     /// Time of earlier parts of the run.
     elapsed: Duration,
     began: Instant,
     keeps_conversation: bool,
     run_key: Arc<str>,
     is_durable: bool,
+    is_stored: bool,
     asked: Arc<PromptRequest>,
 }
 
@@ -125,9 +131,12 @@ enum Next<U> {
 
 impl<'a, M: Machine> Driver<'a, M> {
     fn new(settings: &'a Settings, begun: Begun<M>, emitter: Emitter) -> Self {
-        let Begun { run, scope, context, mut saves, keeps_conversation, run_key, is_durable, asked, events, stopped } =
+        let Begun { run, scope, context, mut saves, keeps_conversation, run_key, is_durable, is_stored, asked, .. } =
             begun;
-        if stopped.is_none() {
+        let (events, stopped) = (begun.events, begun.stopped);
+        let is_as_stored =
+            events.is_empty() && matches!(run.phase(), Phase::Interrupted(_) | Phase::Completed | Phase::Limited(_));
+        if stopped.is_none() && !is_as_stored {
             saves.change();
         }
         Self {
@@ -146,10 +155,12 @@ impl<'a, M: Machine> Driver<'a, M> {
             stopped,
             stopped_at: None,
             error: None,
+            refusal: None,
             began: Instant::now(),
             keeps_conversation,
             run_key,
             is_durable,
+            is_stored,
             asked: Arc::new(asked),
         }
     }
@@ -248,6 +259,7 @@ impl<'a, M: Machine> Driver<'a, M> {
                 emitter: self.emitter.clone(),
                 run_key: Arc::clone(&self.run_key),
                 is_durable: self.is_durable,
+                is_stored: self.is_stored,
                 asked: Arc::clone(&self.asked),
             };
             self.running.push(run_node(work, node).boxed());
@@ -266,7 +278,7 @@ impl<'a, M: Machine> Driver<'a, M> {
     /// Records the end of a node.
     fn take(&mut self, end: NodeEnd<M::Update>) {
         match end {
-            NodeEnd::Ended { ended, event } => {
+            NodeEnd::Ended { ended, event, error } => {
                 if ended.result.status == NodeStatus::Stopped {
                     // A limit ends the run for all nodes.
                     let reason = self.scope.limit_reached().or_else(|| ended.result.stop_reason.clone());
@@ -274,10 +286,14 @@ impl<'a, M: Machine> Driver<'a, M> {
                 }
                 self.events.push_back(event);
                 self.events.extend(self.run.finish(*ended));
+                if let Some(error) = error {
+                    self.error.get_or_insert(error);
+                    self.stop(StopReason::Cancelled);
+                }
             }
-            NodeEnd::Refused { key, error } => {
-                self.run.refuse(key);
-                self.error.get_or_insert(error);
+            NodeEnd::Refused { key, error, suspended } => {
+                self.run.refuse(key, suspended);
+                self.refusal.get_or_insert(error);
             }
             NodeEnd::Fatal { error, not_begun } => {
                 if let Some(key) = not_begun {
@@ -320,7 +336,10 @@ impl<'a, M: Machine> Driver<'a, M> {
         let (message, output) = self.run.response();
         let (stop_reason, interrupts) = match (self.stopped.take(), self.run.phase()) {
             (Some(reason), _) => (reason, Vec::new()),
-            (None, Phase::Interrupted(interrupts)) => (StopReason::Interrupt, interrupts),
+            (None, Phase::Interrupted(interrupts)) => match self.refusal.take() {
+                Some(source) => return Err(self.suspended(source, interrupts)?),
+                None => (StopReason::Interrupt, interrupts),
+            },
             (None, Phase::Failed { node, error }) => return Err(self.failure(node, error)),
             (None, Phase::Limited(reason)) => (reason, Vec::new()),
             (None, Phase::Active | Phase::Completed) => (StopReason::EndTurn, Vec::new()),
@@ -333,12 +352,27 @@ impl<'a, M: Machine> Driver<'a, M> {
             false => self.requested_output(output, &response)?,
             true => output,
         };
-        if !self.saves.has_session() && (is_unfinished || self.keeps_conversation) {
-            self.run.spend(self.spent());
-            let document = self.run.document(None).map_err(self.unstorable())?;
-            response.continuation = Some(Continuation::nested(document));
+        if is_unfinished || self.keeps_conversation {
+            response.continuation = self.continuation()?;
         }
         Ok(Finished { run: self.run, response })
+    }
+
+    /// Returns the state with which the run goes on, unless that is in a session.
+    fn continuation(&mut self) -> Result<Option<Continuation>, AgentError> {
+        if self.saves.has_session() {
+            return Ok(None);
+        }
+        self.run.spend(self.spent());
+        let document = self.run.document(None).map_err(self.unstorable())?;
+        Ok(Some(Continuation::nested(document)))
+    }
+
+    /// Returns the error of a run that is still suspended, since an agent did not accept responses. What others did with theirs is in
+    /// its state.
+    fn suspended(&mut self, source: AgentError, interrupts: Vec<Interrupt>) -> Result<AgentError, AgentError> {
+        let continuation = self.continuation()?;
+        Ok(AgentError::Suspended { source: Box::new(source), interrupts, continuation })
     }
 
     /// Returns the output of a run that has ended, as the type that was requested, if one was: that of the last node, or its text as

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempted, attempt};
 use super::in_hook;
+use crate::activity::Suspended;
 use crate::emitting::Emitter;
 use crate::machine::{Ended, Work};
 use crate::node::NodeError;
@@ -26,6 +27,8 @@ pub(super) struct NodeScope {
     pub(super) run_key: Arc<str>,
     /// True if the run is resumed after it was dropped.
     pub(super) is_durable: bool,
+    /// True if the run is in a session.
+    pub(super) is_stored: bool,
     /// An empty request with the structured output that the run is asked for.
     pub(super) asked: Arc<PromptRequest>,
 }
@@ -35,11 +38,15 @@ pub(super) enum NodeEnd<U> {
     Ended {
         ended: Box<Ended<U>>,
         event: AgentEvent,
+        /// Error of a hook after it, which ends the run.
+        error: Option<AgentError>,
     },
-    /// The agent did not accept the responses to its interrupts.
+    /// The agent is still suspended: it did not accept responses to its interrupts.
     Refused {
         key: (usize, usize),
         error: AgentError,
+        /// Its state and its interrupts, if they have changed.
+        suspended: Option<Suspended>,
     },
     /// An error that ends the run, such as that of a hook.
     Fatal {
@@ -87,6 +94,7 @@ pub(super) async fn run_node<U>(work: Work<U>, node: NodeScope) -> NodeEnd<U> {
         let result = &mut outcome.result;
         (result.usage, result.turns) = (node.scope.usage(), node.scope.turns());
         (result.attempts, result.duration) = (attempts, began.elapsed());
+        let mut hook_error = None;
         match retry_delay(&work, &node, &outcome.result, outcome.error.as_ref()).await {
             Ok(None) => {}
             Ok(Some(delay)) => {
@@ -99,7 +107,8 @@ pub(super) async fn run_node<U>(work: Work<U>, node: NodeScope) -> NodeEnd<U> {
                     () = tokio::time::sleep(delay) => continue,
                 }
             }
-            Err(error) => return NodeEnd::Fatal { error, not_begun: None },
+            // The node has ended, and does not run again for the sake of a hook.
+            Err(error) => hook_error = Some(error),
         }
         let event = AgentEvent::NodeEnd {
             node: Arc::clone(&work.node),
@@ -111,7 +120,7 @@ pub(super) async fn run_node<U>(work: Work<U>, node: NodeScope) -> NodeEnd<U> {
         };
         let Outcome { result, updates, continuation, is_suspended, error, .. } = outcome;
         let ended = Box::new(Ended { key: work.key, result, updates, continuation, is_suspended, error });
-        return NodeEnd::Ended { ended, event };
+        return NodeEnd::Ended { ended, event, error: hook_error };
     }
 }
 
@@ -139,7 +148,9 @@ async fn once<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Result<Outcom
         Attempted::Stopped(result) => Outcome::without_effect(result),
         Attempted::Failed(error) => Outcome::failed(error),
         Attempted::Fatal(error) => return Err(NodeEnd::Fatal { error, not_begun: None }),
-        Attempted::Refused(error) => return Err(NodeEnd::Refused { key: work.key, error }),
+        Attempted::Refused { error, suspended } => {
+            return Err(NodeEnd::Refused { key: work.key, error, suspended });
+        }
     })
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 use strands_core::message::{ContentBlock, Role};
 use strands_core::models::StopReason;
-use strands_core::multiagent::{BeforeRun, MultiAgentContext};
+use strands_core::multiagent::{BeforeRun, MultiAgentContext, NodeStatus};
 use strands_core::session::MultiAgentSession;
 use strands_core::{AgentError, AgentEvent, Prompt, PromptRequest, PromptScope};
 use uuid::Uuid;
@@ -27,6 +28,8 @@ pub(crate) struct Begun<M> {
     pub(crate) run_key: Arc<str>,
     /// True if the run is resumed after it was dropped.
     pub(crate) is_durable: bool,
+    /// True if the run is in a session.
+    pub(crate) is_stored: bool,
     /// An empty request with the structured output that is asked for.
     pub(crate) asked: PromptRequest,
     /// Events of nodes that ended when the run was restored.
@@ -52,6 +55,7 @@ pub(crate) async fn begin<O: Orchestrator>(
     }
     // Checks how deep the run is nested, before the session is read.
     let reading = PromptScope::new(&request, settings.limits)?;
+    reading.check_timers()?;
     let opened = tokio::select! {
         biased;
         reason = reading.stopped() => Err(reason),
@@ -67,9 +71,13 @@ pub(crate) async fn begin<O: Orchestrator>(
         _ => None,
     };
     let document = stored.as_ref().or(continued.as_ref());
-    let restored = document.map(|document| orchestrator.restore(document)).transpose();
-    let restored = restored.map_err(|RestoreError { reason }| not_restored(reason))?;
     let task = std::mem::replace(&mut request.prompt, Prompt::none());
+    let restored = document.map(|document| match orchestrator.restore(document) {
+        // A run that is over does not bind the next release of a program to its nodes.
+        Err(_) if is_over(document, &task) => orchestrator.restore_ended(document),
+        restored => restored,
+    });
+    let restored = restored.transpose().map_err(|RestoreError { reason }| not_restored(reason))?;
     let mut run = match (stopped.is_some(), restored) {
         // Nothing was read, and nothing runs.
         (true, _) => orchestrator.begin(task, random_id(), None, true),
@@ -123,6 +131,7 @@ pub(crate) async fn begin<O: Orchestrator>(
         keeps_conversation: request.keeps_conversation,
         run_key: run_key.into(),
         is_durable: request.is_durable || is_stored,
+        is_stored,
         asked,
         events,
         stopped,
@@ -131,8 +140,17 @@ pub(crate) async fn begin<O: Orchestrator>(
 
 type Opened = (Option<Box<dyn MultiAgentSession>>, Option<Value>);
 
+/// Returns true if a document is of a run that does not go on with this task.
+fn is_over(document: &Value, task: &Prompt) -> bool {
+    match document.get("status").map(NodeStatus::deserialize) {
+        Some(Ok(NodeStatus::Completed)) => true,
+        Some(Ok(NodeStatus::Failed)) => !task.messages().is_empty(),
+        _ => false,
+    }
+}
+
 /// Opens and reads the session, if there is one.
-async fn open<O: Orchestrator>(orchestrator: &O) -> Result<Opened, AgentError> {
+pub(super) async fn open<O: Orchestrator>(orchestrator: &O) -> Result<Opened, AgentError> {
     let settings = orchestrator.settings();
     let Some(manager) = &settings.session_manager else { return Ok((None, None)) };
     let mut session = manager.open_multi_agent(&settings.id).await?;
@@ -164,7 +182,7 @@ fn chosen<O: Orchestrator>(
             None => Ok(run),
         },
         Phase::Failed { .. } if is_new => Ok(orchestrator.begin(task, random_id(), Some(&run), false)),
-        Phase::Interrupted(interrupts) if is_new || request.resume.is_empty() => {
+        Phase::Interrupted(interrupts) if is_new => {
             Err(AgentError::Interrupted { interrupts: interrupts.into_iter().map(|interrupt| interrupt.id).collect() })
         }
         // The same task again, such as by a client that repeats its request after a crash.
@@ -187,7 +205,7 @@ fn is_same(one: &Prompt, other: &Prompt) -> bool {
     content(one).eq(content(other))
 }
 
-fn digest(task: &Prompt) -> Uuid {
+pub(super) fn digest(task: &Prompt) -> Uuid {
     let content: Vec<_> = content(task).collect();
     // Its maps have texts as keys, so that this does not fail.
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &serde_json::to_vec(&content).unwrap_or_default())

@@ -113,7 +113,7 @@ impl<S: GraphState> GraphBuilder<S> {
         self
     }
 
-    /// Adds an edge that goes back. It makes a loop of the nodes on the ways from `to` to `from`: if `from` has completed and the
+    /// Adds a back edge. It makes a loop of the nodes on paths from `to` to `from`: if `from` has completed and the
     /// condition holds at the end of an iteration, the next one starts at `to`. There are at most `max_iterations`, at least 2.
     #[must_use]
     pub fn loop_if(

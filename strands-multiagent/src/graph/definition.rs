@@ -90,4 +90,8 @@ impl<S: GraphState> Orchestrator for Definition<S> {
     fn restore(self: &Arc<Self>, stored: &Value) -> Result<GraphRun<S>, RestoreError> {
         document::restored(self, stored)
     }
+
+    fn restore_ended(self: &Arc<Self>, stored: &Value) -> Result<GraphRun<S>, RestoreError> {
+        document::restored_ended(self, stored)
+    }
 }

@@ -75,7 +75,7 @@ impl<S> Definition<S> {
         match edge.kind {
             EdgeKind::Success => has_condition.then(|| "if".to_owned()),
             EdgeKind::Failure => Some("on failure".to_owned()),
-            EdgeKind::Loop { max } => Some(format!("up to {max} times")),
+            EdgeKind::Loop { max } => Some(format!("up to {max} iterations")),
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde::Deserialize;
 use serde_json::{Map, Value};
-use strands_core::Interrupt;
 use strands_core::multiagent::{MultiAgentKind, NodeResult, NodeStatus};
+use strands_core::{Continuation, Interrupt};
 
 use super::adoption;
 use super::definition::{Definition, GraphState};
@@ -21,6 +22,8 @@ const NODES: &str = "nodes";
 const RESULT: &str = "result";
 const ACTIVITIES: &str = "activities";
 const CONTINUATION: &str = "continuation";
+/// Field of a node in the state of this crate: the conversation of an agent that keeps it.
+const KEPT: &str = "kept";
 
 /// Returns the document of a run.
 ///
@@ -79,6 +82,32 @@ pub(super) fn restored<S: GraphState>(
     let (run, state) = Run::restore(&definition.topology, &own)?;
     let state = S::deserialize(state).map_err(DocumentError::other_state)?;
     Ok(GraphRun::new(Arc::clone(definition), run, Arc::new(state), true))
+}
+
+/// Restores a run as one that is over. After a change of the graph, results and kept conversations of nodes that it still has stay.
+///
+/// # Errors
+///
+/// Returns an error if the document is not of this graph, or can't be read.
+pub(super) fn restored_ended<S: GraphState>(
+    definition: &Arc<Definition<S>>,
+    stored: &Value,
+) -> Result<GraphRun<S>, RestoreError> {
+    if let Ok(mut graph) = restored(definition, stored) {
+        graph.run.end(&definition.topology);
+        return Ok(graph);
+    }
+    let mut document = RunDocument::read(stored, MultiAgentKind::Graph, &definition.settings.id)?;
+    (document.next, document.interrupted) = (Vec::new(), Vec::new());
+    let own = document.own.take();
+    let mut graph = adoption::adopted(definition, document)?;
+    for (id, node) in own.iter().filter_map(|own| own.get(NODES)?.as_object()).flatten() {
+        let index = definition.topology.by_id.get(id.as_str());
+        if let Some(state) = index.and_then(|index| graph.run.nodes.get_mut(*index)) {
+            state.kept = node.get(KEPT).and_then(|kept| Continuation::deserialize(kept).ok());
+        }
+    }
+    Ok(graph)
 }
 
 fn status(phase: &Phase) -> NodeStatus {

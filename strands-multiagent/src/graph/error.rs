@@ -54,7 +54,7 @@ pub enum GraphBuildError {
     },
     /// A cycle of edges would run forever.
     #[error(
-        "the cycle {} has no bound: add the edge that goes back with `.loop_if(..)` and a maximum number of iterations",
+        "the cycle {} has no bound: add the back edge with `.loop_if(..)` and a maximum number of iterations",
         cycle(nodes)
     )]
     UnboundedCycle {
@@ -80,13 +80,13 @@ pub enum GraphBuildError {
         max: u32,
     },
     /// A join needs more edges than the node has, or none.
-    #[error("the join of `{id}` needs {needed} of {edges} incoming edges, and can never be satisfied")]
+    #[error("the join of `{id}` needs {needed} edges: expected 1 to {edges}, the number of its incoming edges")]
     ImpossibleJoin {
         /// The node.
         id: String,
         /// Number of edges that the join needs.
         needed: usize,
-        /// Number of incoming edges, without those of loops.
+        /// Number of incoming edges, without those of loops, and with the task if the node is an entry.
         edges: usize,
     },
     /// A node has a session manager of its own, so that its conversation would be stored apart from the run.

@@ -8,7 +8,7 @@ use petgraph::visit::{Dfs, Reversed};
 
 use super::topology::{EdgeKind, EdgeShape, ROOT, Region};
 
-/// A loop: the targets of its edges, its edges, and the nodes on the ways between.
+/// A loop: the targets of its edges, its edges, and the nodes on paths between.
 #[derive(Debug)]
 struct Body {
     nodes: BTreeSet<usize>,
@@ -40,7 +40,7 @@ pub(super) fn regions(
     }
 }
 
-/// Returns the nodes on the ways from `start` to `end`; none if there is no way.
+/// Returns the nodes on paths from `start` to `end`; none if there is no path.
 fn nodes_between(forward: &DiGraph<(), ()>, start: usize, end: usize) -> BTreeSet<usize> {
     let mut reached = HashSet::new();
     let mut walk = Dfs::new(forward, NodeIndex::new(start));

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::definition::{Conditions, Definition, GraphState};
 use super::document;
 use super::run::{Activity, Key, Run};
+use crate::activity::Suspended;
 use crate::document::DocumentError;
 use crate::machine::{Ended, Machine, Phase, RunFailure, Spent, Work};
 use crate::node::{NodeError, NodeSource, Update};
@@ -89,13 +90,13 @@ impl<S: GraphState> Machine for GraphRun<S> {
         events
     }
 
-    fn refuse(&mut self, key: Key) {
+    fn refuse(&mut self, key: Key, suspended: Option<Suspended>) {
         self.run.running = self.run.running.saturating_sub(1);
         if let Some(node) = self.run.nodes.get_mut(key.0) {
             node.running = node.running.saturating_sub(1);
         }
         if let Some(activity) = self.activity(key) {
-            activity.refuse();
+            activity.refuse(suspended);
         }
     }
 
@@ -161,7 +162,11 @@ impl<S: GraphState> Machine for GraphRun<S> {
         let topology = &self.definition.topology;
         let ends = topology.nodes.iter().zip(&self.run.nodes).filter(|(shape, node)| {
             let leads_on = shape.outputs.iter().any(|edge| self.run.has_fired(*edge));
-            node.status == NodeStatus::Completed && !leads_on
+            // Other nodes of a loop may have led on from it.
+            let mut around =
+                std::iter::successors(topology.region(shape.region), |region| topology.region(region.parent?));
+            let is_left = around.any(|region| region.exits.iter().any(|edge| self.run.has_fired(*edge)));
+            node.status == NodeStatus::Completed && !leads_on && !is_left
         });
         let results: Vec<&NodeResult> = ends.filter_map(|(_, node)| node.result.as_ref()).collect();
         match results.as_slice() {

@@ -27,9 +27,9 @@
 //! was when the node started. Nodes that run at the same time and change the same part of the state should make changes that don't
 //! depend on their order.
 //!
-//! **Loops.** An edge of [`loop_if`](GraphBuilder::loop_if) makes a loop: its body are all nodes on the ways from its target to its
+//! **Loops.** An edge of [`loop_if`](GraphBuilder::loop_if) makes a loop: its body are all nodes on paths from its target to its
 //! source. Loops are nested or apart; loops that overlap otherwise, or have the same body, are one loop with several such edges. So are
-//! loops that would wait for each other, since edges lead from the first to the second and back; nodes on such ways are in the body. An
+//! loops that would wait for each other, since edges lead from the first to the second and back; nodes on such paths are in the body. An
 //! iteration ends when all nodes and inner loops of the body have ended. Then the edges of the loop are decided: one fires if its source has completed
 //! in this iteration, there are fewer iterations than its maximum, and its condition holds.
 //!
@@ -76,7 +76,9 @@ mod topology;
 use std::fmt;
 use std::sync::Arc;
 
-use strands_core::{AgentError, InjectedKey, PromptRequest, PromptStream, Promptable};
+use strands_core::{
+    AgentError, AgentEvent, AgentTool, InjectedKey, IntoTool, PromptRequest, PromptStream, Promptable, Tool,
+};
 
 pub use builder::GraphBuilder;
 pub use definition::{GraphState, Join};
@@ -84,7 +86,7 @@ pub use error::GraphBuildError;
 pub use response::GraphResponse;
 
 use crate::driver;
-use crate::emitting::Emitter;
+use crate::emitting::{Emitter, observe};
 use definition::Definition;
 
 /// A graph of agents and functions.
@@ -123,6 +125,40 @@ impl<S: GraphState> Graph<S> {
         Box::pin(run).await.map(GraphResponse::new)
     }
 
+    /// Discards the run in the session that has not completed: nodes that have not ended are skipped, interrupts are not pending any more,
+    /// and the session is free for another task. Recorded results stay. Returns false if there is no such run.
+    ///
+    /// Also for a run of an earlier release of the program, which can't go on since nodes or edges have changed. A run that another process is
+    /// performing ends there with a conflict, at its next save.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::Session`] if the session can't be read or written, and [`AgentError::Promptable`] with
+    /// [`RunError::NotRestored`](crate::RunError::NotRestored) as its source if the document is of something else.
+    pub async fn discard_run(&self) -> Result<bool, AgentError> {
+        driver::discard(&self.definition).await
+    }
+
+    /// Runs the graph as [`run`](Self::run) does, and passes each event to a function.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub async fn run_with_events(
+        &self,
+        request: impl Into<PromptRequest>,
+        on_event: impl FnMut(AgentEvent) + Send,
+    ) -> Result<GraphResponse<S>, AgentError> {
+        let (definition, request) = (Arc::clone(&self.definition), request.into());
+        let run = observe(|emitter| Box::pin(driver::run(definition, request, emitter)), on_event);
+        run.await.map(GraphResponse::new)
+    }
+
+    /// Returns the graph as a tool, with its settings. In `tools![..]` the graph itself is one without settings.
+    pub fn as_tool(&self) -> AgentTool {
+        AgentTool::new(self.clone())
+    }
+
     /// Returns the graph in the language of [Mermaid](https://mermaid.js.org/syntax/flowchart.html), which GitHub and others draw. Agents have
     /// round corners; edges of loops and of failures are dotted.
     pub fn to_mermaid(&self) -> String {
@@ -155,6 +191,12 @@ impl<S: GraphState> Promptable for Graph<S> {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         driver::stream(&self.definition, request)
+    }
+}
+
+impl<S: GraphState> IntoTool for Graph<S> {
+    fn into_tool(self) -> Arc<dyn Tool> {
+        Arc::new(self.as_tool())
     }
 }
 

@@ -14,8 +14,8 @@ use crate::driver::Finished;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GraphResponse<S = ()> {
-    /// The response as that of an agent: its message has the output of the nodes that lead to no others, in the order in which they
-    /// were declared. Its stop reason is [`EndTurn`](strands_core::models::StopReason::EndTurn) if all nodes have ended.
+    /// The response as that of an agent: its message has the outputs of the completed nodes none of whose edges fired, in the order in
+    /// which they were declared. Nodes within a loop that the run has left do not count. Its stop reason is [`EndTurn`](strands_core::models::StopReason::EndTurn) if all nodes have ended.
     pub response: AgentResponse,
     /// Results of the nodes that have one, in the order in which the nodes were declared: of the last time that each ended.
     pub results: IndexMap<Arc<str>, NodeResult>,

@@ -51,15 +51,11 @@ pub struct Node<S = ()> {
     pub(crate) body: Body<S>,
     pub(crate) policy: NodePolicy,
     pub(crate) failure: Failure,
-    pub(crate) items: Option<Items<S>>,
+    pub(crate) items: Option<ListItems<S>>,
+    /// Number of items that are in progress at the same time.
+    pub(crate) concurrency: usize,
     pub(crate) input: Option<MakePrompt<S>>,
     pub(crate) apply: Vec<Apply<S>>,
-}
-
-/// The list of a node that runs once for each item.
-pub(crate) struct Items<S> {
-    pub(crate) list: ListItems<S>,
-    pub(crate) concurrency: usize,
 }
 
 /// Body of a node: an agent or a function.
@@ -78,7 +74,8 @@ impl<S: 'static> Node<S> {
     fn of(body: Body<S>) -> Self {
         let policy =
             NodePolicy { timeout: None, retry: RetryPolicy::never(), keeps_conversation: false, runs_once: false };
-        Self { body, policy, failure: Failure::Run, items: None, input: None, apply: Vec::new() }
+        let failure = Failure::Run;
+        Self { body, policy, failure, items: None, concurrency: usize::MAX, input: None, apply: Vec::new() }
     }
 
     /// Sets the maximum time of an attempt. An attempt that takes longer fails with [`NodeError::Timeout`]. Default: none.
@@ -121,8 +118,7 @@ impl<S: 'static> Node<S> {
             let values = items.into_iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
             values.map_err(|error| NodeError::Function(error.into()))
         });
-        let concurrency = self.items.map_or(usize::MAX, |items| items.concurrency);
-        self.items = Some(Items { list, concurrency });
+        self.items = Some(list);
         self
     }
 
@@ -130,9 +126,7 @@ impl<S: 'static> Node<S> {
     /// no effect on other nodes.
     #[must_use]
     pub fn concurrency(mut self, items: usize) -> Self {
-        if let Some(list) = &mut self.items {
-            list.concurrency = items.max(1);
-        }
+        self.concurrency = items.max(1);
         self
     }
 
@@ -152,14 +146,16 @@ impl<S: 'static> Node<S> {
         self
     }
 
-    /// Sets the prompt of an agent, made of the state and the input. Default: [`NodeInput::prompt`].
+    /// Sets the prompt of an agent, made of the state and the input. Default: [`NodeInput::prompt`]. Has no effect on functions, which get the
+    /// [`NodeInput`].
     #[must_use]
     pub fn input<P: Into<Prompt>>(mut self, prompt: impl Fn(&S, &NodeInput) -> P + Send + Sync + 'static) -> Self {
         self.input = Some(Arc::new(move |state, input| prompt(state, input).into()));
         self
     }
 
-    /// Changes the state by the result of the node. The change and the result are recorded together.
+    /// Changes the state by the result of the node; of a list, by the result of each item. The change and the result are recorded
+    /// together.
     #[must_use]
     pub fn then(mut self, change: impl Fn(&mut S, &NodeResult) + Send + Sync + 'static) -> Self {
         let change = Arc::new(change);
@@ -170,7 +166,7 @@ impl<S: 'static> Node<S> {
         self
     }
 
-    /// Requests structured output of an agent. Nodes after it get the JSON.
+    /// Requests structured output of an agent. Nodes after it get the JSON. Has no effect on functions, whose output is their own.
     #[must_use]
     pub fn output<T: StructuredOutput>(mut self) -> Self {
         if let Body::Agent { prepare, .. } = &mut self.body {
@@ -180,7 +176,7 @@ impl<S: 'static> Node<S> {
         self
     }
 
-    /// Requests structured output of an agent, and changes the state by it.
+    /// Requests structured output of an agent, or reads that of a function, and changes the state by it. Of a list, by that of each item.
     #[must_use]
     pub fn output_into<T>(self, change: impl Fn(&mut S, T) + Send + Sync + 'static) -> Self
     where
@@ -217,15 +213,10 @@ impl<S> Clone for Node<S> {
             policy: self.policy,
             failure: self.failure.clone(),
             items: self.items.clone(),
+            concurrency: self.concurrency,
             input: self.input.clone(),
             apply: self.apply.clone(),
         }
-    }
-}
-
-impl<S> Clone for Items<S> {
-    fn clone(&self) -> Self {
-        Self { list: Arc::clone(&self.list), concurrency: self.concurrency }
     }
 }
 

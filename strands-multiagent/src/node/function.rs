@@ -21,6 +21,7 @@ pub(crate) struct FunctionCall {
     pub(crate) attempt: u32,
     /// Text that differs in each visit of the node, of all runs.
     pub(crate) visit: Arc<str>,
+    pub(crate) idempotency_key: String,
     pub(crate) scope: Arc<PromptScope>,
     /// Responses to interrupts of this node, with the ids that they have within it.
     pub(crate) responses: Arc<[InterruptResponse]>,
@@ -42,6 +43,14 @@ impl<S> NodeContext<S> {
     /// Returns the one-based number of the attempt, over all starts of the node in this run.
     pub fn attempt(&self) -> u32 {
         self.call.attempt
+    }
+
+    /// Returns a key for requests with effects, by which a service recognizes a repeated one: of this visit of the node, and its item of a
+    /// list. It is the same when the node is repeated, also after a crash, and another one in each iteration of a loop and in each run.
+    ///
+    /// In a run without a session, it is made of the [key of the request](PromptRequest::idempotency_key), or of a random id.
+    pub fn idempotency_key(&self) -> &str {
+        &self.call.idempotency_key
     }
 
     /// Returns the state as it was when the node started. [`NodeOutput::update`](super::NodeOutput::update) changes it.

@@ -24,6 +24,18 @@ pub struct Verdict {
     pub feedback: String,
 }
 
+impl Verdict {
+    /// Creates the verdict that a draft is good enough.
+    pub fn accepted() -> Self {
+        Self { accepted: true, feedback: String::new() }
+    }
+
+    /// Creates the verdict that a draft needs changes, with the points to improve.
+    pub fn rejected(feedback: impl Into<String>) -> Self {
+        Self { accepted: false, feedback: feedback.into() }
+    }
+}
+
 /// State of an [`evaluator_optimizer`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

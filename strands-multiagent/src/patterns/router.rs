@@ -10,7 +10,7 @@ use crate::node::IntoNode;
 /// Creates a graph in which a classifier chooses the node that gets the task. The classifier is an agent, whose structured output is a
 /// value of `T`, such as an enum; the node with an equal value runs. Several nodes may have one value, and all run then.
 ///
-/// The chosen node gets the task alone, unless it has an [input](crate::Node::input) of its own. The value is the state of the graph,
+/// A chosen agent gets the task alone, and a function has it in [`NodeInput::task`](crate::NodeInput::task), unless it has an [input](crate::Node::input) of its own. The value is the state of the graph,
 /// and a value without a node ends the run with the response of the classifier.
 ///
 /// # Examples

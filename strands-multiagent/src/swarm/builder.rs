@@ -142,7 +142,7 @@ impl SwarmBuilder {
         self
     }
 
-    /// Fails the run with [`RunError::Repetition`](crate::RunError::Repetition) when a member hands over, and fewer than `min_unique`
+    /// Fails the run with [`RunError::Repetition`](crate::RunError::Repetition) when the turn passes on, and fewer than `min_unique`
     /// different members had the latest `window` turns. Default: no detection.
     pub fn repetition(mut self, window: usize, min_unique: usize) -> Self {
         self.repetition = Some(Repetition { window, min_unique });
@@ -194,7 +194,7 @@ impl SwarmBuilder {
         if let Some(Repetition { window, min_unique }) = self.repetition
             && !(2..=window.min(members.len())).contains(&min_unique)
         {
-            return Err(SwarmBuildError::InvalidRepetition { window, min_unique });
+            return Err(SwarmBuildError::InvalidRepetition { window, min_unique, members: members.len() });
         }
         let requires = self.required()?;
         let hooks: Arc<[Arc<dyn NodeHook>]> = self.hooks.clone().into();

@@ -66,17 +66,32 @@ pub(super) fn written(definition: &Definition, state: &State, stored: Option<&Va
 ///
 /// Returns an error if the document is not of this swarm, or can't be read.
 pub(super) fn read(definition: &Arc<Definition>, stored: &Value) -> Result<State, RestoreError> {
-    let mut document = RunDocument::read(stored, MultiAgentKind::Swarm, &definition.settings.id)?;
-    let state = match document.own.take() {
-        Some(mut own) => {
-            fill_in(&mut own, &document).map_err(DocumentError::other_state)?;
-            State::deserialize(own).map_err(DocumentError::other_state)?
-        }
-        None => adoption::adopted(definition, document),
-    };
+    let state = read_state(definition, stored)?;
     match definition.members.contains_key(&state.turn.member) {
         true => Ok(state),
         false => Err(DocumentError::unknown_node(&state.turn.member).into()),
+    }
+}
+
+/// Restores the state of a run as one that is over. Its members may have changed.
+///
+/// # Errors
+///
+/// Returns an error if the document is not of this swarm, or can't be read.
+pub(super) fn read_ended(definition: &Arc<Definition>, stored: &Value) -> Result<State, RestoreError> {
+    let mut state = read_state(definition, stored)?;
+    state.end();
+    Ok(state)
+}
+
+fn read_state(definition: &Arc<Definition>, stored: &Value) -> Result<State, RestoreError> {
+    let mut document = RunDocument::read(stored, MultiAgentKind::Swarm, &definition.settings.id)?;
+    match document.own.take() {
+        Some(mut own) => {
+            fill_in(&mut own, &document).map_err(DocumentError::other_state)?;
+            Ok(State::deserialize(own).map_err(DocumentError::other_state)?)
+        }
+        None => Ok(adoption::adopted(definition, document)),
     }
 }
 

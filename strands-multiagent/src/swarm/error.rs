@@ -42,14 +42,16 @@ pub enum SwarmBuildError {
     },
     /// The detection of repetition could never find one, or always would.
     #[error(
-        "the detection of repetition needs 2 to {window} different members among {window}, and there can't be {min_unique}; check \
-         `repetition`"
+        "`repetition({window}, {min_unique})` is invalid: the number of different members must be at least 2, and at most \
+         {}, of {members} members in {window} turns", window.min(members)
     )]
     InvalidRepetition {
         /// Number of turns that are looked at.
         window: usize,
         /// Number of different members that are expected among them.
         min_unique: usize,
+        /// Number of members of the swarm.
+        members: usize,
     },
     /// A member needs a value that the swarm does not inject.
     #[error("the member `{name}` needs a `{ty}`: add `.inject(..)` or `.injected_per_prompt::<..>()`")]

@@ -38,10 +38,12 @@ pub use member::{IntoMember, Member};
 pub use response::SwarmResponse;
 pub use shared_context::SharedContext;
 
-use strands_core::{AgentError, InjectedKey, PromptRequest, PromptStream, Promptable};
+use strands_core::{
+    AgentError, AgentEvent, AgentTool, InjectedKey, IntoTool, PromptRequest, PromptStream, Promptable, Tool,
+};
 
 use crate::driver;
-use crate::emitting::Emitter;
+use crate::emitting::{Emitter, observe};
 use definition::Definition;
 
 /// Agents that hand a task over to each other: each decides whether it goes on itself, or which other one does. Cheap to clone.
@@ -105,6 +107,40 @@ impl Swarm {
         let run = driver::run(Arc::clone(&self.definition), request.into(), Emitter::unread());
         Box::pin(run).await.map(SwarmResponse::new)
     }
+
+    /// Runs the swarm as [`run`](Self::run) does, and passes each event to a function.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub async fn run_with_events(
+        &self,
+        request: impl Into<PromptRequest>,
+        on_event: impl FnMut(AgentEvent) + Send,
+    ) -> Result<SwarmResponse, AgentError> {
+        let (definition, request) = (Arc::clone(&self.definition), request.into());
+        let run = observe(|emitter| Box::pin(driver::run(definition, request, emitter)), on_event);
+        run.await.map(SwarmResponse::new)
+    }
+
+    /// Returns the swarm as a tool, with its settings. In `tools![..]` the swarm itself is one without settings.
+    pub fn as_tool(&self) -> AgentTool {
+        AgentTool::new(self.clone())
+    }
+
+    /// Discards the run in the session that has not completed: the turn that has not ended is skipped, interrupts are not pending any more,
+    /// and the session is free for another task. Recorded results stay. Returns false if there is no such run.
+    ///
+    /// Also for a run of an earlier release of the program, which can't go on since its members have changed. A run that another process is
+    /// performing ends there with a conflict, at its next save.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::Session`] if the session can't be read or written, and [`AgentError::Promptable`] with
+    /// [`RunError::NotRestored`](crate::RunError::NotRestored) as its source if the document is of something else.
+    pub async fn discard_run(&self) -> Result<bool, AgentError> {
+        driver::discard(&self.definition).await
+    }
 }
 
 impl Promptable for Swarm {
@@ -126,6 +162,12 @@ impl Promptable for Swarm {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         driver::stream(&self.definition, request)
+    }
+}
+
+impl IntoTool for Swarm {
+    fn into_tool(self) -> Arc<dyn Tool> {
+        Arc::new(self.as_tool())
     }
 }
 

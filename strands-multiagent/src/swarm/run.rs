@@ -17,7 +17,7 @@ use super::handoff::{Handoff, HandoffTool, HookFailure};
 use super::prompt::Parts;
 use super::shared_context::SharedContext;
 use super::state::{Passed, State, Status};
-use crate::activity::ActivityStatus;
+use crate::activity::{ActivityStatus, Suspended};
 use crate::document::DocumentError;
 use crate::machine::{Ended, Executor, Machine, Orchestrator, Phase, RestoreError, RunFailure, Settings, Spent, Work};
 use crate::node::NodeError;
@@ -149,6 +149,10 @@ impl Orchestrator for Definition {
     fn restore(self: &Arc<Self>, stored: &Value) -> Result<SwarmRun, RestoreError> {
         document::read(self, stored).map(|state| SwarmRun::new(self, state, true))
     }
+
+    fn restore_ended(self: &Arc<Self>, stored: &Value) -> Result<SwarmRun, RestoreError> {
+        document::read_ended(self, stored).map(|state| SwarmRun::new(self, state, true))
+    }
 }
 
 impl Machine for SwarmRun {
@@ -190,8 +194,8 @@ impl Machine for SwarmRun {
         event.into_iter().collect()
     }
 
-    fn refuse(&mut self, _key: (usize, usize)) {
-        self.state.turn.activity.refuse();
+    fn refuse(&mut self, _key: (usize, usize), suspended: Option<Suspended>) {
+        self.state.turn.activity.refuse(suspended);
     }
 
     fn phase(&self) -> Phase {

@@ -107,6 +107,12 @@ impl State {
         self.status == Status::Running && self.turn.activity.status == ActivityStatus::Ready
     }
 
+    /// Ends the run: its turn is not made, and no interrupt is pending.
+    pub(super) fn end(&mut self) {
+        self.status = Status::Completed;
+        self.turn.activity = Activity { status: ActivityStatus::Completed, ..Activity::default() };
+    }
+
     /// Starts the turn, if its member is ready.
     pub(super) fn start(&mut self, definition: &Definition) -> bool {
         let starts = self.is_ready() && !self.is_limited(definition);

@@ -42,21 +42,21 @@ fn each_mistake_has_its_message() {
         ),
         (
             ab().edge("a", "b").edge("b", "a"),
-            "the cycle `a` -> `b` -> `a` has no bound: add the edge that goes back with `.loop_if(..)` and a maximum number of \
+            "the cycle `a` -> `b` -> `a` has no bound: add the back edge with `.loop_if(..)` and a maximum number of \
              iterations",
         ),
         (
             ab().node("start", says("")).edge("start", "a").edge("a", "b").edge("b", "b"),
-            "the cycle `b` -> `b` has no bound: add the edge that goes back with `.loop_if(..)` and a maximum number of iterations",
+            "the cycle `b` -> `b` has no bound: add the back edge with `.loop_if(..)` and a maximum number of iterations",
         ),
         (ab().entry("a"), "the node `b` can't be reached from an entry: add an edge to it, or `.entry(\"b\")`"),
         (
             ab().edge("a", "b").join("b", Join::AtLeast(2)),
-            "the join of `b` needs 2 of 1 incoming edges, and can never be satisfied",
+            "the join of `b` needs 2 edges: expected 1 to 1, the number of its incoming edges",
         ),
         (
             ab().edge("a", "b").join("b", Join::AtLeast(0)),
-            "the join of `b` needs 0 of 1 incoming edges, and can never be satisfied",
+            "the join of `b` needs 0 edges: expected 1 to 1, the number of its incoming edges",
         ),
         (
             graph().node("a", agent("a", "").session_manager(InMemorySessionManager::new("s"))),
@@ -114,12 +114,12 @@ fn diagrams_show_joins_lists_loops_and_conditions() {
         .build()
         .unwrap();
     let mermaid = "flowchart TD\n    n0(\"a\")\n    n1[\"b (any)\"]\n    n2(\"c (for each)\")\n    n2 -.->|on failure| n1\n    \
-                   n0 -->|if| n1\n    n0 --> n2\n    n2 -.->|up to 4 times| n0\n";
+                   n0 -->|if| n1\n    n0 --> n2\n    n2 -.->|up to 4 iterations| n0\n";
     assert_eq!(graph.to_mermaid(), mermaid);
     let dot = graph.to_dot();
     assert!(
         dot.starts_with("digraph \"say \\\"hi\\\"\" {\n    n0 [label=\"a\", shape=box, style=rounded];\n"),
         "{dot}"
     );
-    assert!(dot.contains("    n2 -> n0 [label=\"up to 4 times\", style=dashed];\n"), "{dot}");
+    assert!(dot.contains("    n2 -> n0 [label=\"up to 4 iterations\", style=dashed];\n"), "{dot}");
 }

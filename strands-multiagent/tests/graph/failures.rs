@@ -3,10 +3,14 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use strands::multiagent::{Failure, Graph, Node, NodeContext, NodeError, NodeInput, NodeStatus, RunError, function};
-use strands::{AgentError, AgentEvent, RetryPolicy};
+use strands::hook::HookResult;
+use strands::multiagent::{
+    AfterNode, Failure, Graph, Node, NodeContext, NodeError, NodeHook, NodeInput, NodeStatus, RunError, function,
+};
+use strands::{AgentError, AgentEvent, Prompt, RetryPolicy, async_trait};
 
 use crate::steps::{Calls, agent, echoes, events, fails, graph, says, text};
+use crate::store::Store;
 
 fn quickly(attempts: u32) -> RetryPolicy {
     RetryPolicy::new().max_attempts(attempts).initial_delay(Duration::from_millis(10))
@@ -169,4 +173,27 @@ async fn an_output_of_another_type_fails_the_node() {
 async fn errors_in_boxes_keep_their_kind() {
     let boxed: Box<dyn std::error::Error + Send + Sync> = NodeError::OutcomeUnknown.into();
     assert!(matches!(NodeError::from(boxed), NodeError::OutcomeUnknown));
+}
+
+/// Fails after the first node.
+struct FailsOnce(Calls);
+
+#[async_trait]
+impl NodeHook for FailsOnce {
+    async fn after_node(&self, _: &mut AfterNode<'_>) -> HookResult {
+        if self.0.add() == 1 { Err("the audit log is full".into()) } else { Ok(()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_ended_does_not_run_again_for_the_sake_of_a_hook() {
+    let (calls, hook, store) = (Calls::default(), Calls::default(), Store::default());
+    let graph = || {
+        let graph = graph().node("pay", fails(0, calls.clone())).node("say", echoes()).edge("pay", "say");
+        graph.hook(FailsOnce(hook.clone())).session_manager(store.clone()).build().unwrap()
+    };
+    let error = graph().run("go").await.unwrap_err();
+    assert!(matches!(error, AgentError::Hook { event: "after_node", .. }), "{error}");
+    assert_eq!(graph().run(Prompt::none()).await.unwrap().text(), "recovered");
+    assert_eq!(calls.get(), 1);
 }

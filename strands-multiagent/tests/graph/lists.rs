@@ -49,10 +49,19 @@ async fn items_run_concurrently_and_join_in_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_items_run_at_once_than_allowed() {
-    let began = Instant::now();
-    let response = graph(vec![0; 6], |node| node.concurrency(2), Calls::default()).run("go").await.unwrap();
-    assert_eq!(response.results["each"].output, Some(json!([0, 0, 0, 0, 0, 0])));
-    assert_eq!(began.elapsed(), Duration::from_millis(300));
+    let list = |node: Node<Vec<u64>>| node.for_each(10, |state: &Vec<u64>, _: &NodeInput| state.clone());
+    for (before, after) in [(None, Some(2)), (Some(2), None)] {
+        let limit = |node: Node<Vec<u64>>, items: Option<usize>| match items {
+            Some(items) => node.concurrency(items),
+            None => node,
+        };
+        let node = limit(list(limit(doubles(Calls::default()), before)), after);
+        let began = Instant::now();
+        let response =
+            Graph::with_state("list", vec![0; 6]).node("each", node).build().unwrap().run("go").await.unwrap();
+        assert_eq!(response.results["each"].output, Some(json!([0, 0, 0, 0, 0, 0])));
+        assert_eq!(began.elapsed(), Duration::from_millis(300));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ mod loops;
 mod model;
 mod plan;
 mod properties;
+mod refused;
 mod runs;
 mod steps;
 mod stops;

@@ -4,6 +4,7 @@
 mod crashes;
 mod interrupts;
 mod refusals;
+mod releases;
 mod strands_documents;
 mod swarms;
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 use strands::models::{ErrorDetails, ModelError, StopReason};
 use strands::multiagent::{Member, NodeError, RunError, Swarm, SwarmBuilder};
 use strands::serde_json::json;
-use strands::testing::{InMemorySessionManager, ScriptedTurn};
-use strands::{AgentError, AgentEvent, CancellationToken, Limits, Prompt, PromptRequest, Promptable, StreamExt};
+use strands::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
+use strands::{
+    Agent, AgentError, AgentEvent, CancellationToken, Limits, Prompt, PromptRequest, Promptable, StreamExt, tools,
+};
 
 use crate::support::{member, member_of, to, with_context};
 
@@ -26,6 +28,19 @@ async fn limits_end_the_run_with_a_stop_reason() {
         let response = builder.build().unwrap().run("x").await.unwrap();
         assert_eq!((response.response.stop_reason, response.history.len()), (reason, turns));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swarm_that_a_limit_has_stopped_is_an_error_result_as_a_tool() {
+    let team = endless().max_handoffs(3).build().unwrap();
+    let planner = Agent::builder().tools(tools![team]).model(ScriptedModel::from_fn(|request| {
+        match request.messages.last().unwrap().tool_results().next() {
+            Some(result) => ScriptedTurn::text(format!("{} {:?}", result.is_error(), result.content)),
+            None => ScriptedTurn::tool_use("team", json!({"input": "x"})),
+        }
+    }));
+    let text = planner.respond("x".into()).await.unwrap().text();
+    assert!(text.starts_with("true") && text.contains("stopped by limit_steps"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

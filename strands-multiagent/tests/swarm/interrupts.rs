@@ -7,6 +7,7 @@ use strands::hook::HookResult;
 use strands::models::StopReason;
 use strands::multiagent::{BeforeNode, NodeHook, Swarm, SwarmBuilder};
 use strands::serde_json::{self, json};
+use strands::testing::contract::check_promptable;
 use strands::testing::{InMemorySessionManager, ScriptedTurn};
 use strands::{AgentError, Prompt, PromptRequest, async_trait, tool, tools};
 
@@ -66,11 +67,19 @@ async fn an_interrupted_member_goes_on_from_the_session() {
     let desk = || desk(&paid).session_manager(sessions.clone()).build().unwrap();
     let asked = desk().run("Pay the bill.").await.unwrap();
     assert!(asked.response.continuation.is_none());
-    let waiting = desk().run(Prompt::none()).await.unwrap_err();
-    assert!(matches!(&waiting, AgentError::Interrupted { interrupts } if interrupts.len() == 1), "{waiting:?}");
+    let waiting = desk().run(Prompt::none()).await.unwrap();
+    assert_eq!(waiting.response.interrupts, asked.response.interrupts);
+    let other = desk().run("Another task.").await.unwrap_err();
+    assert!(matches!(&other, AgentError::Interrupted { interrupts } if interrupts.len() == 1), "{other:?}");
     let response = PromptRequest::new(Prompt::none()).resume([asked.response.interrupts[0].respond(false)]);
     let response = desk().run(response).await.unwrap();
     assert_eq!((response.text().as_str(), paid.0.load(Ordering::Relaxed)), ("Not paid.", 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_swarm_keeps_the_contract_of_promptables() {
+    let desk = desk(&Arc::new(Paid(AtomicU32::new(0)))).build().unwrap();
+    check_promptable(&desk, || PromptRequest::new("Pay the bill.")).await.unwrap();
 }
 
 /// Asks before the clerk gets the task.

@@ -26,8 +26,7 @@ pub(super) fn incomplete_reason(reason: &StopReason) -> Option<&'static str> {
 
 /// Returns true if the response is not the whole one.
 pub(super) fn is_incomplete(reason: &StopReason) -> bool {
-    incomplete_reason(reason).is_some()
-        || matches!(reason, StopReason::Cancelled | StopReason::LimitTurns | StopReason::LimitDuration)
+    incomplete_reason(reason).is_some() || reason.is_limit() || *reason == StopReason::Cancelled
 }
 
 /// Returns the input tokens with those of the cache, as OpenAI counts them.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::agent::has_timers;
+use crate::timers::has_timers;
 
 /// The longest wait for an event that must happen, by the runtime's clock. It is finite so that a violation names the event.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);

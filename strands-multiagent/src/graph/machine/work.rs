@@ -20,7 +20,7 @@ impl<S: GraphState> GraphRun<S> {
         let node = definition.node(index)?;
         let mut input = NodeInput::new(self.run.task.clone(), self.sources(key));
         if self.run.node(index).is_some_and(|node| !node.has_begun) {
-            match node.items.as_ref().map(|items| (items.list)(&self.state, &input)) {
+            match node.items.as_ref().map(|items| items(&self.state, &input)) {
                 None => self.enter(index, 1),
                 Some(Ok(items)) => {
                     let count = items.len();
@@ -30,7 +30,7 @@ impl<S: GraphState> GraphRun<S> {
                         self.complete(index, events);
                         return None;
                     }
-                    let concurrency = node.items.as_ref().map_or(1, |items| items.concurrency).min(count);
+                    let concurrency = node.concurrency.min(count);
                     // In front of other nodes, since this one is already at its turn.
                     (1..concurrency).rev().for_each(|item| self.run.ready.push_front((index, item)));
                     self.run.nodes.get_mut(index)?.waiting = (concurrency..count).collect();
@@ -43,7 +43,7 @@ impl<S: GraphState> GraphRun<S> {
             }
         }
         let state = self.run.nodes.get_mut(index)?;
-        if node.items.as_ref().is_some_and(|items| state.running >= items.concurrency) {
+        if node.items.is_some() && state.running >= node.concurrency {
             state.waiting.push_back(item);
             return None;
         }

@@ -1,4 +1,4 @@
-//! Changes of a run that was stored by another program, whose rules may differ.
+//! Changes of a run from outside: one that was stored by another program, whose rules may differ, or that is given up.
 
 use std::collections::VecDeque;
 
@@ -37,11 +37,12 @@ impl Run {
         }
     }
 
-    /// Ends the run: no other node runs.
+    /// Ends the run: no other node runs, and no interrupt is pending.
     pub(crate) fn end(&mut self, topology: &Topology) {
-        self.ready = VecDeque::new();
+        (self.ready, self.failed, self.running) = (VecDeque::new(), Vec::new(), 0);
         for node in self.nodes.iter_mut().filter(|node| !node.has_ended()) {
             node.status = NodeStatus::Skipped;
+            (node.activities, node.waiting, node.running) = (Vec::new(), VecDeque::new(), 0);
         }
         for token in &mut self.tokens {
             token.get_or_insert(false);

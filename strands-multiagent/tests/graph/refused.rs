@@ -1,0 +1,124 @@
+//! Responses that agents do not accept: what others did with theirs is kept, and nothing runs twice.
+
+use serde_json::json;
+use strands::hook::{BeforeInvocation, Hook, HookResult};
+use strands::models::StopReason;
+use strands::multiagent::{Graph, GraphBuilder, Node};
+use strands::testing::contract::check_promptable;
+use strands::testing::{ScriptedModel, ScriptedTurn};
+use strands::{
+    Agent, AgentBuilder, AgentError, AgentResponse, AgentTool, InterruptResponse, Prompt, PromptRequest, async_trait,
+    tool, tools,
+};
+
+use crate::interrupts::{payer, resume};
+use crate::steps::{Calls, echoes, result_text};
+use crate::store::Store;
+
+/// Accepts no response but `true`.
+struct OnlyTrue;
+
+#[async_trait]
+impl Hook for OnlyTrue {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        match event.responses.iter().all(|response| response.response == true) {
+            true => Ok(()),
+            false => Err("this user may not approve".into()),
+        }
+    }
+}
+
+/// Pays.
+#[tool(approval)]
+fn pay(payments: &Calls) -> String {
+    format!("payment {}", payments.add())
+}
+
+/// An agent that pays once.
+fn clerk(name: &str, payments: &Calls) -> AgentBuilder {
+    let model = ScriptedModel::from_fn(|request| match request.messages.len() {
+        1 => ScriptedTurn::tool_use("pay", json!({})),
+        _ => ScriptedTurn::text(result_text(request)),
+    });
+    Agent::builder().name(name).model(model).tools(tools![Pay]).inject(payments.clone()).hook(OnlyTrue)
+}
+
+/// An agent that calls `tools` at once, and then repeats their results.
+fn calling(name: &str, tools: &'static [&'static str]) -> AgentBuilder {
+    let model = ScriptedModel::from_fn(move |request| match request.messages.len() {
+        1 => ScriptedTurn::tool_uses(tools.iter().map(|tool| (*tool, json!({"input": "pay"})))),
+        _ => ScriptedTurn::text("all paid"),
+    });
+    Agent::builder().name(name).model(model)
+}
+
+/// Two clerks as tools of an agent, as nodes, in a nested graph, and as tools of an agent in a graph that is a tool.
+fn graphs(strict: &Calls, lenient: &Calls, store: Option<&Store>) -> Vec<Graph> {
+    let tools =
+        || calling("office", &["strict", "lenient"]).tools([clerk("strict", strict), clerk("lenient", lenient)]);
+    let nodes = |name: &str| {
+        let graph =
+            Graph::builder(name).node("strict", clerk("strict", strict)).node("lenient", clerk("lenient", lenient));
+        graph.node("after", echoes()).edge("lenient", "after")
+    };
+    let planner = calling("planner", &["nested"]).tools(tools![AgentTool::new(nodes("nested").build().unwrap())]);
+    let graphs: [GraphBuilder; 4] = [
+        Graph::builder("bank").node("office", tools()),
+        nodes("bank"),
+        Graph::builder("bank").node("nested", Node::new(nodes("nested").build().unwrap())),
+        Graph::builder("bank").node("planner", planner),
+    ];
+    let built = graphs.into_iter().map(|graph| match store {
+        Some(store) => graph.session_manager(store.clone()).build().unwrap(),
+        None => graph.build().unwrap(),
+    });
+    built.collect()
+}
+
+fn responses(response: &AgentResponse, of_strict: &str) -> Vec<InterruptResponse> {
+    let [first, second] = &response.interrupts[..] else { panic!("{:?}", response.interrupts) };
+    vec![first.respond(of_strict), second.respond(true)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_did_with_their_responses_is_kept() {
+    for is_stored in [false, true] {
+        for index in 0..4 {
+            let (strict, lenient, store) = (Calls::default(), Calls::default(), Store::default());
+            let store = is_stored.then_some(&store);
+            let graph = || graphs(&strict, &lenient, store).swap_remove(index);
+            let asked = graph().run("go").await.unwrap().response;
+            let refused = graph().run(resume(&asked, responses(&asked, "maybe"))).await.unwrap_err();
+            assert!(matches!(refused.failure(), AgentError::Hook { .. }), "{index}: {refused}");
+            assert_eq!((strict.get(), lenient.get()), (0, 1), "{index}");
+            let AgentError::Suspended { interrupts, continuation, .. } = refused else { panic!("{index}: {refused}") };
+            assert_eq!((interrupts.len(), continuation.is_some()), (1, !is_stored), "{index}");
+
+            // Without responses, it returns what it waits for.
+            let mut still = AgentResponse::new(asked.message.clone(), StopReason::Interrupt);
+            (still.interrupts, still.continuation) = (interrupts, continuation);
+            let again = graph().run(resume(&still, [])).await.unwrap().response;
+            assert_eq!((&again.interrupts, &again.stop_reason), (&still.interrupts, &StopReason::Interrupt), "{index}");
+
+            let ended = graph().run(resume(&again, [again.interrupts[0].respond(true)])).await.unwrap();
+            assert_eq!(ended.response.stop_reason, StopReason::EndTurn, "{index}");
+            assert_eq!((strict.get(), lenient.get()), (1, 1), "{index}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupted_graphs_keep_the_contract_of_promptables() {
+    let graph = Graph::builder("bank").node("pay", payer()).node("say", echoes()).edge("pay", "say").build().unwrap();
+    check_promptable(&graph, || PromptRequest::new("Pay.")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_responses_writes_nothing() {
+    let store = Store::default();
+    let graph = Graph::builder("bank").node("pay", payer()).session_manager(store.clone()).build().unwrap();
+    graph.run("Pay.").await.unwrap();
+    let writes = store.writes();
+    let response = graph.run(Prompt::none()).await.unwrap().response;
+    assert_eq!((response.interrupts.len(), store.writes()), (1, writes));
+}
