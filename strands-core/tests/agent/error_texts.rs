@@ -92,7 +92,7 @@ async fn each_level_of_an_error_has_its_reason() {
     let session_text = "the session store could not write s/a/message_3: no space left on device";
     let hook = template(&ScriptedModel::responding("hi"), []).hook(Refuses).build().await.unwrap().prompt("hi").await;
     for (error, expected) in [
-        (session().into(), format!("the session could not be written: {session_text}")),
+        (session().into(), format!("the session failed: {session_text}")),
         (strands_core::BuildError::from(session()).into(), format!("the agent could not be built: {session_text}")),
         (
             AgentError::Promptable { name: "remote".into(), source: full().into() },

@@ -81,7 +81,7 @@ fn responses(response: &AgentResponse, of_strict: &str) -> Vec<InterruptResponse
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_did_with_their_responses_is_kept() {
+async fn accepted_responses_are_kept_when_others_are_refused() {
     for is_stored in [false, true] {
         for index in 0..4 {
             let (strict, lenient, store) = (Calls::default(), Calls::default(), Store::default());

@@ -1,18 +1,22 @@
-//! Agents as tools: a coordinator calls specialists. Each call builds an agent from a template. Its usage counts toward the
-//! coordinator's, and it is cancelled with the coordinator's prompt.
+//! Agents as tools: a coordinator calls specialists, and decides by their descriptions. Each call builds an agent from its
+//! template. Its usage counts toward the coordinator's, and it is cancelled with the coordinator's prompt.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin sub_agents
-//! > Ask the specialist: "Get the population of Oslo"
-//! ask_specialist: get_population: 717710
+//! > How many people live in Oslo?
+//! [geography {"input":"How many people live in Oslo?"}]
+//! geography: get_population: 717710
+//! model calls of both: 4
+//!
+//! > In which year was Oslo founded?
+//! [history {"input":"In which year was Oslo founded?"}]
+//! history: get_founding_year: 1048
 //! model calls of both: 4
 //! ```
 
-use std::collections::BTreeMap;
+use strands::{Agent, AgentEvent, StreamExt, tool, tools};
 
-use strands::{Agent, AgentBuilder, ToolError, tool, tools};
-
-/// The number of inhabitants of a city.
+/// The number of people who live in a city.
 #[tool]
 fn get_population(city: String) -> Result<u32, String> {
     match city.as_str() {
@@ -21,27 +25,13 @@ fn get_population(city: String) -> Result<u32, String> {
     }
 }
 
-/// Templates of the specialists, by their subjects.
-struct Specialists(BTreeMap<&'static str, AgentBuilder>);
-
-/// Asks a specialist.
+/// The year in which a city was founded.
 #[tool]
-async fn ask_specialist(
-    /// The subject.
-    #[arg(default = "geography")]
-    subject: String,
-    /// The question, with everything that the specialist has to know.
-    question: String,
-    specialists: &Specialists,
-) -> Result<String, ToolError> {
-    let known = || specialists.0.keys().copied().collect::<Vec<_>>().join(", ");
-    let template = specialists
-        .0
-        .get(&*subject)
-        .ok_or_else(|| ToolError::new(format!("unknown subject; known subjects: {}", known())))?;
-    let mut specialist = template.clone().build().await.map_err(ToolError::from_source)?;
-    let response = specialist.prompt(question).await.map_err(ToolError::from_source)?;
-    Ok(response.text())
+fn get_founding_year(city: String) -> Result<u16, String> {
+    match city.as_str() {
+        "Oslo" => Ok(1048),
+        _ => Err(format!("no sources about {city}")),
+    }
 }
 
 #[tokio::main]
@@ -50,18 +40,32 @@ async fn main() -> anyhow::Result<()> {
     let geography = Agent::builder()
         .model(model.clone())
         .name("geography")
-        .system_prompt("You know the cities of the world. Reply with a number.")
+        .description("Knows how many people live in the cities of the world.")
+        .system_prompt("Reply with a number.")
         .tools(tools![GetPopulation]);
-    let mut coordinator = Agent::builder()
-        .model(model)
-        .name("coordinator")
-        .tools(tools![AskSpecialist])
-        .inject(Specialists(BTreeMap::from([("geography", geography)])))
-        .build()
-        .await?;
+    let history = Agent::builder()
+        .model(model.clone())
+        .name("history")
+        .description("Knows in which year a city was founded.")
+        .system_prompt("Reply with a year.")
+        .tools(tools![GetFoundingYear]);
 
-    let prompt = r#"Ask the specialist: "Get the population of Oslo""#;
-    let response = coordinator.prompt(prompt).await?;
-    println!("> {prompt}\n{}\nmodel calls of both: {}", response.text(), response.turns);
+    // A template in `tools!` is a tool with the name and the description of the agent.
+    let mut coordinator = Agent::builder().model(model).tools(tools![geography, history]).build().await?;
+
+    for question in ["How many people live in Oslo?", "In which year was Oslo founded?"] {
+        println!("> {question}");
+        let mut events = coordinator.prompt(question).stream();
+        while let Some(event) = events.next().await {
+            match event? {
+                AgentEvent::ToolStart { tool_use } => println!("[{} {}]", tool_use.name, tool_use.input),
+                AgentEvent::Result { response } => {
+                    println!("{}\nmodel calls of both: {}\n", response.text(), response.turns);
+                }
+                // The events of the specialists are here, too, as `AgentEvent::Node`.
+                _ => {}
+            }
+        }
+    }
     Ok(())
 }

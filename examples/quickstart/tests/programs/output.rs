@@ -35,9 +35,14 @@ prints_documented_output!(
     retrieval,
     dynamic_tools,
     sub_agents,
+    graph,
+    swarm,
     custom_model,
     custom_store
 );
+
+#[cfg(feature = "a2a")]
+prints_documented_output!(a2a);
 
 #[test]
 fn chat_reads_prompts_from_stdin() -> anyhow::Result<()> {
