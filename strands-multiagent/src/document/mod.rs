@@ -28,6 +28,8 @@ use strands_core::{Continuation, Interrupt, Prompt};
 
 pub use error::DocumentError;
 
+use crate::activity::{Activity, ActivityStatus};
+
 /// A run as its document has it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunDocument {
@@ -82,6 +84,33 @@ pub(crate) struct InterruptedNode {
     pub(crate) from_hook: bool,
     /// State from which the node goes on.
     pub(crate) continuation: Option<Continuation>,
+}
+
+impl InterruptedNode {
+    /// Returns the activity of the node: it waits, or is ready if all of its interrupts have a response.
+    pub(crate) fn into_activity(self, attempts: u32) -> Activity {
+        let Self { node, interrupts, from_hook, continuation } = self;
+        let mut result = NodeResult::new(NodeStatus::Interrupted);
+        let mut responses = Vec::new();
+        for interrupt in interrupts {
+            let mut interrupt = if from_hook { interrupt } else { interrupt.at_node(&node) };
+            if let Some(response) = interrupt.response.take() {
+                responses.push(interrupt.respond(response));
+            }
+            result.interrupts.push(interrupt);
+        }
+        let is_ready = result.interrupts.len() == responses.len();
+        Activity {
+            status: if is_ready { ActivityStatus::Ready } else { ActivityStatus::Interrupted },
+            attempts,
+            ended: 0,
+            result: Some(result),
+            responses,
+            continuation,
+            is_suspended: !from_hook,
+            asked: Vec::new(),
+        }
+    }
 }
 
 impl KindFields {

@@ -87,30 +87,12 @@ impl<S: GraphState> GraphRun<S> {
 
     /// Lets a node wait for the responses that Strands waits for. A node with all of them goes on.
     fn suspend(&mut self, index: usize, waiting: InterruptedNode) {
-        let InterruptedNode { node: id, interrupts, from_hook, continuation } = waiting;
-        let mut result = NodeResult::new(NodeStatus::Interrupted);
-        let mut responses = Vec::new();
-        for interrupt in interrupts {
-            let mut interrupt = if from_hook { interrupt } else { interrupt.at_node(&id) };
-            if let Some(response) = interrupt.response.take() {
-                responses.push(interrupt.respond(response));
-            }
-            result.interrupts.push(interrupt);
-        }
-        let is_answered = result.interrupts.len() == responses.len();
+        let activity = waiting.into_activity(1);
+        let is_ready = activity.status == ActivityStatus::Ready;
         let Some(node) = self.run.nodes.get_mut(index) else { return };
         node.has_begun = true;
-        node.activities = vec![Activity {
-            status: if is_answered { ActivityStatus::Ready } else { ActivityStatus::Interrupted },
-            attempts: 1,
-            ended: 0,
-            result: Some(result),
-            responses,
-            continuation,
-            is_suspended: !from_hook,
-            asked: Vec::new(),
-        }];
-        if !is_answered {
+        node.activities = vec![activity];
+        if !is_ready {
             self.run.withdraw(index);
         }
     }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use strands_core::multiagent::{NodeResult, NodeStatus};
-
 use super::definition::Definition;
 use super::shared_context::SharedContext;
-use super::state::{State, Status, Turn};
+use super::state::{State, Status};
 use crate::activity::{Activity, ActivityStatus};
-use crate::document::{InterruptedNode, KindFields, RunDocument};
+use crate::document::{KindFields, RunDocument};
 use crate::driver::random_id;
 use crate::machine::Spent;
 
@@ -33,33 +31,9 @@ pub(super) fn adopted(definition: &Definition, document: RunDocument) -> State {
     let status = if next.is_some() { ActivityStatus::Ready } else { ActivityStatus::Completed };
     state.turn.activity = Activity { status, attempts, ..Activity::default() };
     if let Some(waiting) = document.interrupted.into_iter().next() {
-        suspend(&mut state.turn, waiting);
+        let attempts = state.turn.activity.attempts.saturating_add(1);
+        state.turn.activity = waiting.into_activity(attempts);
     }
     (state.history, state.results) = (document.order, document.results);
     state
-}
-
-/// Lets a member wait for the responses that Strands waits for. A member with all of them goes on.
-fn suspend(turn: &mut Turn, waiting: InterruptedNode) {
-    let InterruptedNode { node, interrupts, from_hook, continuation } = waiting;
-    let mut result = NodeResult::new(NodeStatus::Interrupted);
-    let mut responses = Vec::new();
-    for interrupt in interrupts {
-        let mut interrupt = if from_hook { interrupt } else { interrupt.at_node(&node) };
-        if let Some(response) = interrupt.response.take() {
-            responses.push(interrupt.respond(response));
-        }
-        result.interrupts.push(interrupt);
-    }
-    let is_answered = result.interrupts.len() == responses.len();
-    turn.activity = Activity {
-        status: if is_answered { ActivityStatus::Ready } else { ActivityStatus::Interrupted },
-        attempts: turn.activity.attempts.saturating_add(1),
-        ended: 0,
-        result: Some(result),
-        responses,
-        continuation,
-        is_suspended: !from_hook,
-        asked: Vec::new(),
-    };
 }

@@ -1,5 +1,7 @@
 //! Responses that agents do not accept: what others did with theirs is kept, and nothing runs twice.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use strands::hook::{BeforeInvocation, Hook, HookResult};
 use strands::models::StopReason;
@@ -95,7 +97,7 @@ async fn accepted_responses_are_kept_when_others_are_refused() {
             assert_eq!((interrupts.len(), continuation.is_some()), (1, !is_stored), "{index}");
 
             // Without responses, it returns what it waits for.
-            let mut still = AgentResponse::new(asked.message.clone(), StopReason::Interrupt);
+            let mut still = AgentResponse::new(Arc::clone(&asked.message), StopReason::Interrupt);
             (still.interrupts, still.continuation) = (interrupts, continuation);
             let again = graph().run(resume(&still, [])).await.unwrap().response;
             assert_eq!((&again.interrupts, &again.stop_reason), (&still.interrupts, &StopReason::Interrupt), "{index}");
