@@ -1,13 +1,18 @@
-//! HTTP clients for adapters of strands-rs: TLS by rustls with ring, the platform's certificates, no redirects.
+//! HTTP for adapters of strands-rs: clients with TLS by rustls with ring, the platform's certificates and no redirects; and callers of
+//! servers (feature `callers`).
 //!
 //! It is a crate of its own because adapters don't depend on each other, and programs that use none have no HTTP client.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "callers")]
+mod caller;
 mod plain_http;
 
 use std::sync::Arc;
 
+#[cfg(feature = "callers")]
+pub use caller::{Caller, IdentifyCaller, Refusal};
 pub use plain_http::{has_credentials, is_loopback};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientCapabilities, ErrorCode, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
@@ -17,9 +18,9 @@ use strands_core::message::ToolResult;
 use strands_core::{
     AgentError, Continuation, Interrupt, InterruptResponse, ToolCall, ToolCallOutcome, ToolRunner, TraceContext,
 };
+use strands_http::Caller;
 use uuid::Uuid;
 
-use super::caller::Caller;
 use super::client_state::ClientState;
 use super::connection::Connected;
 use super::handler::{Shared, is_stateless};
@@ -47,6 +48,12 @@ const CANCEL_TIMEOUT: Duration = Duration::from_millis(25);
 
 /// Key of the token usage in the metadata of results.
 const USAGE: &str = "io.github.strands-rs/usage";
+
+/// Returns the caller of a request: anonymous over stdio, and for a server that identifies none.
+pub(super) fn caller_of(context: &RequestContext<RoleServer>) -> Caller {
+    let caller = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
+    caller.cloned().unwrap_or_default()
+}
 
 /// Parameters of a call.
 pub(super) struct Request {
@@ -103,7 +110,7 @@ impl<'a> Call<'a> {
         let Ok(_permit) = shared.calls.try_acquire() else {
             return Err(ErrorData::new(BUSY, "the server is busy: too many calls are running", None));
         };
-        let caller = Caller::of(context);
+        let caller = caller_of(context);
         let Request { name, kind, arguments, request_state, input_responses } = request;
         let is_continued = request_state.is_some();
         let waiting = match request_state {

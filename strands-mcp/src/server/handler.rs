@@ -19,8 +19,7 @@ use strands_core::{ToolRunner, ToolSet};
 use tokio::sync::Semaphore;
 
 use super::McpServer;
-use super::call::{Call, Outcome, Request, internal, shown};
-use super::caller::Caller;
+use super::call::{Call, Outcome, Request, caller_of, internal, shown};
 use super::claims::Claims;
 use super::client_state::ClientState;
 use super::connection::Connected;
@@ -179,7 +178,7 @@ impl ServerHandler for Handler {
         let failed = |error| internal("", &error);
         let listing = self.shared.listings.current(&self.shared.runner).await.map_err(failed)?;
         // Hooks may hide tools that the caller may not call.
-        let runner = Caller::of(&context).inject_into_runner(self.shared.runner.clone());
+        let runner = caller_of(&context).inject_into_runner(self.shared.runner.clone());
         let selected = runner.select_tools().await.map_err(failed)?;
         let tools = listing.tools.iter().filter(|tool| selected.get(&tool.name).is_some());
         Ok(ListToolsResult::with_all_items(tools.cloned().collect()))

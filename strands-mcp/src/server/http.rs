@@ -12,9 +12,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use futures_util::StreamExt as _;
 use rmcp::transport::streamable_http_server::tower::{StreamableHttpServerConfig, StreamableHttpService};
+use strands_http::{Caller, Refusal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::caller::{Caller, Refusal};
 use super::handler::{Handler, Shared};
 use super::sessions::Sessions;
 use super::settings::Hosts;

@@ -2,7 +2,6 @@
 
 mod agent_failures;
 mod call;
-mod caller;
 mod claims;
 mod client_state;
 mod connection;
@@ -36,9 +35,9 @@ use strands_core::{Tool, ToolProvider, ToolRunner, ToolSet, ToolSetError, Toolse
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-pub use caller::{Caller, IdentifyCaller, Refusal};
 pub use error::ServeError;
 pub use question::ClientRequest;
+pub use strands_http::{Caller, IdentifyCaller, Refusal};
 pub use updates::ResourceUpdates;
 
 use agent_failures::AgentFailures;

@@ -8,9 +8,8 @@ use rmcp::model::{RequestStateCodec, RequestStateError, SealOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::Interrupt;
+use strands_http::Caller;
 use uuid::Uuid;
-
-use super::caller::Caller;
 
 /// Default time in which a request state is accepted.
 const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -11,8 +11,8 @@ use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError, LocalSessionWorker, SessionConfig,
 };
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId, SessionManager};
+use strands_http::Caller;
 
-use super::caller::Caller;
 use super::connection::Connection;
 
 /// Sessions in memory.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strands_http::IdentifyCaller;
 use tokio_util::sync::CancellationToken;
 
-use super::caller::IdentifyCaller;
 use super::request_state::RequestStates;
 
 /// Settings of a server.

@@ -1,21 +1,19 @@
-//! Callers of a server over HTTP: who sent a request, the values that their tool calls get, and refusals.
+//! Callers of a server over HTTP: who sent a request, the values that its tools get, and refusals.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::http::StatusCode;
-use axum::http::request::Parts;
-use rmcp::RoleServer;
-use rmcp::service::RequestContext;
-use strands_core::{ToolCall, ToolRunner};
+use http::StatusCode;
+use http::request::Parts;
+use strands_core::{PromptRequest, ToolCall, ToolRunner};
 
-/// The sender of a request, and values to inject into the tool calls of that request.
+/// The sender of a request to a server, and values to inject into the tool calls of that request.
 ///
-/// The id separates callers: a session, and the state of a tool call that waits for input, belong to the caller that
-/// started them. Requests without an id are all of one anonymous caller.
+/// The id separates callers: what one has started, such as a session, a task or a conversation, does not exist for the others. Requests
+/// without an id are all of one anonymous caller.
 ///
-/// Tools can read the caller itself, too: it is injected as a `Caller`.
+/// Tools and hooks can read the caller itself, too: it is injected as a `Caller`.
 #[derive(Clone, Default)]
 pub struct Caller {
     id: Option<Arc<str>>,
@@ -33,18 +31,12 @@ impl Caller {
         Self::default()
     }
 
-    /// Injects a value into the tool calls of the request. It takes precedence over the server's value of the same type. Put
-    /// a value that is not `Clone` into an `Arc`: tools receive it all the same.
+    /// Injects a value into the tool calls of the request. It takes precedence over a value of the same type that is injected
+    /// elsewhere. Put a value that is not `Clone` into an `Arc`: tools receive it all the same.
     #[must_use]
     pub fn inject<V: Clone + Send + Sync + 'static>(mut self, value: V) -> Self {
         self.injections.push(Arc::new(Value(value)));
         self
-    }
-
-    /// Returns the caller of a request: anonymous over stdio, and for a server that identifies none.
-    pub(super) fn of(context: &RequestContext<RoleServer>) -> Self {
-        let caller = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Self>());
-        caller.cloned().unwrap_or_default()
     }
 
     /// Returns the id.
@@ -52,13 +44,23 @@ impl Caller {
         self.id.as_deref()
     }
 
+    /// Returns a key that is different for each caller, also for the anonymous one.
+    pub fn key(&self) -> String {
+        self.id.as_ref().map_or_else(|| "anonymous".to_owned(), |id| format!("id:{id}"))
+    }
+
+    /// Injects the values, and the caller itself, into a prompt.
+    pub fn inject_into_request(&self, request: PromptRequest) -> PromptRequest {
+        self.injections.iter().fold(request.inject(self.clone()), |request, value| value.add_to_request(request))
+    }
+
     /// Injects the values, and the caller itself, into a tool call.
-    pub(super) fn inject_into_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
+    pub fn inject_into_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
         self.injections.iter().fold(call.inject(self.clone()), |call, value| value.add_to_call(call))
     }
 
     /// Injects the values, and the caller itself, into a runner.
-    pub(super) fn inject_into_runner(&self, runner: ToolRunner) -> ToolRunner {
+    pub fn inject_into_runner(&self, runner: ToolRunner) -> ToolRunner {
         self.injections.iter().fold(runner.inject(self.clone()), |runner, value| value.add_to_runner(runner))
     }
 }
@@ -72,6 +74,7 @@ impl fmt::Debug for Caller {
 
 /// A value of any type.
 trait Inject: Send + Sync {
+    fn add_to_request(&self, request: PromptRequest) -> PromptRequest;
     fn add_to_call(&self, call: ToolCall<'static>) -> ToolCall<'static>;
     fn add_to_runner(&self, runner: ToolRunner) -> ToolRunner;
 }
@@ -79,6 +82,10 @@ trait Inject: Send + Sync {
 struct Value<V>(V);
 
 impl<V: Clone + Send + Sync + 'static> Inject for Value<V> {
+    fn add_to_request(&self, request: PromptRequest) -> PromptRequest {
+        request.inject(self.0.clone())
+    }
+
     fn add_to_call(&self, call: ToolCall<'static>) -> ToolCall<'static> {
         call.inject(self.0.clone())
     }
@@ -88,10 +95,10 @@ impl<V: Clone + Send + Sync + 'static> Inject for Value<V> {
     }
 }
 
-/// Identifies the caller of each HTTP request.
+/// Identifies the caller of each request.
 ///
 /// A closure `Fn(&Parts) -> Result<Caller, Refusal>` implements it. Implement the trait under `#[async_trait]` if the
-/// identification has to wait, for example for a database.
+/// identification has to wait, for example for the keys of an issuer of tokens.
 #[async_trait]
 pub trait IdentifyCaller: Send + Sync {
     /// Returns the caller of a request. The parts have its headers, and the extensions that earlier layers of the router
@@ -118,7 +125,7 @@ where
 #[error("{text}")]
 #[non_exhaustive]
 pub struct Refusal {
-    /// HTTP status: 401 or 403.
+    /// HTTP status: 401, 403 or 503.
     pub status: u16,
     /// Text of the response.
     pub text: String,
@@ -130,7 +137,8 @@ strands_core::__debug_with_sources!(Refusal);
 
 impl Refusal {
     /// Creates a refusal with status 401: the request has no valid credentials. `challenge` is the value of the header
-    /// `WWW-Authenticate`, such as `Bearer resource_metadata="https://example.com/.well-known/oauth-protected-resource"`.
+    /// `WWW-Authenticate`, such as `Bearer`, or for MCP
+    /// `Bearer resource_metadata="https://example.com/.well-known/oauth-protected-resource"`.
     pub fn unauthorized(challenge: impl Into<String>) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED.as_u16(),
@@ -142,5 +150,9 @@ impl Refusal {
     /// Creates a refusal with status 403: the caller is known and may not do this.
     pub fn forbidden(text: impl Into<String>) -> Self {
         Self { status: StatusCode::FORBIDDEN.as_u16(), text: text.into(), challenge: None }
+    }
+    /// Creates a refusal with status 503: callers can't be identified now.
+    pub fn unavailable(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), text: text.into(), challenge: None }
     }
 }
