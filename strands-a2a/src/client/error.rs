@@ -104,6 +104,12 @@ pub enum A2aError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The response has more JSON values than one of the maximum size may have. A parsed value takes more memory than its text.
+    #[error("the response has more than {limit} JSON values; the limit grows with `max_response_bytes`")]
+    TooManyValues {
+        /// The limit: one value for 64 bytes of the maximum size, and at least 10,000.
+        limit: usize,
+    },
     /// The response does not conform to the protocol.
     #[error("invalid response: {reason}")]
     Protocol {
@@ -155,6 +161,10 @@ impl fmt::Display for TaskFailure {
 impl A2aError {
     pub(super) fn protocol(reason: impl fmt::Display) -> Self {
         Self::Protocol { reason: bounded(&reason.to_string()) }
+    }
+
+    pub(super) fn card(reason: impl fmt::Display) -> Self {
+        Self::Card { reason: bounded(&reason.to_string()) }
     }
 
     pub(super) fn rejected(code: i64, message: &str) -> Self {

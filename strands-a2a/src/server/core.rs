@@ -21,6 +21,7 @@ use super::push::Push;
 use super::registry::Registry;
 use super::shares::Shares;
 use super::store::{RecordKind, Records, TaskRecord, Versioned};
+use crate::json;
 
 /// Maximum number of tasks between two deletions of old ones.
 const MAX_PRUNE_INTERVAL: usize = 64;
@@ -95,7 +96,7 @@ impl Core {
         is_suspended: bool,
         conversation: Option<Continuation>,
     ) {
-        let size = conversation.as_ref().map_or(0, |conversation| conversation.value().to_string().len());
+        let size = conversation.as_ref().map_or(0, |conversation| json::size_of(conversation.value()).bytes);
         let is_too_large = size > self.limits.context_bytes;
         let waiting = is_suspended.then(|| live.id.clone());
         let has_ended = conversation.is_some();

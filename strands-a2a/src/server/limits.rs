@@ -15,6 +15,7 @@ use super::live_task::HistoryLimits;
 #[derive(Clone, Debug)]
 pub struct A2aLimits {
     pub(super) body_bytes: usize,
+    pub(super) body_values: usize,
     pub(super) body_timeout: Duration,
     pub(super) parts: usize,
     pub(super) history_messages: usize,
@@ -36,6 +37,7 @@ impl Default for A2aLimits {
     fn default() -> Self {
         Self {
             body_bytes: 8 * 1024 * 1024,
+            body_values: 100_000,
             body_timeout: Duration::from_secs(30),
             parts: 64,
             history_messages: 100,
@@ -65,6 +67,14 @@ impl A2aLimits {
     #[must_use]
     pub fn body_bytes(mut self, bytes: usize) -> Self {
         self.body_bytes = bytes;
+        self
+    }
+
+    /// Sets the maximum number of JSON values in a request: a parsed value takes more memory than its text. The history of a task keeps
+    /// messages with up to twice as many. Default: 100,000.
+    #[must_use]
+    pub fn body_values(mut self, values: usize) -> Self {
+        self.body_values = values;
         self
     }
 
@@ -99,7 +109,9 @@ impl A2aLimits {
     }
 
     pub(super) fn history(&self) -> HistoryLimits {
-        HistoryLimits { messages: self.history_messages, bytes: self.history_bytes }
+        // The last message fits, with what the server adds to it.
+        let values = self.body_values.saturating_mul(2);
+        HistoryLimits { messages: self.history_messages, bytes: self.history_bytes, values }
     }
 
     /// Sets the maximum size of the response to one message, in bytes. A task with a larger one fails. Default: 8 MiB.
@@ -176,7 +188,7 @@ impl A2aLimits {
     }
 
     /// Sets the time after which a task is reported as failed if the process that runs it is gone. A process renews the lease of
-    /// its tasks three times as often. Default: 30 seconds.
+    /// its tasks three times as often. Default: 30 seconds. At least 1 second, and at most 365 days: other values become these.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
