@@ -9,6 +9,10 @@ use crate::v03::TranslationError;
 /// Maximum length of a server's text in an error, in bytes.
 const MAX_TEXT: usize = 4 * 1024;
 
+/// Codes of JSON-RPC for errors of the server's state: an internal one, and that of servers of this library which are overloaded.
+const INTERNAL_ERROR: i64 = -32_603;
+const SERVER_ERROR: i64 = -32_000;
+
 /// An error of a remote agent. As the failure of a prompt it is the source of
 /// [`AgentError::Promptable`](strands_core::AgentError::Promptable).
 #[derive(thiserror::Error)]
@@ -183,10 +187,17 @@ impl A2aError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Connection { .. } | Self::StreamEnded | Self::Timeout { .. } => true,
-            Self::Http { status, .. } => matches!(status, 429 | 500..),
+            Self::Http { status, .. } => may_pass(*status),
+            Self::Rejected { code, .. } => [INTERNAL_ERROR, SERVER_ERROR].contains(code),
             _ => false,
         }
     }
+}
+
+/// Returns true for the status of an error of HTTP that is one of the server's state, and not of the request. 501 is for a method that
+/// the server does not have.
+pub(super) fn may_pass(status: u16) -> bool {
+    status == 429 || status >= 500 && status != 501
 }
 
 impl From<TranslationError> for A2aError {

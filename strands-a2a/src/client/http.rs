@@ -14,7 +14,7 @@ use strands_core::TraceContext;
 use url::{Origin, Url};
 
 use super::bearer::Bearer;
-use super::error::A2aError;
+use super::error::{A2aError, may_pass};
 use crate::json::count_values;
 
 /// Header with the protocol version.
@@ -123,6 +123,9 @@ impl Http {
     /// Returns the error of a response that is no success: that of the protocol if its body has one, unless it may pass.
     async fn error_of(&self, status: u16, response: Response) -> A2aError {
         let (body, _) = self.start_of_body(response, MAX_ERROR_BODY).await.unwrap_or_default();
+        if may_pass(status) {
+            return A2aError::http(status, &body);
+        }
         let error = serde_json::from_slice::<Value>(&body).ok().and_then(|body| rejection(&body));
         error.unwrap_or_else(|| A2aError::http(status, &body))
     }
