@@ -43,6 +43,9 @@ pub(super) struct Core {
     pub(super) discard: Option<Arc<dyn DiscardInterrupts>>,
     /// Shares in open streams.
     pub(super) streams: Arc<Shares>,
+    /// Shares in messages without a stream, and in other requests without one, until their responses are sent.
+    pub(super) sends: Arc<Shares>,
+    pub(super) requests: Arc<Shares>,
     /// Shares in lists that are being read.
     pub(super) listings: Arc<Shares>,
     /// Runs and deliveries.

@@ -10,6 +10,7 @@
 mod agent_card;
 mod body;
 mod call;
+mod held;
 mod json_rpc;
 mod proto_names;
 mod rest;
