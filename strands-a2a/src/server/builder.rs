@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use strands_core::{Promptable, ToolSet, Toolset};
 use tokio_util::task::TaskTracker;
@@ -265,7 +264,6 @@ impl A2aServerBuilder {
             message_responses,
             discard,
             work: TaskTracker::new(),
-            ended_tasks: AtomicUsize::new(0),
         };
         Ok(A2aServer { http: Arc::new(Http { core: Arc::new(core), identify, cards, serves_v03, serves_http_json }) })
     }

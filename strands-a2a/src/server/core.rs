@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use a2a::{StreamResponse, Task, TaskState};
 use chrono::{DateTime, TimeDelta, Utc};
 use strands_core::{Continuation, Promptable};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::caller::Caller;
 use super::context::A2aContext;
@@ -50,8 +50,6 @@ pub(super) struct Core {
     pub(super) listings: Arc<Shares>,
     /// Runs and deliveries.
     pub(super) work: TaskTracker,
-    /// Number of tasks that have ended, for the next deletion of old ones.
-    pub(super) ended_tasks: AtomicUsize,
 }
 
 impl Core {
@@ -137,9 +135,11 @@ impl Core {
 
     /// Deletes the tasks and contexts of a caller that are too old, or too many, now and then: it reads all of them. A failure is
     /// logged, and deletes none.
-    pub(super) async fn prune(&self, caller: &Caller) {
+    ///
+    /// The random id of the task that has ended decides: with a count of all tasks, a caller could let those of others be counted.
+    pub(super) async fn prune(&self, caller: &Caller, ended: &str) {
         let interval = (self.limits.tasks_per_caller / 16).clamp(1, MAX_PRUNE_INTERVAL);
-        if self.ended_tasks.fetch_add(1, Ordering::Relaxed).is_multiple_of(interval) {
+        if Uuid::parse_str(ended).is_ok_and(|id| id.as_u128().is_multiple_of(interval as u128)) {
             let _ = self.try_prune(caller).await;
         }
     }

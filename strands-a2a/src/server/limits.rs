@@ -160,6 +160,9 @@ impl A2aLimits {
     }
 
     /// Sets the time for which tasks and contexts are kept after their last change. Default: 7 days.
+    ///
+    /// Older ones do not exist for clients. They are deleted from the store now and then, when a task of the same caller ends: for
+    /// callers who do not come back, delete them with a rule of the store, such as the lifecycle of an S3 bucket.
     #[must_use]
     pub fn task_age(mut self, age: Duration) -> Self {
         self.task_age = age;

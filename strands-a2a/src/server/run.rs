@@ -76,7 +76,7 @@ impl Run {
         drop(claim);
         core.notify(&live, &events);
         live.end_with(events);
-        core.prune(&caller).await;
+        core.prune(&caller, &live.id).await;
     }
 }
 
