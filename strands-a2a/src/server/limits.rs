@@ -122,7 +122,7 @@ impl A2aLimits {
     }
 
     /// Sets the maximum size of the conversation of a context, in bytes of JSON. A larger one can't be continued: the next
-    /// message gets an error. Default: 8 MiB.
+    /// message gets an error. A task whose suspended agent is larger fails instead of waiting for input. Default: 8 MiB.
     #[must_use]
     pub fn context_bytes(mut self, bytes: usize) -> Self {
         self.context_bytes = bytes;

@@ -52,6 +52,18 @@ impl Run {
             worked = work => worked.unwrap_or_else(|_| (Vec::new(), Outcome::failed())),
             never = renew_lease(&core, &live, &mut stored) => match never {},
         };
+        let outcome = match outcome.suspended {
+            Some(suspended) if suspended.size() > core.limits.context_bytes => {
+                // They are discarded below, so that no host of the agent resumes it.
+                stored.record.interrupts = suspended.interrupts;
+                let text = format!(
+                    "the agent waits for input, and its state is larger than {} bytes",
+                    core.limits.context_bytes
+                );
+                Outcome::new(TaskState::Failed, &text)
+            }
+            suspended => Outcome { suspended, ..outcome },
+        };
         events.push(live.status_event(outcome.status(&live.id, &live.context_id)));
 
         if outcome.suspended.is_none() && outcome.state != TaskState::Completed {

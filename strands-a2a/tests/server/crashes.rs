@@ -14,7 +14,7 @@ use strands::{AgentResponse, Interrupt, async_trait};
 use tokio::sync::Notify;
 
 use crate::client::{Client, URL, message, parts_of, reason, short, state_of, status_text};
-use crate::controlled::{Controlled, Prompts, Step};
+use crate::controlled::{Controlled, Prompts, Step, question};
 
 /// A process with the store.
 fn process(store: &Arc<MemoryTaskStore>, lease: Duration) -> (Client, Prompts) {
@@ -151,9 +151,7 @@ async fn a_task_goes_on_if_its_client_goes_away_while_its_response_is_stored() {
     let (controlled, prompts) = Controlled::new();
     let client = Client::of(&A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap());
     let task = client.start("x").await;
-    let mut question = AgentResponse::new(strands::message::Message::assistant(""), StopReason::Interrupt);
-    question.interrupts = vec![Interrupt::new("a", "approval", json!("Book it?"))];
-    prompts.next().await.step(Step::End(question));
+    prompts.next().await.step(Step::End(question()));
     client.until(&task["id"], "input_required").await;
 
     store.is_slow.store(true, Ordering::Relaxed);
