@@ -29,6 +29,9 @@ const MAX_PRUNE_INTERVAL: usize = 64;
 /// Interval in which a shutdown cancels runs.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Time after a shutdown has ended the runs, in which push notifications of their ends are delivered.
+const LAST_PUSHES: Duration = Duration::from_secs(2);
+
 /// Chooses the prompts whose response is a message.
 pub(super) type MessageResponses = Arc<dyn Fn(&A2aContext) -> bool + Send + Sync>;
 
@@ -188,9 +191,6 @@ impl Core {
         if tokio::time::timeout(timeout, self.work.wait()).await.is_ok() {
             return;
         }
-        if let Some(push) = &self.push {
-            push.stop();
-        }
         loop {
             for live in self.registry.all() {
                 live.cancel(CancelReason::Shutdown);
@@ -199,7 +199,16 @@ impl Core {
             if tokio::time::timeout(CANCEL_INTERVAL, self.work.wait()).await.is_ok() {
                 return;
             }
+            if self.registry.is_idle() {
+                break;
+            }
         }
+        if let Some(push) = &self.push
+            && tokio::time::timeout(LAST_PUSHES, self.work.wait()).await.is_err()
+        {
+            push.stop();
+        }
+        self.work.wait().await;
     }
 }
 

@@ -129,7 +129,7 @@ impl A2aServer {
     }
 
     /// Shuts the server down: new tasks are rejected, running ones have `timeout` to end, and are canceled then. Returns when all
-    /// have ended and are stored.
+    /// have ended and are stored, and their push notifications are delivered, for which it waits 2 seconds more.
     pub async fn shutdown(&self, timeout: Duration) {
         self.http.core.shut_down(timeout).await;
     }

@@ -204,6 +204,8 @@ async fn save_end(
                     return Some(found.record.task);
                 }
                 Ok(Some(found)) => {
+                    // Another process may have changed them since the lease was renewed. They are notified of the end.
+                    live.set_push(found.record.push.clone());
                     stored.record.push = found.record.push;
                     known = Some(found.stored);
                 }
