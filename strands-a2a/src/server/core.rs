@@ -20,7 +20,7 @@ use super::outcome::Outcome;
 use super::push::Push;
 use super::registry::Registry;
 use super::shares::Shares;
-use super::store::{RecordKind, Records, TaskRecord, Versioned};
+use super::store::{RecordKind, Records, RunLease, TaskRecord, Versioned};
 use crate::json;
 
 /// Maximum number of tasks between two deletions of old ones.
@@ -60,9 +60,15 @@ impl Core {
     pub(super) async fn stored_task(&self, caller: &Caller, id: &str) -> Result<Versioned<TaskRecord>, Failure> {
         let key = caller.key();
         loop {
-            let stored = self.records.task(&key, id).await?.filter(|stored| !self.is_expired(stored.record.updated));
+            let stored = self.records.task(&key, id).await?;
             let mut stored = stored.ok_or_else(|| Failure::task_not_found(id))?;
-            if !is_abandoned(&stored.record) || self.registry.get(&key, id).is_some() {
+            if self.is_expired(stored.record.updated) {
+                self.forget_interrupts(caller, &stored.record).await;
+                return Err(Failure::task_not_found(id));
+            }
+            if !is_abandoned(&stored.record.task.status.state, stored.record.run.as_ref())
+                || self.registry.get(&key, id).is_some()
+            {
                 return Ok(stored);
             }
             self.discard_interrupts(caller, &stored.record).await?;
@@ -85,6 +91,20 @@ impl Core {
                 return Ok(Versioned { record: stored.record, stored: written });
             }
             // Another process has changed it meanwhile.
+        }
+    }
+
+    /// Discards the interrupts of a task that has expired, and deletes it, so that nothing can respond to them any more.
+    async fn forget_interrupts(&self, caller: &Caller, record: &TaskRecord) {
+        let key = caller.key();
+        let runs = record.run.as_ref().is_some_and(|run| run.until >= Utc::now())
+            || self.registry.get(&key, &record.task.id).is_some();
+        if record.interrupts.is_empty() || runs {
+            return;
+        }
+        // Without success, the next request for the task does it.
+        if self.discard_interrupts(caller, record).await.is_ok() {
+            let _ = self.records.delete(&key, RecordKind::Task, &record.task.id).await;
         }
     }
 
@@ -213,22 +233,24 @@ impl Core {
 }
 
 /// Returns true for a task whose run has ended without a result.
-pub(super) fn is_abandoned(record: &TaskRecord) -> bool {
-    let state = &record.task.status.state;
+pub(super) fn is_abandoned(state: &TaskState, run: Option<&RunLease>) -> bool {
     let is_running = !super::live_task::ends_stream(state) && *state != TaskState::Unspecified;
-    is_running && record.run.as_ref().is_none_or(|run| run.until < Utc::now())
+    is_running && run.is_none_or(|run| run.until < Utc::now())
 }
 
 fn is_older(time: DateTime<Utc>, age: Duration) -> bool {
     TimeDelta::from_std(age).is_ok_and(|age| Utc::now() - time > age)
 }
 
+/// Returns the length of the history in a response, if the request limits it.
+pub(super) fn check_history_length(length: Option<i32>) -> Result<Option<usize>, Failure> {
+    let invalid = |_| Failure::InvalidParams("`historyLength` must not be negative".to_owned());
+    length.map(usize::try_from).transpose().map_err(invalid)
+}
+
 /// Returns a task with a part of its history, as a request asks for it: all of it by default, none for 0.
 pub(super) fn with_history(mut task: Task, length: Option<i32>) -> Result<Task, Failure> {
-    let Some(length) = length else { return Ok(task) };
-    let Ok(length) = usize::try_from(length) else {
-        return Err(Failure::InvalidParams("`historyLength` must not be negative".to_owned()));
-    };
+    let Some(length) = check_history_length(length)? else { return Ok(task) };
     match &mut task.history {
         Some(_) if length == 0 => task.history = None,
         Some(history) => {

@@ -18,8 +18,8 @@ pub trait DiscardInterrupts: Send + Sync {
     /// Discards the interrupts of a task, and no others. `request` has no prompt; its injected values are those of the caller, and the
     /// [`A2aContext`] of the task with the id of its last message.
     ///
-    /// It is called before the task ends: when it is canceled, or deleted as one too many, and when a run ends that has not taken the
-    /// responses. It may be called again for the same task.
+    /// It is called before the task ends: when it is canceled, has expired, or is deleted as one too many, and when a run ends that has
+    /// not taken the responses, or whose state is too large to wait. It may be called again for the same task.
     ///
     /// # Errors
     ///

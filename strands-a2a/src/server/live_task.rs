@@ -6,6 +6,7 @@ use a2a::{
     Artifact, Part, PartContent, StreamResponse, Task, TaskArtifactUpdateEvent, TaskState, TaskStatus,
     TaskStatusUpdateEvent,
 };
+use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,12 @@ impl LiveTask {
     /// Returns the task as it is now.
     pub(super) fn task(&self) -> Task {
         self.state().task.clone()
+    }
+
+    /// Returns the state of the task, and its time.
+    pub(super) fn state_and_time(&self) -> (TaskState, Option<DateTime<Utc>>) {
+        let state = self.state();
+        (state.task.status.state.clone(), state.task.status.timestamp)
     }
 
     pub(super) fn subscribe(&self) -> Subscription {
