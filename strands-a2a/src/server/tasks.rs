@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use a2a::{CancelTaskRequest, GetTaskRequest, ListTasksRequest, ListTasksResponse, StreamResponse, Task, TaskState};
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::core::{Core, check_history_length, is_abandoned, with_history};
@@ -144,7 +145,10 @@ impl Core {
 
     async fn cancel(self: Arc<Self>, caller: Caller, request: CancelTaskRequest) -> Result<Task, Failure> {
         let key = caller.key();
+        let deadline = Instant::now() + CANCEL_TIMEOUT;
         loop {
+            // Before the check, so that none is missed.
+            let (started, released) = (self.registry.started(), self.registry.released());
             if let Some(live) = self.registry.get(&key, &request.id) {
                 live.cancel(CancelReason::Client);
                 // It goes on ending after that.
@@ -156,6 +160,18 @@ impl Core {
             let mut updates = Vec::new();
             if record.task.status.state.is_terminal() {
                 return Err(Failure::NotCancelable(quote(&request.id)));
+            }
+            if record.run.is_some() && self.registry.is_claimed(&key, &record.task.context_id) {
+                // It is about to run here, or has just ended.
+                let changed = async {
+                    tokio::select! {
+                        () = started => {}
+                        () = released => {}
+                    }
+                };
+                if tokio::time::timeout_at(deadline, changed).await.is_ok() {
+                    continue;
+                }
             }
             if let Some(run) = &mut record.run {
                 // The process that runs it sees this when it renews its lease.
