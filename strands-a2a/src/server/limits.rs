@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use super::live_task::HistoryLimits;
 
+/// Shortest lease: each renewal is a write of the whole task.
+const MIN_LEASE: Duration = Duration::from_secs(1);
+/// Longest lease, whose end is a date that any reader of a record knows.
+const MAX_LEASE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Limits of a server, so that no client uses up its memory.
 ///
 /// ```
@@ -194,7 +199,7 @@ impl A2aLimits {
     /// its tasks three times as often. Default: 30 seconds. At least 1 second, and at most 365 days: other values become these.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease;
+        self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
         self
     }
 }

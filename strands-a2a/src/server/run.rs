@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2a::{StreamResponse, Task, TaskState};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, StreamExt as _};
 use strands_core::{AgentError, AgentEvent, PromptRequest};
 
@@ -225,6 +225,7 @@ pub(super) fn new_lease(lease: Duration) -> RunLease {
     RunLease { id: uuid::Uuid::new_v4().to_string(), until: end_of_lease(lease), is_canceled: false }
 }
 
-fn end_of_lease(lease: Duration) -> chrono::DateTime<Utc> {
-    Utc::now() + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
+fn end_of_lease(lease: Duration) -> DateTime<Utc> {
+    let end = TimeDelta::from_std(lease).ok().and_then(|lease| Utc::now().checked_add_signed(lease));
+    end.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
