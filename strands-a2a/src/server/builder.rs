@@ -220,7 +220,8 @@ impl A2aServerBuilder {
         self
     }
 
-    /// Sets the limits. Default: those of [`A2aLimits::new`].
+    /// Sets the limits. Default: 8 MiB for a request, a response and a conversation; 256 running tasks, 16 per caller; 1,000 tasks
+    /// and 1,000 contexts per caller, for 7 days; 1,024 streams, 128 per caller; the others are at the methods of [`A2aLimits`].
     pub fn limits(mut self, limits: A2aLimits) -> Self {
         self.limits = limits;
         self
@@ -230,15 +231,16 @@ impl A2aServerBuilder {
     ///
     /// # Errors
     ///
-    /// Returns [`A2aServerError`] if the agent card has no name or description, the URL is invalid, or the HTTP client for push
-    /// notifications can't be set up.
+    /// Returns [`A2aServerError`] if the agent card has no name or description, the URL is invalid, the tools of
+    /// [`tool_skills`](Self::tool_skills) conflict, the card can't be signed, or the HTTP client for push notifications can't be set
+    /// up.
     pub fn build(self) -> Result<A2aServer, A2aServerError> {
         let Self { agent, mut card, skills, identify, store, push, message_responses, discard, limits } = self;
         for skills in skills {
             card.skills.extend(skills?);
         }
         if card.skills.is_empty() {
-            card.skills.push(Skill::new("chat", card.name.as_str(), card.description.as_str()));
+            card.skills.push(Skill::new("chat", card.name.as_str(), card.description.as_str()).tag("chat"));
         }
         let input_modes = card.input_modes.clone();
         card.push_notifications = push.is_some();
