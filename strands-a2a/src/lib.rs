@@ -6,6 +6,7 @@
 
 #[cfg(feature = "client")]
 mod client;
+mod json;
 mod parts;
 #[cfg(feature = "server")]
 mod server;

@@ -145,7 +145,8 @@ impl A2aAgentBuilder {
         self
     }
 
-    /// Sets the size limit of the content of a task, and of each response and event, in bytes. Default: 16 MiB.
+    /// Sets the size limit of the content of a task, and of each response and event, in bytes. A JSON value counts for at least 64
+    /// bytes, which is about its size in memory. Default: 16 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self

@@ -6,6 +6,7 @@ use url::{Origin, Url};
 
 use super::endpoint::{Binding, Transport};
 use super::error::A2aError;
+use crate::json::count_values;
 use crate::v03::client_edge::card_to_v1;
 
 /// Path of the agent card.
@@ -15,6 +16,10 @@ const WELL_KNOWN: &str = ".well-known/agent-card.json";
 const MAX_NAME: usize = 128;
 /// Maximum length of the description of an agent, in bytes.
 const MAX_DESCRIPTION: usize = 4 * 1024;
+/// Maximum number of JSON values in a card.
+const MAX_VALUES: usize = 10_000;
+/// Maximum length of an origin in an error, in bytes.
+const MAX_ORIGIN: usize = 1024;
 /// Maximum number of endpoints that an error lists.
 const MAX_LISTED: usize = 8;
 
@@ -77,10 +82,12 @@ pub(super) fn card_url(url: &str) -> Result<Url, A2aError> {
 impl Card {
     /// Reads a card of protocol 0.3 or 1.0.
     pub(super) fn read(json: &[u8]) -> Result<Self, A2aError> {
-        let invalid = |reason: String| A2aError::Card { reason };
-        let card: Value = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        let card = card_to_v1(card).map_err(|error| invalid(error.to_string()))?;
-        serde_json::from_value(card).map_err(|error| invalid(error.to_string()))
+        if count_values(json) > MAX_VALUES {
+            return Err(A2aError::card(format!("it has more than {MAX_VALUES} JSON values")));
+        }
+        let card: Value = serde_json::from_slice(json).map_err(A2aError::card)?;
+        let card = card_to_v1(card).map_err(A2aError::card)?;
+        serde_json::from_value(card).map_err(A2aError::card)
     }
 
     /// Returns the name, on one line.
@@ -123,7 +130,7 @@ impl Card {
         if is_allowed(&choice.url.origin()) {
             return Ok(choice);
         }
-        let ascii = |url: &Url| url.origin().ascii_serialization();
+        let ascii = |url: &Url| line(&url.origin().ascii_serialization(), MAX_ORIGIN);
         Err(A2aError::Origin { card: ascii(card_url), endpoint: ascii(&choice.url) })
     }
 }
@@ -235,8 +242,12 @@ mod tests {
         assert_eq!(card.name(), "a  b");
         assert_eq!(card.description().len(), MAX_DESCRIPTION);
         assert!(!card.streams());
-        for invalid in ["", "[]", "{}", "{\"supportedInterfaces\": [{}]}"] {
-            assert!(matches!(Card::read(invalid.as_bytes()), Err(A2aError::Card { .. })), "{invalid}");
+        let long = json!({"supportedInterfaces": ["x".repeat(100_000)]}).to_string();
+        let many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        for invalid in ["", "[]", "{}", "{\"supportedInterfaces\": [{}]}", &long, &many] {
+            let Err(A2aError::Card { reason }) = Card::read(invalid.as_bytes()) else { panic!("a card") };
+            assert!(reason.len() <= 4096, "{}", reason.len());
+            assert_eq!(reason.contains("10000 JSON values"), invalid == many, "{reason}");
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::v03::TranslationError;
 /// Maximum length of a server's text in an error, in bytes.
 const MAX_TEXT: usize = 4 * 1024;
 
+/// Codes of JSON-RPC for errors of the server's state: an internal one, and that of servers of this library which are overloaded.
+const INTERNAL_ERROR: i64 = -32_603;
+const SERVER_ERROR: i64 = -32_000;
+
 /// An error of a remote agent. As the failure of a prompt it is the source of
 /// [`AgentError::Promptable`](strands_core::AgentError::Promptable).
 #[derive(thiserror::Error)]
@@ -104,6 +108,12 @@ pub enum A2aError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The response has more JSON values than one of the maximum size may have. A parsed value takes more memory than its text.
+    #[error("the response has more than {limit} JSON values; the limit grows with `max_response_bytes`")]
+    TooManyValues {
+        /// The limit: one value for 64 bytes of the maximum size, and at least 10,000.
+        limit: usize,
+    },
     /// The response does not conform to the protocol.
     #[error("invalid response: {reason}")]
     Protocol {
@@ -157,6 +167,10 @@ impl A2aError {
         Self::Protocol { reason: bounded(&reason.to_string()) }
     }
 
+    pub(super) fn card(reason: impl fmt::Display) -> Self {
+        Self::Card { reason: bounded(&reason.to_string()) }
+    }
+
     pub(super) fn rejected(code: i64, message: &str) -> Self {
         Self::Rejected { code, message: bounded(message) }
     }
@@ -173,10 +187,17 @@ impl A2aError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Connection { .. } | Self::StreamEnded | Self::Timeout { .. } => true,
-            Self::Http { status, .. } => matches!(status, 429 | 500..),
+            Self::Http { status, .. } => may_pass(*status),
+            Self::Rejected { code, .. } => [INTERNAL_ERROR, SERVER_ERROR].contains(code),
             _ => false,
         }
     }
+}
+
+/// Returns true for the status of an error of HTTP that is one of the server's state, and not of the request. 501 is for a method that
+/// the server does not have.
+pub(super) fn may_pass(status: u16) -> bool {
+    status == 429 || status >= 500 && status != 501
 }
 
 impl From<TranslationError> for A2aError {

@@ -11,7 +11,7 @@ use sse_stream::{Error as SseError, Sse, SseStream};
 
 use super::error::A2aError;
 use super::event_lines::EventLines;
-use super::http::Http;
+use super::http::{Http, check_values};
 
 /// Reads one event.
 pub(super) type ReadEvent = fn(&str) -> Result<StreamResponse, A2aError>;
@@ -21,6 +21,8 @@ pub(super) struct EventStream {
     events: Pin<Box<dyn Stream<Item = Result<Sse, SseError>> + Send>>,
     /// Bytes since the last event, which the decoder keeps.
     pending: Arc<AtomicUsize>,
+    /// Size limit of an event, in bytes.
+    limit: usize,
     read: ReadEvent,
 }
 
@@ -41,7 +43,7 @@ impl EventStream {
             let pending = counted.fetch_add(line.len(), Ordering::Relaxed).saturating_add(line.len());
             if pending > limit { Err(StreamError(A2aError::TooLarge { limit })) } else { Ok(line) }
         });
-        Self { events: SseStream::from_bytes_stream(lines).boxed(), pending, read }
+        Self { events: SseStream::from_bytes_stream(lines).boxed(), pending, limit, read }
     }
 
     /// Returns the next event, or `None` at the end of the stream.
@@ -59,7 +61,7 @@ impl EventStream {
             };
             self.pending.store(0, Ordering::Relaxed);
             if let Some(data) = event.data.filter(|data| !data.trim().is_empty()) {
-                return Some((self.read)(&data));
+                return Some(check_values(data.as_bytes(), self.limit).and_then(|()| (self.read)(&data)));
             }
         }
     }

@@ -200,16 +200,17 @@ impl Exchange {
     /// Keeps the ids of an event.
     fn noted(&mut self, event: StreamResponse) -> Result<StreamResponse, A2aError> {
         let (task_id, context_id) = match &event {
-            StreamResponse::Task(task) => (Some(&task.id), &task.context_id),
-            StreamResponse::StatusUpdate(update) => (Some(&update.task_id), &update.context_id),
-            StreamResponse::ArtifactUpdate(update) => (Some(&update.task_id), &update.context_id),
-            StreamResponse::Message(message) => {
-                self.context_id.clone_from(&message.context_id);
-                return Ok(event);
-            }
+            StreamResponse::Task(task) => (Some(&task.id), Some(&task.context_id)),
+            StreamResponse::StatusUpdate(update) => (Some(&update.task_id), Some(&update.context_id)),
+            StreamResponse::ArtifactUpdate(update) => (Some(&update.task_id), Some(&update.context_id)),
+            StreamResponse::Message(message) => (None, message.context_id.as_ref()),
         };
-        if [task_id, Some(context_id)].into_iter().flatten().any(|id| id.len() > MAX_ID) {
+        if [task_id, context_id].into_iter().flatten().any(|id| id.len() > MAX_ID) {
             return Err(A2aError::protocol(format!("an id is longer than {MAX_ID} bytes")));
+        }
+        if let StreamResponse::Message(message) = &event {
+            self.context_id.clone_from(&message.context_id);
+            return Ok(event);
         }
         if let Some(task_id) = task_id.filter(|id| !id.is_empty()) {
             if self.task_id.as_ref().is_some_and(|known| known != task_id) {
@@ -217,7 +218,7 @@ impl Exchange {
             }
             self.task_id.get_or_insert_with(|| task_id.clone());
         }
-        if !context_id.is_empty() {
+        if let Some(context_id) = context_id.filter(|id| !id.is_empty()) {
             self.context_id = Some(context_id.clone());
         }
         Ok(event)

@@ -14,12 +14,17 @@ use strands_core::TraceContext;
 use url::{Origin, Url};
 
 use super::bearer::Bearer;
-use super::error::A2aError;
+use super::error::{A2aError, may_pass};
+use crate::json::count_values;
 
 /// Header with the protocol version.
 const VERSION: HeaderName = HeaderName::from_static("a2a-version");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Number of bytes of the size limit for which a response may have one JSON value, and the number that it may have in any case.
+const BYTES_PER_VALUE: usize = 64;
+const MIN_VALUES: usize = 10_000;
 
 /// Maximum size of the body of an HTTP error, in bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -115,9 +120,12 @@ impl Http {
         Ok((body.freeze(), false))
     }
 
-    /// Returns the error of a response that is no success: that of the protocol if its body has one.
+    /// Returns the error of a response that is no success: that of the protocol if its body has one, unless it may pass.
     async fn error_of(&self, status: u16, response: Response) -> A2aError {
         let (body, _) = self.start_of_body(response, MAX_ERROR_BODY).await.unwrap_or_default();
+        if may_pass(status) {
+            return A2aError::http(status, &body);
+        }
         let error = serde_json::from_slice::<Value>(&body).ok().and_then(|body| rejection(&body));
         error.unwrap_or_else(|| A2aError::http(status, &body))
     }
@@ -129,6 +137,12 @@ impl Http {
         }
         A2aError::Connection { source: error.without_url().into() }
     }
+}
+
+/// Checks the number of JSON values of a response or of an event before it is parsed. `max_bytes` is the limit of its size.
+pub(super) fn check_values(json: &[u8], max_bytes: usize) -> Result<(), A2aError> {
+    let limit = (max_bytes / BYTES_PER_VALUE).max(MIN_VALUES);
+    if count_values(json) > limit { Err(A2aError::TooManyValues { limit }) } else { Ok(()) }
 }
 
 /// Returns the error in a response of JSON-RPC or of HTTP+JSON.

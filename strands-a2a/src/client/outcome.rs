@@ -59,7 +59,8 @@ fn interrupted(task_id: &str, message: Option<&Message>) -> Outcome {
     let question = text_of(parts);
     let reason = if data.is_empty() { Value::String(question) } else { json!({"message": question, "data": data}) };
     // One task may ask several times.
-    let message_id = message.map(|message| message.message_id.as_str()).filter(|id| !id.is_empty());
+    let message_id = message.map(|message| message.message_id.as_str());
+    let message_id = message_id.filter(|id| !id.is_empty() && id.len() <= MAX_NAME);
     let unique = message_id.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
     let interrupt = Interrupt::new(format!("a2a:{task_id}:{unique}"), INPUT_REQUIRED, reason);
     Outcome::Interrupted(vec![interrupt], Form::Message)
@@ -117,6 +118,10 @@ mod tests {
         assert_eq!(interrupts, [Interrupt::new("a2a:t:m", INPUT_REQUIRED, json!("what colour?"))]);
         let (interrupts, _) = asked(vec![Part::text("fill in"), Part::data(json!({"form": 1}))]);
         assert_eq!(interrupts[0].reason, json!({"message": "fill in", "data": [{"form": 1}]}));
+        let mut long_id = Message::new(Role::Agent, vec![Part::text("what?")]);
+        long_id.message_id = "x".repeat(100_000);
+        let Outcome::Interrupted(interrupts, _) = interrupted("t", Some(&long_id)) else { panic!("not interrupted") };
+        assert!(interrupts[0].id.len() < 100, "{}", interrupts[0].id.len());
         let long = json!({"interrupts": [{"interruptId": "x".repeat(2_000)}]});
         for unknown in
             [long, json!({"interrupts": []}), json!({"interrupts": [{"name": "n"}]}), json!({"interrupts": 1})]

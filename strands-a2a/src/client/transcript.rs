@@ -4,14 +4,18 @@ use std::collections::VecDeque;
 
 use a2a::{Artifact, Part, PartContent};
 use indexmap::IndexMap;
+use serde::Serialize;
 use strands_core::AgentEvent;
 use strands_core::message::{ContentBlock, Message, Role};
 
 use super::error::A2aError;
+use crate::json;
 use crate::parts::blocks_of;
 
 /// Size of an artifact or of a part besides its content, in bytes.
 const OVERHEAD: usize = 64;
+/// Size of a JSON value in memory, in bytes.
+const VALUE: usize = 64;
 
 /// The content that a task has generated.
 pub(super) struct Transcript {
@@ -60,7 +64,9 @@ impl Transcript {
         if !appends {
             return self.replace(artifact, false);
         }
-        let added = size_of(&artifact.parts);
+        let is_new = !self.artifacts.contains_key(&artifact.artifact_id);
+        let id = if is_new { artifact.artifact_id.len() } else { 0 };
+        let added = size_of(&artifact.parts) + id;
         let generated = self.artifacts.entry(artifact.artifact_id).or_default();
         self.size += added;
         generated.size += added;
@@ -77,7 +83,7 @@ impl Transcript {
     }
 
     fn replace(&mut self, artifact: Artifact, may_be_old: bool) -> Result<(), A2aError> {
-        let size = size_of(&artifact.parts);
+        let size = size_of(&artifact.parts) + artifact.artifact_id.len();
         let mut blocks = Vec::new();
         for part in artifact.parts {
             add(part, &mut blocks, &mut Events::default());
@@ -197,13 +203,27 @@ fn check(size: usize, limit: usize) -> Result<(), A2aError> {
     if size > limit { Err(A2aError::TooLarge { limit }) } else { Ok(()) }
 }
 
+/// Returns the size of all that is kept of parts.
 fn size_of(parts: &[Part]) -> usize {
-    let size = |part: &Part| match &part.content {
-        PartContent::Text(text) | PartContent::Url(text) => text.len(),
+    parts.iter().map(|part| size_of_part(part) + OVERHEAD).sum::<usize>() + OVERHEAD
+}
+
+fn size_of_part(part: &Part) -> usize {
+    let content = match &part.content {
+        // Nothing else is kept of it.
+        PartContent::Text(text) => return text.len(),
+        PartContent::Url(url) => url.len(),
         PartContent::Raw(bytes) => bytes.len(),
-        PartContent::Data(data) => data.to_string().len(),
+        PartContent::Data(data) => size_of_json(data),
     };
-    parts.iter().map(|part| size(part) + OVERHEAD).sum::<usize>() + OVERHEAD
+    let texts = [&part.filename, &part.media_type].into_iter().flatten().map(String::len).sum::<usize>();
+    content + texts + part.metadata.as_ref().map_or(0, size_of_json)
+}
+
+/// Returns the size of JSON that is kept as values, about, in bytes.
+fn size_of_json(value: &impl Serialize) -> usize {
+    let size = json::size_of(value);
+    size.bytes.max(size.values.saturating_mul(VALUE))
 }
 
 #[cfg(test)]
@@ -317,6 +337,25 @@ mod tests {
         let mut empty = Transcript::new(1_000);
         let refused = (0..100).find_map(|id| empty.update(artifact(&id.to_string(), vec![]), false).err());
         assert!(refused.is_some());
+        // Whatever is kept of a part and of its artifact counts.
+        let long = "x".repeat(2_000);
+        let metadata = [(long.clone(), json!(1))].into_iter().collect();
+        for kept in [
+            artifact(&long, texts(&["x"])),
+            artifact("a", vec![Part::raw(vec![1]).with_filename(long.as_str())]),
+            artifact("a", vec![Part::raw(vec![1]).with_media_type(long.as_str())]),
+            artifact("a", vec![Part::data(json!(vec![0; 20]))]),
+            artifact("a", vec![Part { metadata: Some(metadata), ..Part::data(json!(1)) }]),
+        ] {
+            for appends in [true, false] {
+                assert!(Transcript::new(1_000).update(kept.clone(), appends).is_err(), "{kept:?}");
+            }
+        }
+        // An id counts once.
+        let mut chunks = Transcript::new(10_000);
+        for _ in 0..10 {
+            chunks.update(artifact(&"x".repeat(1_000), texts(&["x"])), true).unwrap();
+        }
         let mut message = Transcript::new(1_000);
         message.end_with(texts(&["x".repeat(2_000).as_str()])).unwrap_err();
     }

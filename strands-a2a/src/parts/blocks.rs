@@ -9,6 +9,13 @@ use strands_core::message::{
 use super::formats::{self, Format};
 use super::{FILE, PART};
 
+/// Maximum size of data that is indented, in bytes of JSON.
+const MAX_INDENTED: usize = 4 * 1024;
+/// Maximum growth of data by its indentation, as a factor. Deeply nested data grows by a multiple of it.
+const MAX_GROWTH: usize = 4;
+/// Size up to which the growth does not count, in bytes.
+const SMALL: usize = 64;
+
 /// Maximum length of the name of a document, in characters.
 const MAX_NAME: usize = 100;
 
@@ -20,11 +27,7 @@ pub(crate) fn blocks_of(parts: Vec<Part>) -> Vec<ContentBlock> {
 fn block_of(part: Part) -> ContentBlock {
     match &part.content {
         PartContent::Text(text) => ContentBlock::text(text),
-        PartContent::Data(data) => {
-            // Indented, so that models and people can read it. JSON from a request can always be written.
-            let text = serde_json::to_string_pretty(data).unwrap_or_default();
-            remembering(&part, text)
-        }
+        PartContent::Data(data) => remembering(&part, text_of(data)),
         PartContent::Url(url) => match formats::format_of(part.media_type.as_deref(), part.filename.as_deref()) {
             // Models load these themselves.
             format @ (Format::Image(_) | Format::Document(DocumentFormat::Pdf)) if url.starts_with("https://") => {
@@ -36,6 +39,19 @@ fn block_of(part: Part) -> ContentBlock {
             let format = formats::format_of(part.media_type.as_deref(), part.filename.as_deref());
             file(format, MediaSource::from(bytes.clone()), &part)
         }
+    }
+}
+
+/// Returns the JSON of data: indented, so that models and people can read it, unless it is large or would become large by that.
+fn text_of(data: &Value) -> String {
+    let compact = data.to_string();
+    if compact.len() > MAX_INDENTED {
+        return compact;
+    }
+    let limit = compact.len().max(SMALL).saturating_mul(MAX_GROWTH);
+    match serde_json::to_string_pretty(data) {
+        Ok(indented) if indented.len() <= limit => indented,
+        _ => compact,
     }
 }
 

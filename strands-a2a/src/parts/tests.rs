@@ -82,3 +82,14 @@ fn media_of_models_have_a_media_type_and_documents_a_name() {
         ])
     );
 }
+
+#[test]
+fn the_text_of_data_is_not_much_larger_than_the_data() {
+    for (depth, items) in [(95, 1_000_000), (95, 1_000), (40, 1), (3, 1_000_000)] {
+        let json = format!("{}{}0{}", "[".repeat(depth), "0,".repeat(items), "]".repeat(depth));
+        let blocks = blocks_of(vec![Part::data(serde_json::from_str(&json).unwrap())]);
+        let text = blocks[0].as_text().unwrap();
+        assert!(text.len() <= 4 * json.len().max(64), "{depth} {items}: {} for {}", text.len(), json.len());
+        assert!(text.len() == json.len() || json.len() <= 4096);
+    }
+}

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use strands_core::{Promptable, ToolSet, Toolset};
+use strands_http::IdentifyCaller;
 use tokio_util::task::TaskTracker;
 
 use super::A2aServer;
-use super::caller::IdentifyCaller;
 use super::card::{CardFacts, CardSigner, Security, Skill};
 use super::context::A2aContext;
 use super::core::{Core, MessageResponses, unique};
@@ -38,6 +37,13 @@ const OUTPUT_MODES: [&str; 2] = ["text/plain", "application/json"];
 /// Maximum number of lists of tasks that are read at once, and of those of one caller.
 const MAX_LISTINGS: usize = 32;
 const MAX_LISTINGS_PER_CALLER: usize = 4;
+
+/// Maximum number of requests without a stream that are processed or whose response is sent, and of those of one caller. Messages
+/// have shares of their own: they may wait for the end of their task.
+const MAX_REQUESTS: usize = 256;
+const MAX_REQUESTS_PER_CALLER: usize = 16;
+/// Number of messages without a stream for each running task: one waits for its end, and the response to another one is sent.
+const SENDS_PER_TASK: usize = 2;
 
 /// Builder of an [`A2aServer`].
 #[must_use]
@@ -214,7 +220,8 @@ impl A2aServerBuilder {
         self
     }
 
-    /// Sets the limits. Default: those of [`A2aLimits::new`].
+    /// Sets the limits. Default: 8 MiB for a request, a response and a conversation; 256 running tasks, 16 per caller; 1,000 tasks
+    /// and 1,000 contexts per caller, for 7 days; 1,024 streams, 128 per caller; the others are at the methods of [`A2aLimits`].
     pub fn limits(mut self, limits: A2aLimits) -> Self {
         self.limits = limits;
         self
@@ -224,15 +231,16 @@ impl A2aServerBuilder {
     ///
     /// # Errors
     ///
-    /// Returns [`A2aServerError`] if the agent card has no name or description, the URL is invalid, or the HTTP client for push
-    /// notifications can't be set up.
+    /// Returns [`A2aServerError`] if the agent card has no name or description, the URL is invalid, the tools of
+    /// [`tool_skills`](Self::tool_skills) conflict, the card can't be signed, or the HTTP client for push notifications can't be set
+    /// up.
     pub fn build(self) -> Result<A2aServer, A2aServerError> {
         let Self { agent, mut card, skills, identify, store, push, message_responses, discard, limits } = self;
         for skills in skills {
             card.skills.extend(skills?);
         }
         if card.skills.is_empty() {
-            card.skills.push(Skill::new("chat", card.name.as_str(), card.description.as_str()));
+            card.skills.push(Skill::new("chat", card.name.as_str(), card.description.as_str()).tag("chat"));
         }
         let input_modes = card.input_modes.clone();
         card.push_notifications = push.is_some();
@@ -244,6 +252,11 @@ impl A2aServerBuilder {
         let core = Core {
             agent,
             streams: Shares::new(limits.streams, limits.streams_per_caller),
+            sends: Shares::new(
+                limits.running_tasks.saturating_mul(SENDS_PER_TASK),
+                limits.running_tasks_per_caller.saturating_mul(SENDS_PER_TASK),
+            ),
+            requests: Shares::new(MAX_REQUESTS, MAX_REQUESTS_PER_CALLER),
             listings: Shares::new(MAX_LISTINGS, MAX_LISTINGS_PER_CALLER),
             limits,
             records: Records::new(store.unwrap_or_else(|| Arc::new(MemoryTaskStore::new()))),
@@ -253,7 +266,6 @@ impl A2aServerBuilder {
             message_responses,
             discard,
             work: TaskTracker::new(),
-            ended_tasks: AtomicUsize::new(0),
         };
         Ok(A2aServer { http: Arc::new(Http { core: Arc::new(core), identify, cards, serves_v03, serves_http_json }) })
     }

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use a2a::{StreamResponse, Task, TaskState};
 use chrono::{DateTime, TimeDelta, Utc};
 use strands_core::{Continuation, Promptable};
+use strands_http::Caller;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use super::caller::Caller;
 use super::context::A2aContext;
 use super::discard::DiscardInterrupts;
 use super::failure::Failure;
@@ -20,13 +20,17 @@ use super::outcome::Outcome;
 use super::push::Push;
 use super::registry::Registry;
 use super::shares::Shares;
-use super::store::{RecordKind, Records, TaskRecord, Versioned};
+use super::store::{RecordKind, Records, RunLease, TaskRecord, Versioned};
+use crate::json;
 
 /// Maximum number of tasks between two deletions of old ones.
 const MAX_PRUNE_INTERVAL: usize = 64;
 
 /// Interval in which a shutdown cancels runs.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Time after a shutdown has ended the runs, in which push notifications of their ends are delivered.
+const LAST_PUSHES: Duration = Duration::from_secs(2);
 
 /// Chooses the prompts whose response is a message.
 pub(super) type MessageResponses = Arc<dyn Fn(&A2aContext) -> bool + Send + Sync>;
@@ -42,12 +46,13 @@ pub(super) struct Core {
     pub(super) discard: Option<Arc<dyn DiscardInterrupts>>,
     /// Shares in open streams.
     pub(super) streams: Arc<Shares>,
+    /// Shares in messages without a stream, and in other requests without one, until their responses are sent.
+    pub(super) sends: Arc<Shares>,
+    pub(super) requests: Arc<Shares>,
     /// Shares in lists that are being read.
     pub(super) listings: Arc<Shares>,
     /// Runs and deliveries.
     pub(super) work: TaskTracker,
-    /// Number of tasks that have ended, for the next deletion of old ones.
-    pub(super) ended_tasks: AtomicUsize,
 }
 
 impl Core {
@@ -55,9 +60,15 @@ impl Core {
     pub(super) async fn stored_task(&self, caller: &Caller, id: &str) -> Result<Versioned<TaskRecord>, Failure> {
         let key = caller.key();
         loop {
-            let stored = self.records.task(&key, id).await?.filter(|stored| !self.is_expired(stored.record.updated));
+            let stored = self.records.task(&key, id).await?;
             let mut stored = stored.ok_or_else(|| Failure::task_not_found(id))?;
-            if !is_abandoned(&stored.record) || self.registry.get(&key, id).is_some() {
+            if self.is_expired(stored.record.updated) {
+                self.forget_interrupts(caller, &stored.record).await;
+                return Err(Failure::task_not_found(id));
+            }
+            if !is_abandoned(&stored.record.task.status.state, stored.record.run.as_ref())
+                || self.registry.get(&key, id).is_some()
+            {
                 return Ok(stored);
             }
             self.discard_interrupts(caller, &stored.record).await?;
@@ -83,6 +94,20 @@ impl Core {
         }
     }
 
+    /// Discards the interrupts of a task that has expired, and deletes it, so that nothing can respond to them any more.
+    async fn forget_interrupts(&self, caller: &Caller, record: &TaskRecord) {
+        let key = caller.key();
+        let runs = record.run.as_ref().is_some_and(|run| run.until >= Utc::now())
+            || self.registry.get(&key, &record.task.id).is_some();
+        if record.interrupts.is_empty() || runs {
+            return;
+        }
+        // Without success, the next request for the task does it.
+        if self.discard_interrupts(caller, record).await.is_ok() {
+            let _ = self.records.delete(&key, RecordKind::Task, &record.task.id).await;
+        }
+    }
+
     pub(super) fn is_expired(&self, updated: DateTime<Utc>) -> bool {
         is_older(updated, self.limits.task_age)
     }
@@ -95,7 +120,7 @@ impl Core {
         is_suspended: bool,
         conversation: Option<Continuation>,
     ) {
-        let size = conversation.as_ref().map_or(0, |conversation| conversation.value().to_string().len());
+        let size = conversation.as_ref().map_or(0, |conversation| json::size_of(conversation.value()).bytes);
         let is_too_large = size > self.limits.context_bytes;
         let waiting = is_suspended.then(|| live.id.clone());
         let has_ended = conversation.is_some();
@@ -133,9 +158,11 @@ impl Core {
 
     /// Deletes the tasks and contexts of a caller that are too old, or too many, now and then: it reads all of them. A failure is
     /// logged, and deletes none.
-    pub(super) async fn prune(&self, caller: &Caller) {
+    ///
+    /// The random id of the task that has ended decides: with a count of all tasks, a caller could let those of others be counted.
+    pub(super) async fn prune(&self, caller: &Caller, ended: &str) {
         let interval = (self.limits.tasks_per_caller / 16).clamp(1, MAX_PRUNE_INTERVAL);
-        if self.ended_tasks.fetch_add(1, Ordering::Relaxed).is_multiple_of(interval) {
+        if Uuid::parse_str(ended).is_ok_and(|id| id.as_u128().is_multiple_of(interval as u128)) {
             let _ = self.try_prune(caller).await;
         }
     }
@@ -184,9 +211,6 @@ impl Core {
         if tokio::time::timeout(timeout, self.work.wait()).await.is_ok() {
             return;
         }
-        if let Some(push) = &self.push {
-            push.stop();
-        }
         loop {
             for live in self.registry.all() {
                 live.cancel(CancelReason::Shutdown);
@@ -195,27 +219,38 @@ impl Core {
             if tokio::time::timeout(CANCEL_INTERVAL, self.work.wait()).await.is_ok() {
                 return;
             }
+            if self.registry.is_idle() {
+                break;
+            }
         }
+        if let Some(push) = &self.push
+            && tokio::time::timeout(LAST_PUSHES, self.work.wait()).await.is_err()
+        {
+            push.stop();
+        }
+        self.work.wait().await;
     }
 }
 
 /// Returns true for a task whose run has ended without a result.
-pub(super) fn is_abandoned(record: &TaskRecord) -> bool {
-    let state = &record.task.status.state;
+pub(super) fn is_abandoned(state: &TaskState, run: Option<&RunLease>) -> bool {
     let is_running = !super::live_task::ends_stream(state) && *state != TaskState::Unspecified;
-    is_running && record.run.as_ref().is_none_or(|run| run.until < Utc::now())
+    is_running && run.is_none_or(|run| run.until < Utc::now())
 }
 
 fn is_older(time: DateTime<Utc>, age: Duration) -> bool {
     TimeDelta::from_std(age).is_ok_and(|age| Utc::now() - time > age)
 }
 
+/// Returns the length of the history in a response, if the request limits it.
+pub(super) fn check_history_length(length: Option<i32>) -> Result<Option<usize>, Failure> {
+    let invalid = |_| Failure::InvalidParams("`historyLength` must not be negative".to_owned());
+    length.map(usize::try_from).transpose().map_err(invalid)
+}
+
 /// Returns a task with a part of its history, as a request asks for it: all of it by default, none for 0.
 pub(super) fn with_history(mut task: Task, length: Option<i32>) -> Result<Task, Failure> {
-    let Some(length) = length else { return Ok(task) };
-    let Ok(length) = usize::try_from(length) else {
-        return Err(Failure::InvalidParams("`historyLength` must not be negative".to_owned()));
-    };
+    let Some(length) = check_history_length(length)? else { return Ok(task) };
     match &mut task.history {
         Some(_) if length == 0 => task.history = None,
         Some(history) => {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use strands_core::{AgentError, Interrupt, PromptRequest};
+use strands_http::Caller;
 
-use super::caller::Caller;
 use super::context::A2aContext;
 use super::core::Core;
 use super::failure::Failure;
@@ -18,8 +18,8 @@ pub trait DiscardInterrupts: Send + Sync {
     /// Discards the interrupts of a task, and no others. `request` has no prompt; its injected values are those of the caller, and the
     /// [`A2aContext`] of the task with the id of its last message.
     ///
-    /// It is called before the task ends: when it is canceled, or deleted as one too many, and when a run ends that has not taken the
-    /// responses. It may be called again for the same task.
+    /// It is called before the task ends: when it is canceled, has expired, or is deleted as one too many, and when a run ends that has
+    /// not taken the responses, or whose state is too large to wait. It may be called again for the same task.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Core {
             message_id: last.map(|message| message.message_id.clone()).unwrap_or_default(),
         };
         let request = PromptRequest::new(strands_core::Prompt::none()).inject(context).inject(caller.clone());
-        match discard.discard(caller.inject_into(request), &record.interrupts).await {
+        match discard.discard(caller.inject_into_request(request), &record.interrupts).await {
             Err(AgentError::Busy { .. }) => Err(Failure::Busy),
             discarded => discarded.map_err(Failure::internal),
         }

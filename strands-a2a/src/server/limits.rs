@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use super::live_task::HistoryLimits;
 
+/// Shortest lease: each renewal is a write of the whole task.
+const MIN_LEASE: Duration = Duration::from_secs(1);
+/// Longest lease, whose end is a date that any reader of a record knows.
+const MAX_LEASE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Limits of a server, so that no client uses up its memory.
 ///
 /// ```
@@ -15,6 +20,7 @@ use super::live_task::HistoryLimits;
 #[derive(Clone, Debug)]
 pub struct A2aLimits {
     pub(super) body_bytes: usize,
+    pub(super) body_values: usize,
     pub(super) body_timeout: Duration,
     pub(super) parts: usize,
     pub(super) history_messages: usize,
@@ -36,6 +42,7 @@ impl Default for A2aLimits {
     fn default() -> Self {
         Self {
             body_bytes: 8 * 1024 * 1024,
+            body_values: 100_000,
             body_timeout: Duration::from_secs(30),
             parts: 64,
             history_messages: 100,
@@ -65,6 +72,14 @@ impl A2aLimits {
     #[must_use]
     pub fn body_bytes(mut self, bytes: usize) -> Self {
         self.body_bytes = bytes;
+        self
+    }
+
+    /// Sets the maximum number of JSON values in a request: a parsed value takes more memory than its text. The history of a task keeps
+    /// messages with up to twice as many. Default: 100,000.
+    #[must_use]
+    pub fn body_values(mut self, values: usize) -> Self {
+        self.body_values = values;
         self
     }
 
@@ -99,7 +114,9 @@ impl A2aLimits {
     }
 
     pub(super) fn history(&self) -> HistoryLimits {
-        HistoryLimits { messages: self.history_messages, bytes: self.history_bytes }
+        // The last message fits, with what the server adds to it.
+        let values = self.body_values.saturating_mul(2);
+        HistoryLimits { messages: self.history_messages, bytes: self.history_bytes, values }
     }
 
     /// Sets the maximum size of the response to one message, in bytes. A task with a larger one fails. Default: 8 MiB.
@@ -110,7 +127,7 @@ impl A2aLimits {
     }
 
     /// Sets the maximum size of the conversation of a context, in bytes of JSON. A larger one can't be continued: the next
-    /// message gets an error. Default: 8 MiB.
+    /// message gets an error. A task whose suspended agent is larger fails instead of waiting for input. Default: 8 MiB.
     #[must_use]
     pub fn context_bytes(mut self, bytes: usize) -> Self {
         self.context_bytes = bytes;
@@ -148,6 +165,9 @@ impl A2aLimits {
     }
 
     /// Sets the time for which tasks and contexts are kept after their last change. Default: 7 days.
+    ///
+    /// Older ones do not exist for clients. They are deleted from the store now and then, when a task of the same caller ends: for
+    /// callers who do not come back, delete them with a rule of the store, such as the lifecycle of an S3 bucket.
     #[must_use]
     pub fn task_age(mut self, age: Duration) -> Self {
         self.task_age = age;
@@ -176,10 +196,10 @@ impl A2aLimits {
     }
 
     /// Sets the time after which a task is reported as failed if the process that runs it is gone. A process renews the lease of
-    /// its tasks three times as often. Default: 30 seconds.
+    /// its tasks three times as often. Default: 30 seconds. At least 1 second, and at most 365 days: other values become these.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease;
+        self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
         self
     }
 }

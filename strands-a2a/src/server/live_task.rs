@@ -1,16 +1,17 @@
 //! A task that runs in this process: its state at the moment, and its events for any number of streams.
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use a2a::{
     Artifact, Part, PartContent, StreamResponse, Task, TaskArtifactUpdateEvent, TaskState, TaskStatus,
     TaskStatusUpdateEvent,
 };
+use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::store::PushConfig;
+use crate::json;
 
 /// Number of events by which a stream may lag. A slower one gets the state of the task instead of the events that it missed.
 const MAX_LAG: usize = 256;
@@ -61,6 +62,12 @@ impl LiveTask {
     /// Returns the task as it is now.
     pub(super) fn task(&self) -> Task {
         self.state().task.clone()
+    }
+
+    /// Returns the state of the task, and its time.
+    pub(super) fn state_and_time(&self) -> (TaskState, Option<DateTime<Utc>>) {
+        let state = self.state();
+        (state.task.status.state.clone(), state.task.status.timestamp)
     }
 
     pub(super) fn subscribe(&self) -> Subscription {
@@ -194,37 +201,23 @@ pub(super) struct HistoryLimits {
     pub(super) messages: usize,
     /// Size of all messages, in bytes of JSON.
     pub(super) bytes: usize,
+    /// Number of JSON values of all messages.
+    pub(super) values: usize,
 }
 
 /// Adds a message to the history, and drops the oldest ones if there are too many, or if they are too large.
 pub(super) fn add_to_history(task: &mut Task, message: a2a::Message, limits: HistoryLimits) {
     let history = task.history.get_or_insert_default();
     history.push(message);
-    let mut bytes = 0_usize;
+    let (mut bytes, mut values) = (0_usize, 0_usize);
     let fits = |message: &&a2a::Message| {
-        bytes = bytes.saturating_add(size_of_json(message));
-        bytes <= limits.bytes
+        let size = json::size_of(message);
+        bytes = bytes.saturating_add(size.bytes);
+        values = values.saturating_add(size.values);
+        bytes <= limits.bytes && values <= limits.values
     };
     let kept = history.iter().rev().take(limits.messages).take_while(fits).count();
     history.drain(..history.len().saturating_sub(kept));
-}
-
-/// Returns the size of a value, in bytes of JSON.
-fn size_of_json(value: &impl serde::Serialize) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.saturating_add(bytes.len());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // One that can't be written can't be stored, either.
-    serde_json::to_writer(&mut count, value).map_or(usize::MAX, |()| count.0)
 }
 
 fn add_artifact(task: &mut Task, artifact: &Artifact, append: bool) {
@@ -252,4 +245,25 @@ fn add_part(parts: &mut Vec<Part>, part: &Part) {
         }
     }
     parts.push(part.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use a2a::{Message, Role};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_history_has_a_limited_number_of_json_values() {
+        let (id, context_id) = ("t".to_owned(), "c".to_owned());
+        let status = TaskStatus { state: TaskState::Working, message: None, timestamp: None };
+        let mut task = Task { id, context_id, status, artifacts: None, history: None, metadata: None };
+        let limits = HistoryLimits { messages: 100, bytes: 1_000_000, values: 2_500 };
+        for _ in 0..5 {
+            let message = Message::new(Role::User, vec![Part::data(json!(vec![0; 1_000]))]);
+            add_to_history(&mut task, message, limits);
+        }
+        assert_eq!(task.history.unwrap().len(), 2);
+    }
 }

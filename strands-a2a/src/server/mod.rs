@@ -8,7 +8,6 @@
 //! 4. `core`: shared state and its limits; `shares` for those of callers; `registry` and `live_task` for what runs, `store` for what is kept, `push`.
 
 mod builder;
-mod caller;
 mod card;
 mod context;
 mod core;
@@ -40,7 +39,6 @@ use axum::Router;
 use strands_core::Promptable;
 
 pub use builder::A2aServerBuilder;
-pub use caller::{Caller, IdentifyCaller, Refusal};
 pub use card::{CardSigner, SigningKeyError, Skill};
 pub use context::A2aContext;
 pub use discard::DiscardInterrupts;
@@ -50,6 +48,7 @@ pub use push::PushTargets;
 pub use store::{
     MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordVersion, StoredRecord, TaskStore, TaskStoreError,
 };
+pub use strands_http::{Caller, IdentifyCaller, Refusal};
 
 use self::http::Http;
 
@@ -129,7 +128,7 @@ impl A2aServer {
     }
 
     /// Shuts the server down: new tasks are rejected, running ones have `timeout` to end, and are canceled then. Returns when all
-    /// have ended and are stored.
+    /// have ended and are stored, and their push notifications are delivered, for which it waits 2 seconds more.
     pub async fn shutdown(&self, timeout: Duration) {
         self.http.core.shut_down(timeout).await;
     }

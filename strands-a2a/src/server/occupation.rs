@@ -6,8 +6,8 @@
 
 use a2a::TaskState;
 use chrono::Utc;
+use strands_http::Caller;
 
-use super::caller::Caller;
 use super::core::Core;
 use super::failure::Failure;
 use super::store::{ContextRecord, StoredRecord, Versioned};
@@ -26,10 +26,7 @@ impl Core {
         context_id: &str,
         task_id: &str,
     ) -> Result<FreeContext, Failure> {
-        let (record, known) = match self.records.context(&caller.key(), context_id).await? {
-            Some(Versioned { record, stored }) if self.is_expired(record.updated) => {
-                (ContextRecord::new(&record.id), Some(stored))
-            }
+        let (mut record, known) = match self.records.context(&caller.key(), context_id).await? {
             Some(Versioned { record, stored }) => (record, Some(stored)),
             None => (ContextRecord::new(context_id), None),
         };
@@ -49,6 +46,10 @@ impl Core {
                 TaskState::Submitted | TaskState::Working => return Err(Failure::Busy),
                 _ => {}
             }
+        }
+        // The conversation of one that has expired does not go on. Its tasks were asked for before: those that wait are forgotten.
+        if known.is_some() && self.is_expired(record.updated) {
+            record = ContextRecord::new(context_id);
         }
         Ok(FreeContext { record, known })
     }

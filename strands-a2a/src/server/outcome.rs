@@ -8,6 +8,7 @@ use strands_core::{AgentError, AgentResponse, Continuation, ErrorChain, Interrup
 use super::failure::quote;
 use super::interrupts;
 use super::live_task::{CancelReason, LiveTask};
+use crate::json;
 
 /// The end of a run.
 pub(super) struct Outcome {
@@ -24,6 +25,15 @@ pub(super) struct Outcome {
 pub(super) struct Suspended {
     pub(super) interrupts: Vec<Interrupt>,
     pub(super) continuation: Option<Continuation>,
+}
+
+impl Suspended {
+    /// Returns the size of all that is stored until the responses come, in bytes of JSON.
+    pub(super) fn size(&self) -> usize {
+        let continuation =
+            self.continuation.as_ref().map_or(0, |continuation| json::size_of(continuation.value()).bytes);
+        json::size_of(&self.interrupts).bytes.saturating_add(continuation)
+    }
 }
 
 impl Outcome {

@@ -4,9 +4,9 @@ use a2a::{
     DeleteTaskPushNotificationConfigRequest, GetTaskPushNotificationConfigRequest,
     ListTaskPushNotificationConfigsRequest, ListTaskPushNotificationConfigsResponse, TaskPushNotificationConfig,
 };
+use strands_http::Caller;
 use uuid::Uuid;
 
-use super::caller::Caller;
 use super::core::Core;
 use super::failure::{Failure, quote};
 use super::push::Push;

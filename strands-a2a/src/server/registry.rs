@@ -15,6 +15,8 @@ pub(super) struct Registry {
     state: Mutex<State>,
     /// Notified when a run starts, and when the registry is closed.
     started: Arc<Notify>,
+    /// Notified when the claim of a context is released.
+    released: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -79,6 +81,21 @@ impl Registry {
         Arc::clone(&self.started).notified_owned()
     }
 
+    /// Waits for the release of a claim, from the time of this call.
+    pub(super) fn released(&self) -> OwnedNotified {
+        Arc::clone(&self.released).notified_owned()
+    }
+
+    /// Returns true if a run in a context begins, goes on, or ends in this process.
+    pub(super) fn is_claimed(&self, caller: &str, context_id: &str) -> bool {
+        self.state().contexts.contains(&(caller.to_owned(), context_id.to_owned()))
+    }
+
+    /// Returns true if no run begins, goes on, or ends in this process.
+    pub(super) fn is_idle(&self) -> bool {
+        self.state().contexts.is_empty()
+    }
+
     pub(super) fn remove(&self, task: &LiveTask) {
         self.state().tasks.remove(&(task.caller.clone(), task.id.clone()));
     }
@@ -117,5 +134,7 @@ impl Drop for ContextClaim {
                 state.runs.remove(caller);
             }
         }
+        drop(state);
+        self.registry.released.notify_waiters();
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2a::{StreamResponse, Task, TaskState};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, StreamExt as _};
 use strands_core::{AgentError, AgentEvent, PromptRequest};
+use strands_http::Caller;
 
-use super::caller::Caller;
 use super::core::Core;
 use super::live_task::{CancelReason, LiveTask, state_events};
 use super::outcome::{Outcome, Suspended, status};
@@ -52,6 +52,18 @@ impl Run {
             worked = work => worked.unwrap_or_else(|_| (Vec::new(), Outcome::failed())),
             never = renew_lease(&core, &live, &mut stored) => match never {},
         };
+        let outcome = match outcome.suspended {
+            Some(suspended) if suspended.size() > core.limits.context_bytes => {
+                // They are discarded below, so that no host of the agent resumes it.
+                stored.record.interrupts = suspended.interrupts;
+                let text = format!(
+                    "the agent waits for input, and its state is larger than {} bytes",
+                    core.limits.context_bytes
+                );
+                Outcome::new(TaskState::Failed, &text)
+            }
+            suspended => Outcome { suspended, ..outcome },
+        };
         events.push(live.status_event(outcome.status(&live.id, &live.context_id)));
 
         if outcome.suspended.is_none() && outcome.state != TaskState::Completed {
@@ -76,7 +88,7 @@ impl Run {
         drop(claim);
         core.notify(&live, &events);
         live.end_with(events);
-        core.prune(&caller).await;
+        core.prune(&caller, &live.id).await;
     }
 }
 
@@ -192,6 +204,8 @@ async fn save_end(
                     return Some(found.record.task);
                 }
                 Ok(Some(found)) => {
+                    // Another process may have changed them since the lease was renewed. They are notified of the end.
+                    live.set_push(found.record.push.clone());
                     stored.record.push = found.record.push;
                     known = Some(found.stored);
                 }
@@ -211,6 +225,7 @@ pub(super) fn new_lease(lease: Duration) -> RunLease {
     RunLease { id: uuid::Uuid::new_v4().to_string(), until: end_of_lease(lease), is_canceled: false }
 }
 
-fn end_of_lease(lease: Duration) -> chrono::DateTime<Utc> {
-    Utc::now() + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
+fn end_of_lease(lease: Duration) -> DateTime<Utc> {
+    let end = TimeDelta::from_std(lease).ok().and_then(|lease| Utc::now().checked_add_signed(lease));
+    end.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use a2a::{
-    Message, Part, PartContent, Role, SendMessageConfiguration, SendMessageRequest, SendMessageResponse, Task,
-    TaskState,
-};
+use a2a::{Message, Part, PartContent, Role, SendMessageRequest, SendMessageResponse, Task, TaskState};
 use chrono::Utc;
 use strands_core::{Prompt, PromptRequest};
+use strands_http::Caller;
 use uuid::Uuid;
 
-use super::caller::Caller;
 use super::context::A2aContext;
-use super::core::{Core, with_history};
+use super::core::{Core, check_history_length, with_history};
 use super::failure::{Failure, quote};
 use super::interrupts;
 use super::live_task::{LiveTask, Subscription, add_to_history};
@@ -66,7 +63,8 @@ impl Core {
         is_v03: bool,
     ) -> Result<Started, Failure> {
         self.check(&request.message)?;
-        with_history_checked(request.configuration.as_ref())?;
+        // The response has it, and the task must not run in vain.
+        check_history_length(request.configuration.as_ref().and_then(|configuration| configuration.history_length))?;
         // The task is stored as one that runs: from there on it must run, also if the client goes away.
         let started = self.work.spawn(Arc::clone(self).begin(caller.clone(), request, is_v03));
         started.await.map_err(Failure::internal)?
@@ -231,7 +229,7 @@ impl Core {
             message_id: message_id.to_owned(),
         };
         let is_message = self.message_responses.as_ref().is_some_and(|choose| choose(&context));
-        (caller.inject_into(request.inject(context).inject(caller.clone())), is_message)
+        (caller.inject_into_request(request.inject(context)), is_message)
     }
 
     /// Checks a message before anything is done with it.
@@ -288,14 +286,6 @@ pub(super) fn response_message(task: Task) -> Message {
     let mut message = Message::new(Role::Agent, parts);
     message.context_id = Some(task.context_id);
     message
-}
-
-/// Checks the length of the history that the response will have, before the task runs.
-fn with_history_checked(configuration: Option<&SendMessageConfiguration>) -> Result<(), Failure> {
-    match configuration.and_then(|configuration| configuration.history_length) {
-        Some(length) if length < 0 => Err(Failure::InvalidParams("`historyLength` must not be negative".to_owned())),
-        _ => Ok(()),
-    }
 }
 
 fn checked_context_id(id: String) -> Result<String, Failure> {

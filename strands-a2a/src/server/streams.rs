@@ -7,9 +7,9 @@ use std::time::Duration;
 use a2a::{SendMessageRequest, StreamResponse, SubscribeToTaskRequest, Task, TaskState};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
+use strands_http::Caller;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::caller::Caller;
 use super::core::{Core, with_history};
 use super::failure::Failure;
 use super::live_task::{LiveTask, Subscription, ends_stream, state_events};
@@ -49,10 +49,15 @@ impl Core {
         let share = self.stream_share(caller)?;
         if let Some(live) = self.registry.get(&caller.key(), &request.id) {
             let subscription = live.subscribe();
-            if subscription.task.status.state.is_terminal() {
+            let state = &subscription.task.status.state;
+            if state.is_terminal() {
                 return Err(ended());
             }
-            return Ok(live_events(live, subscription, share));
+            return Ok(if ends_stream(state) {
+                followed_events(Arc::clone(self), caller.clone(), subscription.task, share)
+            } else {
+                live_events(live, subscription, share)
+            });
         }
         let task = self.stored_task(caller, &request.id).await?.record.task;
         if task.status.state.is_terminal() {
@@ -162,6 +167,9 @@ fn followed_events(core: Arc<Core>, caller: Caller, task: Task, share: Share) ->
                     Err(RecvError::Lagged(_)) => {
                         *subscription = live.subscribe();
                         let task = subscription.task.clone();
+                        if ends_stream(&task.status.state) {
+                            state.live = None;
+                        }
                         state.go_on_from(task);
                     }
                     Err(RecvError::Closed) => state.live = None,
@@ -175,10 +183,17 @@ fn followed_events(core: Arc<Core>, caller: Caller, task: Task, share: Share) ->
             let started = state.core.registry.started();
             if let Some(live) = state.core.registry.get(&state.caller.key(), &state.task.id) {
                 let subscription = live.subscribe();
-                let task = subscription.task.clone();
-                state.live = Some((live, subscription));
-                state.go_on_from(task);
-                continue;
+                if !ends_stream(&subscription.task.status.state) {
+                    let task = subscription.task.clone();
+                    state.live = Some((live, subscription));
+                    state.go_on_from(task);
+                    continue;
+                }
+                // Its last events may have been sent before. The store has its end.
+                tokio::select! {
+                    () = live.ended() => {}
+                    () = tokio::time::sleep(POLL_INTERVAL) => {}
+                }
             }
             match state.core.stored_task(&state.caller, &state.task.id).await {
                 Ok(stored) if stored.record.task != state.task => {
@@ -203,4 +218,82 @@ fn followed_events(core: Arc<Core>, caller: Caller, task: Task, share: Share) ->
 
 fn is_end(event: &StreamResponse) -> bool {
     matches!(event, StreamResponse::StatusUpdate(update) if update.status.state.is_terminal())
+}
+
+#[cfg(test)]
+mod tests {
+    use a2a::TaskStatus;
+    use strands_core::{PromptRequest, PromptStream, Promptable};
+
+    use super::*;
+    use crate::server::A2aServer;
+    use crate::server::outcome::status;
+    use crate::server::store::TaskRecord;
+
+    struct Idle;
+
+    impl Promptable for Idle {
+        fn name(&self) -> &str {
+            "idle"
+        }
+
+        fn description(&self) -> &str {
+            "Does nothing."
+        }
+
+        fn stream(&self, _: PromptRequest) -> PromptStream {
+            stream::empty().boxed()
+        }
+    }
+
+    fn task(state: TaskState) -> Task {
+        let status = TaskStatus { timestamp: None, ..status(state, None) };
+        let (id, context_id) = ("00000000-0000-4000-8000-000000000000".to_owned(), "c".to_owned());
+        Task { id, context_id, status, artifacts: None, history: None, metadata: None }
+    }
+
+    /// Returns the state of the next event.
+    async fn next(events: &mut Events) -> Option<TaskState> {
+        let event = tokio::time::timeout(Duration::from_secs(60), events.next()).await.expect("an event");
+        Some(match &*event?.unwrap() {
+            StreamResponse::Task(task) => task.status.state.clone(),
+            StreamResponse::StatusUpdate(update) => update.status.state.clone(),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// The run ends between the look at the registry and the subscription, so that its last events were sent before.
+    #[tokio::test(start_paused = true)]
+    async fn a_subscriber_does_not_wait_for_events_of_a_run_that_has_sent_its_last_ones() {
+        let core = Arc::clone(&A2aServer::builder(Idle, "https://a.b").build().unwrap().http.core);
+        let caller = Caller::anonymous();
+        let waiting = TaskRecord {
+            task: task(TaskState::InputRequired),
+            interrupts: Vec::new(),
+            continuation: None,
+            push: Vec::new(),
+            run: None,
+            updated: chrono::Utc::now(),
+        };
+        core.records.put_task(&caller.key(), &waiting, None).await.unwrap();
+        let live = |state| Arc::new(LiveTask::new(caller.key(), task(state), Vec::new(), core.limits.history()));
+        let ended = live(TaskState::InputRequired);
+        core.registry.add(&ended);
+        ended.end_with(Vec::new());
+
+        let share = core.stream_share(&caller).unwrap();
+        let stale = task(TaskState::Working);
+        let mut events = followed_events(Arc::clone(&core), caller.clone(), stale, share);
+        assert_eq!(next(&mut events).await, Some(TaskState::Working));
+        assert_eq!(next(&mut events).await, Some(TaskState::InputRequired));
+        // It is resumed.
+        core.registry.remove(&ended);
+        let resumed = live(TaskState::Working);
+        core.registry.add(&resumed);
+        assert_eq!(next(&mut events).await, Some(TaskState::Working));
+        let completed = resumed.status_event(status(TaskState::Completed, None));
+        resumed.end_with(vec![completed]);
+        assert_eq!(next(&mut events).await, Some(TaskState::Completed));
+        assert_eq!(next(&mut events).await, None);
+    }
 }

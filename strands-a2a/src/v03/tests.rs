@@ -279,3 +279,21 @@ fn rejects_what_has_another_form() {
         event_to_v1(event.clone()).expect_err(&event.to_string());
     }
 }
+
+#[test]
+fn the_kind_of_a_part_of_a_client_is_that_of_its_content() {
+    let params = |part: Value| json!({"message": {"role": "user", "parts": [part]}});
+    for part in [
+        json!({"kind": "text", "data": {"a": 1}}),
+        json!({"kind": "data", "text": "hi"}),
+        json!({"kind": "image", "text": "hi"}),
+        json!({"kind": 1, "text": "hi"}),
+        json!({"kind": null, "text": "hi"}),
+    ] {
+        params_to_v1(Method::SendMessage, params(part.clone())).expect_err(&part.to_string());
+        // Servers that mix them up are understood.
+        let message = json!({"kind": "message", "messageId": "m", "role": "agent", "parts": [part]});
+        event_to_v1(message).unwrap();
+    }
+    params_to_v1(Method::SendMessage, params(json!({"text": "hi"}))).unwrap();
+}

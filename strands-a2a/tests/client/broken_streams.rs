@@ -2,8 +2,9 @@
 
 use strands_testkit::Cut;
 
-use crate::peer::{COMPLETED, Call, Peer, WORKING, chunk, ended, prompt, task, whole_task};
+use crate::peer::{CANCELED, COMPLETED, Call, Peer, WORKING, chunk, ended, prompt, task, whole_task};
 use strands::a2a::A2aError;
+use strands::serde_json::json;
 use strands_testkit::Response;
 
 /// A stream that breaks off after its events, in one of the ways of a connection.
@@ -84,4 +85,35 @@ async fn lines_that_a_reader_must_ignore_do_not_end_a_task() {
     let peer = peer.await;
     assert_eq!(prompt(&peer.agent().await, "hi").await.response().text(), "Hello");
     assert_eq!(peer.methods(), ["SendStreamingMessage"]);
+}
+
+#[tokio::test]
+async fn a_temporary_error_does_not_end_a_task() {
+    // With the status of HTTP, or as an error of JSON-RPC.
+    let errors = [Ok(500), Ok(503), Ok(429), Err(-32603), Err(-32000)];
+    for error in errors {
+        let peer = Peer::new(move |call| match (call.method.as_str(), call.number) {
+            ("SendStreamingMessage", _) => broken(call, None),
+            ("GetTask", 1) => match error {
+                Ok(status) => Response::json(status, &json!({"error": {"code": status, "message": "no connection"}})),
+                Err(code) => call.error(code, "no connection"),
+            },
+            ("GetTask", _) => call.result(whole_task(COMPLETED, &["Hello"])),
+            (method, _) => panic!("{method}"),
+        });
+        let peer = peer.await;
+        let prompted = prompt(&peer.agent().await, "hi").await;
+        assert_eq!(prompted.response().text(), "Hello");
+    }
+    // An error of the request does.
+    for error in [-32001, -32602] {
+        let peer = Peer::new(move |call| match call.method.as_str() {
+            "SendStreamingMessage" => broken(call, None),
+            "GetTask" => call.error(error, "no such task"),
+            _ => call.result(whole_task(CANCELED, &[])),
+        });
+        let peer = peer.await;
+        let found = prompt(&peer.agent().await, "hi").await.error();
+        assert!(matches!(found, A2aError::Rejected { code, .. } if code == error), "{found}");
+    }
 }

@@ -154,3 +154,37 @@ async fn prompts_that_can_not_be_sent_are_rejected() {
     let error = prompt(&agent, foreign).await.error();
     assert_eq!(error.to_string(), "the prompt can't be sent: the continuation is not one of a remote agent");
 }
+
+#[tokio::test]
+async fn too_many_json_values_are_an_error_before_they_are_parsed() {
+    let zeros = format!("[{}0]", "0,".repeat(200_000));
+    for is_stream in [true, false] {
+        let zeros = zeros.clone();
+        let peer = Peer::new(move |call| {
+            let artifact = format!(r#"{{"artifactId": "a", "parts": [{{"data": {zeros}}}]}}"#);
+            let event =
+                format!(r#"{{"artifactUpdate": {{"taskId": "t1", "contextId": "c1", "artifact": {artifact}}}}}"#);
+            let body = format!(r#"{{"jsonrpc": "2.0", "id": {}, "result": {event}}}"#, call.id);
+            if is_stream {
+                return Response::sse(format!("data: {body}\n\n"));
+            }
+            Response::new(200).content_type("application/json").body(body)
+        });
+        let peer = peer.await;
+        let agent = peer.builder().max_response_bytes(1024 * 1024).connect().await.unwrap();
+        let error = prompt(&agent, "hi").await.error();
+        assert!(matches!(error, A2aError::TooManyValues { limit: 16_384 }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_context_id_of_a_message_is_an_error() {
+    let peer = Peer::new(|call| {
+        let message =
+            json!({"messageId": "m", "role": "ROLE_AGENT", "contextId": "x".repeat(2_000), "parts": [{"text": "hi"}]});
+        call.stream(&[json!({"message": message})])
+    });
+    let peer = peer.await;
+    let error = prompt(&peer.agent().await, "hi").await.error();
+    assert!(matches!(error, A2aError::Protocol { .. }), "{error:?}");
+}

@@ -152,7 +152,9 @@ async fn bodies_that_are_no_requests_are_errors_of_json_rpc() {
         r#"{"a":"#.repeat(101),
         "}".repeat(101)
     );
+    let long_id = json!({"jsonrpc": "2.0", "id": "x".repeat(257), "method": "GetTask"}).to_string();
     for (body, code, id) in [
+        (long_id.as_str(), -32600, Value::Null),
         ("{", -32700, Value::Null),
         ("[]", -32600, Value::Null),
         (r#"{"jsonrpc":"1.0","id":"x","method":"GetTask"}"#, -32600, json!("x")),

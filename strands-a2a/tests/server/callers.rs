@@ -25,7 +25,7 @@ async fn requests_without_a_caller_are_refused_and_the_card_is_public() {
     let (status, card) = client.version("").http(Method::GET, "/.well-known/agent-card.json", Value::Null).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(card["securitySchemes"]["bearer"]["httpAuthSecurityScheme"]["scheme"], "Bearer");
-    assert_eq!(card["securityRequirements"], json!([{"schemes": {"bearer": {"list": []}}}]));
+    assert_eq!(card["securityRequirements"], json!([{"schemes": {"bearer": {}}}]));
     // For clients of 0.3.
     assert_eq!(
         (&card["security"], &card["securitySchemes"]["bearer"]["type"]),

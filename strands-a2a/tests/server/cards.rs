@@ -1,5 +1,8 @@
 //! The agent card.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 use strands::a2a::axum::http::{Method, StatusCode};
 use strands::a2a::{A2aServer, A2aServerError, CardSigner, Skill};
@@ -53,7 +56,7 @@ async fn one_card_is_for_clients_of_both_versions() {
         "defaultInputModes": ["text/plain"],
         "defaultOutputModes": ["text/plain"],
         "skills": [
-            {"id": "book", "name": "book", "description": "Books a trip.", "tags": []},
+            {"id": "book", "name": "book", "description": "Books a trip.", "tags": ["tool"]},
             {"id": "chat", "name": "Chat", "description": "Talks.", "tags": ["talk"], "examples": ["Hi!"]},
         ],
         "provider": {"organization": "Example", "url": "https://example.com"},
@@ -71,11 +74,28 @@ async fn one_card_is_for_clients_of_both_versions() {
 #[tokio::test]
 async fn a_card_can_be_signed() {
     let pem = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem();
+    let public = rcgen::KeyPair::from_pem(&pem).unwrap();
     let signer = CardSigner::es256("k1", pem.as_bytes()).unwrap();
-    let server = A2aServer::builder(agent(model()), URL).sign_card(signer).build().unwrap();
-    let (both, v1) = (card(&server, "").await, card(&server, "1.0").await);
-    assert_eq!(both["signatures"], v1["signatures"]);
-    assert!(v1["signatures"][0]["protected"].is_string() && v1["signatures"][0]["signature"].is_string());
+    let server = A2aServer::builder(agent(model()), URL).sign_card(signer).bearer_tokens().build().unwrap();
+    let (both, mut signed) = (card(&server, "").await, card(&server, "1.0").await);
+    assert_eq!(both["signatures"], signed["signatures"]);
+    // A verifier parses the card, and leaves out what has the default value of its type.
+    let signature = signed.as_object_mut().unwrap().remove("signatures").unwrap()[0].take();
+    assert_eq!(signed["securityRequirements"], json!([{"schemes": {"bearer": {}}}]));
+    let payload = URL_SAFE_NO_PAD.encode(serde_json_canonicalizer::to_vec(&signed).unwrap());
+    let payload = format!("{}.{payload}", signature["protected"].as_str().unwrap());
+    let bytes = URL_SAFE_NO_PAD.decode(signature["signature"].as_str().unwrap()).unwrap();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public.public_key_raw());
+    key.verify(payload.as_bytes(), &bytes).unwrap();
+}
+
+#[tokio::test]
+async fn each_skill_has_a_tag() {
+    let skills = async |server: A2aServer| card(&server, "1.0").await["skills"].take();
+    let default = A2aServer::builder(agent(model()), URL).build().unwrap();
+    assert_eq!(skills(default).await[0]["tags"], json!(["chat"]));
+    let server = A2aServer::builder(agent(model()), URL).skill(Skill::new("book", "Book", "Books.")).build().unwrap();
+    assert_eq!(skills(server).await[0]["tags"], json!(["book"]));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::json;
 use strands::a2a::{A2aLimits, A2aServer, MemoryTaskStore, TaskStore};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 
-use crate::client::{Client, URL, agent, message, parts_of, reason, server, state_of};
+use crate::client::{Client, URL, agent, message, parts_of, reason, server, state_of, with_users};
 use crate::controlled::Controlled;
 
 fn counting() -> ScriptedModel {
@@ -109,4 +109,28 @@ async fn the_least_recently_used_contexts_are_deleted_first() {
     assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, false, true, true]);
     assert_eq!(parts_of(&client.send_in(&json!("a"), "x").await.unwrap()), &json!([{"text": "5 messages"}]));
     assert_eq!(parts_of(&client.send_in(&json!("b"), "x").await.unwrap()), &json!([{"text": "1 messages"}]));
+}
+
+/// The number of tasks of a caller decides, whatever others do at the same time.
+#[tokio::test]
+async fn tasks_of_a_caller_are_limited_while_others_send_messages() {
+    // Every second task that ends leads to a deletion.
+    let limits = A2aLimits::new().tasks_per_caller(32);
+    let store = std::sync::Arc::new(MemoryTaskStore::new());
+    let builder = A2aServer::builder(agent(counting()), URL).limits(limits).task_store(std::sync::Arc::clone(&store));
+    let client = Client::of(&with_users(builder));
+    for _ in 0..100 {
+        client.user("mallory").send("x").await;
+        client.user("alice").send("x").await;
+    }
+    for caller in ["id:mallory", "id:alice"] {
+        let pruned = async {
+            while store.list(caller, strands::a2a::RecordKind::Task).await.unwrap().len() > 64 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), pruned)
+            .await
+            .unwrap_or_else(|_| panic!("{caller} has all tasks"));
+    }
 }

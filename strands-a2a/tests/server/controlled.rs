@@ -4,9 +4,12 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
+use serde_json::json;
 use strands::message::Message;
 use strands::models::StopReason;
-use strands::{AgentError, AgentEvent, AgentResponse, CancellationToken, PromptRequest, PromptStream, Promptable};
+use strands::{
+    AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, PromptRequest, PromptStream, Promptable,
+};
 use tokio::sync::{Mutex, mpsc};
 
 pub(crate) enum Step {
@@ -34,6 +37,13 @@ impl Prompted {
     pub(crate) fn end(&self, text: &str) {
         self.step(Step::End(AgentResponse::new(Message::assistant(text), StopReason::EndTurn)));
     }
+}
+
+/// A response that waits for a response to an interrupt with the id `a`.
+pub(crate) fn question() -> AgentResponse {
+    let mut question = AgentResponse::new(Message::assistant(""), StopReason::Interrupt);
+    question.interrupts = vec![Interrupt::new("a", "approval", json!("Book it?"))];
+    question
 }
 
 pub(crate) struct Controlled {

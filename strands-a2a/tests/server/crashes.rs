@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 use strands::a2a::{
     A2aLimits, A2aServer, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, StoredRecord, TaskStore, TaskStoreError,
 };
-use strands::models::StopReason;
-use strands::{AgentResponse, Interrupt, async_trait};
+use strands::async_trait;
 use tokio::sync::Notify;
 
 use crate::client::{Client, URL, message, parts_of, reason, short, state_of, status_text};
-use crate::controlled::{Controlled, Prompts, Step};
+use crate::controlled::{Controlled, Prompts, Step, question};
 
 /// A process with the store.
 fn process(store: &Arc<MemoryTaskStore>, lease: Duration) -> (Client, Prompts) {
@@ -30,7 +29,7 @@ fn a_task_whose_process_has_died_is_reported_as_failed() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let dying = runtime();
     let task = dying.block_on(async {
-        let (client, prompts) = process(&store, Duration::from_millis(20));
+        let (client, prompts) = process(&store, Duration::from_secs(1));
         let task = client.start("x").await;
         prompts.next().await.step(Step::Text("never stored"));
         task
@@ -38,7 +37,7 @@ fn a_task_whose_process_has_died_is_reported_as_failed() {
     // All that the process does ends here, without a trace.
     drop(dying);
     runtime().block_on(async {
-        let (client, prompts) = process(&store, Duration::from_millis(20));
+        let (client, prompts) = process(&store, Duration::from_secs(1));
         let failed = client.until(&task["id"], "failed").await;
         assert_eq!(status_text(&failed), "the server was restarted while the agent worked");
         let listed = client.call("ListTasks", json!({"status": "TASK_STATE_FAILED"})).await.unwrap();
@@ -56,7 +55,7 @@ fn a_task_whose_process_has_died_is_reported_as_failed() {
 #[tokio::test]
 async fn a_task_that_runs_in_another_process_is_left_alone() {
     let store = Arc::new(MemoryTaskStore::new());
-    let lease = Duration::from_millis(60);
+    let lease = Duration::from_secs(1);
     let (one, prompts) = process(&store, lease);
     let (two, _) = process(&store, lease);
     let task = one.start("x").await;
@@ -65,7 +64,7 @@ async fn a_task_that_runs_in_another_process_is_left_alone() {
     let key = RecordKey::new("anonymous", RecordKind::Task, task["id"].as_str().unwrap());
     let renewals = async {
         let mut stored = store.get(&key).await.unwrap();
-        for _ in 0..7 {
+        for _ in 0..4 {
             let last = stored.clone();
             while stored == last {
                 tokio::task::yield_now().await;
@@ -90,7 +89,7 @@ async fn a_task_that_runs_in_another_process_is_left_alone() {
 #[tokio::test]
 async fn a_task_can_be_canceled_by_another_process() {
     let store = Arc::new(MemoryTaskStore::new());
-    let lease = Duration::from_millis(60);
+    let lease = Duration::from_secs(1);
     let (one, prompts) = process(&store, lease);
     let (two, _) = process(&store, lease);
     let task = one.start("x").await;
@@ -151,9 +150,7 @@ async fn a_task_goes_on_if_its_client_goes_away_while_its_response_is_stored() {
     let (controlled, prompts) = Controlled::new();
     let client = Client::of(&A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap());
     let task = client.start("x").await;
-    let mut question = AgentResponse::new(strands::message::Message::assistant(""), StopReason::Interrupt);
-    question.interrupts = vec![Interrupt::new("a", "approval", json!("Book it?"))];
-    prompts.next().await.step(Step::End(question));
+    prompts.next().await.step(Step::End(question()));
     client.until(&task["id"], "input_required").await;
 
     store.is_slow.store(true, Ordering::Relaxed);
@@ -171,7 +168,7 @@ async fn a_task_goes_on_if_its_client_goes_away_while_its_response_is_stored() {
 #[tokio::test]
 async fn a_task_that_another_process_has_ended_stays_ended() {
     let store = Arc::new(MemoryTaskStore::new());
-    let (client, prompts) = process(&store, Duration::from_millis(60));
+    let (client, prompts) = process(&store, Duration::from_secs(1));
     let task = client.start("x").await;
     let prompt = prompts.next().await;
     // As another process does that believes this one to be gone.
@@ -239,4 +236,51 @@ async fn of_two_processes_that_start_a_task_in_a_context_at_once_one_gives_up() 
     assert_eq!((&listed["totalSize"], &listed["tasks"][0]["id"]), (&json!(1), &task["id"]));
     servers[1].1.next().await.end("done");
     two.until(&task["id"], "completed").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_canceled_before_its_run_begins_is_canceled_at_once() {
+    let store = Slow::new();
+    let (controlled, prompts) = Controlled::new();
+    let client = Client::of(&A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap());
+    store.is_slow.store(true, Ordering::Relaxed);
+    let started = tokio::spawn({
+        let client = client.clone();
+        async move { client.start("x").await }
+    });
+    store.written.notified().await;
+    let id = client.call("ListTasks", json!({})).await.unwrap()["tasks"][0]["id"].take();
+    let canceling = tokio::spawn({
+        let (client, id) = (client.clone(), id.clone());
+        async move { client.call("CancelTask", json!({"id": id})).await }
+    });
+    // It finds the task in the store, and does not find its run.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    store.go_on.notify_one();
+    started.await.unwrap();
+    let prompt = prompts.next().await;
+    // Much less than the interval in which the lease is renewed.
+    tokio::time::timeout(Duration::from_secs(2), prompt.steps.closed()).await.expect("the agent is canceled");
+    let canceled = tokio::time::timeout(Duration::from_secs(2), canceling).await.expect("a response").unwrap();
+    assert_eq!(state_of(&canceled.unwrap()), "canceled");
+}
+
+#[tokio::test]
+async fn a_lease_of_any_length_is_kept_within_bounds() {
+    for lease in [Duration::ZERO, Duration::MAX] {
+        let store = Arc::new(MemoryTaskStore::new());
+        let (client, prompts) = process(&store, lease);
+        let task = client.start("x").await;
+        let prompt = prompts.next().await;
+        let key = RecordKey::new("anonymous", RecordKind::Task, task["id"].as_str().unwrap());
+        let before = store.get(&key).await.unwrap();
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store.get(&key).await.unwrap(), before, "the lease is not renewed all the time");
+        prompt.end("done");
+        client.until(&task["id"], "completed").await;
+    }
 }

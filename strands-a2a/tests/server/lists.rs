@@ -1,15 +1,20 @@
 //! Lists of tasks.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use strands::a2a::axum::http::{Method, StatusCode};
-use strands::testing::ScriptedModel;
+use strands::a2a::{A2aServer, DiscardInterrupts, MemoryTaskStore, RecordKey, RecordKind, TaskStore};
+use strands::testing::{ScriptedModel, ScriptedTurn};
+use strands::{AgentError, Interrupt, PromptRequest, async_trait};
 
-use crate::client::{Client, agent, server};
+use crate::client::{Client, URL, agent, server};
+use crate::controlled::{Controlled, Step, question};
 
 async fn five_tasks() -> (Client, Vec<Value>) {
-    let client = Client::of(&server(agent(ScriptedModel::from_fn(|_| strands::testing::ScriptedTurn::text("ok")))));
+    let client = Client::of(&server(agent(ScriptedModel::from_fn(|_| ScriptedTurn::text("ok")))));
     let mut ids = Vec::new();
     for index in 0..5 {
         let task = client.send_in(&json!(format!("c{}", index % 2)), "x").await.unwrap();
@@ -87,4 +92,65 @@ async fn invalid_parameters_are_errors() {
         let (status, _) = client.http(Method::GET, &format!("/tasks?{query}"), Value::Null).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_page_ends_before_it_is_too_large() {
+    let client = Client::of(&server(agent(ScriptedModel::from_fn(|_| ScriptedTurn::text("ok")))));
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        sent.push(client.send(&"x".repeat(5_000_000)).await["id"].take());
+    }
+    let (mut token, mut found) = (json!(""), Vec::new());
+    for more in [true, true, false] {
+        let page = client.call("ListTasks", json!({"pageToken": token})).await.unwrap();
+        assert_eq!((ids(&page).len(), &page["totalSize"]), (1, &json!(3)));
+        found.extend(ids(&page));
+        token = page["nextPageToken"].clone();
+        assert_eq!(token != "", more);
+    }
+    found.sort_by_key(Value::to_string);
+    sent.sort_by_key(Value::to_string);
+    assert_eq!(found, sent);
+    // Without their content they are small.
+    assert_eq!(ids(&client.call("ListTasks", json!({"historyLength": 0})).await.unwrap()).len(), 3);
+}
+
+/// Discards nothing: the session of the agent is busy.
+struct Busy;
+
+#[async_trait]
+impl DiscardInterrupts for Busy {
+    async fn discard(&self, _: PromptRequest, _: &[Interrupt]) -> Result<(), AgentError> {
+        Err(AgentError::Busy { name: "session".to_owned() })
+    }
+}
+
+#[tokio::test]
+async fn one_bad_task_does_not_hide_the_others() {
+    let store = Arc::new(MemoryTaskStore::new());
+    let (controlled, prompts) = Controlled::new();
+    let builder = A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).discard_interrupts(Busy);
+    let client = Client::of(&builder.build().unwrap());
+    let good = client.start("x").await;
+    prompts.next().await.end("done");
+    client.until(&good["id"], "completed").await;
+    // One of a later version, or of a broken disk.
+    let unreadable = RecordKey::new("anonymous", RecordKind::Task, "00000000-0000-4000-8000-000000000000");
+    store.put(&unreadable, Bytes::from_static(b"{}"), None).await.unwrap();
+    // One whose process died after it was resumed, and whose interrupts can't be discarded now.
+    let task = client.start("y").await;
+    prompts.next().await.step(Step::End(question()));
+    client.until(&task["id"], "input_required").await;
+    let key = RecordKey::new("anonymous", RecordKind::Task, task["id"].as_str().unwrap());
+    let stored = store.get(&key).await.unwrap().unwrap();
+    let mut record: Value = serde_json::from_slice(&stored.content).unwrap();
+    record["task"]["status"]["state"] = json!("TASK_STATE_WORKING");
+    store.put(&key, Bytes::from(record.to_string()), Some(&stored)).await.unwrap();
+
+    let mut listed = ids(&client.call("ListTasks", json!({})).await.unwrap());
+    let mut expected = vec![good["id"].clone(), task["id"].clone()];
+    listed.sort_by_key(Value::to_string);
+    expected.sort_by_key(Value::to_string);
+    assert_eq!(listed, expected);
 }

@@ -9,6 +9,7 @@ mod client;
 mod contexts;
 mod controlled;
 mod crashes;
+mod discards;
 mod ends;
 mod interrupts;
 mod limits;

@@ -247,3 +247,55 @@ async fn receivers_of_one_caller_that_do_not_respond_do_not_hold_up_those_of_oth
     let (_, working) = received.expect("a notification for bob");
     assert_eq!(state_of(&working["statusUpdate"]), "working");
 }
+
+/// Waits for the notification of a state.
+async fn notified(receiver: &mut Receiver, state: &str) {
+    let reached = async {
+        loop {
+            let (_, event) = receiver.next().await;
+            if event["statusUpdate"].is_object() && state_of(&event["statusUpdate"]) == state {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), reached).await.unwrap_or_else(|_| panic!("no notification: {state}"));
+}
+
+#[tokio::test]
+async fn tasks_that_a_shutdown_cancels_are_notified_of() {
+    let mut receiver = Receiver::start(&[]).await;
+    let (controlled, prompts) = Controlled::new();
+    let server = A2aServer::builder(controlled, URL).push_notifications(on_this_machine()).build().unwrap();
+    Client::of(&server).call("SendMessage", params(json!({"url": receiver.url}))).await.unwrap();
+    let _prompt = prompts.next().await;
+    notified(&mut receiver, "working").await;
+    server.shutdown(Duration::ZERO).await;
+    notified(&mut receiver, "canceled").await;
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_silent_receivers() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", silent.local_addr().unwrap());
+    let (controlled, prompts) = Controlled::new();
+    let server = A2aServer::builder(controlled, URL).push_notifications(on_this_machine()).build().unwrap();
+    Client::of(&server).call("SendMessage", params(json!({"url": url}))).await.unwrap();
+    let _prompt = prompts.next().await;
+    tokio::time::timeout(Duration::from_secs(5), server.shutdown(Duration::ZERO)).await.expect("an end");
+}
+
+#[tokio::test]
+async fn a_configuration_of_another_process_is_notified_of_the_end() {
+    let mut receiver = Receiver::start(&[]).await;
+    let (one, prompts, store) = client(on_this_machine());
+    let (other, _) = Controlled::new();
+    let builder = A2aServer::builder(other, URL).push_notifications(on_this_machine()).task_store(store);
+    let two = Client::of(&builder.build().unwrap());
+    let task = one.start("x").await;
+    let prompt = prompts.next().await;
+    let config = json!({"taskId": task["id"], "url": receiver.url});
+    two.call("CreateTaskPushNotificationConfig", config).await.unwrap();
+    // Before the lease is renewed.
+    prompt.end("done");
+    notified(&mut receiver, "completed").await;
+}

@@ -6,7 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use strands_a2a::{A2aContext, Caller, DiscardInterrupts};
-use strands_core::{Agent, AgentError, ErrorChain, Interrupt, PromptRequest, PromptStream, Promptable, TraceContext};
+use strands_core::message::{ContentBlock, Message, Role};
+use strands_core::models::StopReason;
+use strands_core::{
+    Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, ErrorChain, Interrupt, PromptRequest,
+    PromptStream, Promptable, TraceContext, uuid,
+};
 use strands_identity::Identity;
 
 #[cfg(feature = "agentcore")]
@@ -35,8 +40,10 @@ impl Promptable for ServiceAgent {
         let service = self.service.clone();
         let started = async move {
             let session = Session::of(service, &request)?;
-            let started = session.start(&request).await?;
-            Ok(events(session, started, request))
+            Ok(match session.start(&request).await? {
+                Some(started) => events(session, started),
+                None => canceled(),
+            })
         };
         stream::once(started)
             .flat_map(|started| started.unwrap_or_else(|error| stream::iter([Err(error)]).boxed()))
@@ -72,8 +79,29 @@ type Item = Option<Result<Arc<RunEvent>, TurnError>>;
 
 /// A turn, with its first two items: an invocation that is rejected has a start and an error.
 struct Started {
-    turn: Turn,
+    work: Work,
     items: [Item; 2],
+}
+
+/// A turn that is canceled with its request.
+struct Work {
+    turn: Turn,
+    cancellation: CancellationToken,
+    is_canceled: bool,
+}
+
+impl Work {
+    async fn next(&mut self) -> Item {
+        loop {
+            tokio::select! {
+                item = self.turn.next() => return item,
+                () = self.cancellation.cancelled(), if !self.is_canceled => {
+                    self.is_canceled = true;
+                    self.turn.cancel();
+                }
+            }
+        }
+    }
 }
 
 impl Session {
@@ -92,10 +120,17 @@ impl Session {
         self.service.open(&self.identity, self.choice()).await
     }
 
-    async fn start(&self, request: &PromptRequest) -> Result<Started, AgentError> {
-        let mut turn = self.request(request).start().await.map_err(|error| agent_error(&error))?;
-        let items = [turn.next().await, turn.next().await];
-        Ok(Started { turn, items })
+    /// Starts the turn. Returns `None` if the request is canceled before: while it waits for its session, or the session is opened.
+    async fn start(&self, request: &PromptRequest) -> Result<Option<Started>, AgentError> {
+        let cancellation = request.cancellation.clone();
+        let turn = tokio::select! {
+            biased;
+            () = cancellation.cancelled() => return Ok(None),
+            turn = self.request(request).start() => turn.map_err(|error| agent_error(&error))?,
+        };
+        let mut work = Work { turn, cancellation, is_canceled: false };
+        let items = [work.next().await, work.next().await];
+        Ok(Some(Started { work, items }))
     }
 
     fn request(&self, request: &PromptRequest) -> TurnRequest {
@@ -149,28 +184,11 @@ impl Session {
     }
 }
 
-/// Returns the events of a turn, and cancels it when the request is canceled.
-fn events(session: Session, started: Started, request: PromptRequest) -> PromptStream {
-    struct State {
-        turn: Turn,
-        is_canceled: bool,
-    }
-    let Started { turn, items } = started;
+/// Returns the events of a turn.
+fn events(session: Session, started: Started) -> PromptStream {
+    let Started { work, items } = started;
     let has_ended = items.iter().any(|item| !matches!(item, Some(Ok(_))));
-    let state = State { turn, is_canceled: false };
-    let rest = stream::unfold((state, request.cancellation), |(mut state, cancellation)| async move {
-        loop {
-            let item = tokio::select! {
-                item = state.turn.next() => item?,
-                () = cancellation.cancelled(), if !state.is_canceled => {
-                    state.is_canceled = true;
-                    state.turn.cancel();
-                    continue;
-                }
-            };
-            return Some((item, (state, cancellation)));
-        }
-    });
+    let rest = stream::unfold(work, |mut work| async move { Some((work.next().await?, work)) });
     let rest = rest.take(if has_ended { 0 } else { usize::MAX });
     let session = Arc::new(session);
     let items = stream::iter(items.into_iter().flatten()).chain(rest).then(move |item| {
@@ -183,6 +201,14 @@ fn events(session: Session, started: Started, request: PromptRequest) -> PromptS
         }
     });
     items.boxed()
+}
+
+/// Returns the events of a request that was canceled before its turn started.
+fn canceled() -> PromptStream {
+    let message = Message::new(Role::Assistant, Vec::<ContentBlock>::new());
+    let response = Box::new(AgentResponse::new(message, StopReason::Cancelled));
+    let start = AgentEvent::start(uuid::Uuid::new_v4().to_string(), NAME, NAME);
+    stream::iter([Ok(start), Ok(AgentEvent::Result { response })]).boxed()
 }
 
 /// Returns the error of a turn as that of an agent.

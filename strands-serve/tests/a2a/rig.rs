@@ -14,7 +14,7 @@ use strands_serve::a2a::{self, DocumentTaskStore};
 use strands_serve::axum::Router;
 use strands_serve::axum::body::{Body, to_bytes};
 use strands_serve::http::{Authenticate, AuthenticationError};
-use strands_serve::{AgentService, AgentTemplate};
+use strands_serve::{AgentService, AgentTemplate, ServiceLimits};
 use strands_session::object_store::memory::InMemory;
 use strands_session::{ObjectDocumentStore, SessionStore};
 use tower::ServiceExt as _;
@@ -46,8 +46,12 @@ impl Stores {
     }
 
     pub(crate) fn service(&self, template: impl AgentTemplate + 'static) -> AgentService {
+        self.service_with(template, ServiceLimits::new())
+    }
+
+    fn service_with(&self, template: impl AgentTemplate + 'static, limits: ServiceLimits) -> AgentService {
         let sessions = SessionStore::objects(Arc::<InMemory>::clone(&self.0), "sessions").unwrap();
-        AgentService::builder(template, sessions).build()
+        AgentService::builder(template, sessions).limits(limits).build()
     }
 
     pub(crate) fn tasks(&self) -> DocumentTaskStore {
@@ -65,7 +69,23 @@ impl Stores {
         template: impl AgentTemplate + 'static,
         set: impl Fn(A2aServerBuilder) -> A2aServerBuilder,
     ) -> (Client, AgentService) {
-        let service = self.service(template);
+        self.serve(self.service(template), set)
+    }
+
+    /// Starts a process whose service has other limits.
+    pub(crate) fn process_within(
+        &self,
+        template: impl AgentTemplate + 'static,
+        limits: ServiceLimits,
+    ) -> (Client, AgentService) {
+        self.serve(self.service_with(template, limits), |server| server)
+    }
+
+    fn serve(
+        &self,
+        service: AgentService,
+        set: impl Fn(A2aServerBuilder) -> A2aServerBuilder,
+    ) -> (Client, AgentService) {
         let server = a2a::server(&service, Users, "https://a.b").name("desk").description("Helps.");
         (Client::of(&set(server.task_store(self.tasks())).build().unwrap()), service)
     }

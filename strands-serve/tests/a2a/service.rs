@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
@@ -9,7 +10,8 @@ use strands_a2a::{A2aContext, A2aLimits, A2aServerBuilder};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentBuilder, Interrupt, tool, tools};
 use strands_identity::Identity;
-use strands_serve::{AgentService, SessionChoice};
+use strands_serve::{AgentService, BusySession, ServiceLimits, SessionChoice};
+use tokio::time::Instant;
 
 use crate::rig::{Stores, counting, state, text};
 
@@ -108,6 +110,26 @@ async fn a_cancellation_reaches_the_turn() {
     while service.running_turns() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_reaches_a_task_that_waits_for_its_session() {
+    let stalling = ScriptedModel::from_fn(|_| ScriptedTurn::text("never").stalling_after(1));
+    let queue = BusySession::Queue { waiting: 2, timeout: Duration::from_secs(60) };
+    let limits = ServiceLimits::new().busy_session(queue);
+    let (client, service) = Stores::new().process_within(Agent::builder().model(stalling), limits);
+    let session = || SessionChoice::Named("c1".to_owned());
+    let _turn = service.turn(Identity::new("alice"), session(), "x").start().await.unwrap();
+    let alice = client.user("alice");
+    let message = json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "x"}], "contextId": "c1"});
+    let params = json!({"message": message, "configuration": {"returnImmediately": true}});
+    let task = alice.call("SendMessage", params).await["result"]["task"].take();
+    let started = Instant::now();
+    let canceled = alice.call("CancelTask", json!({"id": task["id"]})).await;
+    assert_eq!(state(&canceled["result"]), "TASK_STATE_CANCELED", "{canceled}");
+    assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+    // The turn of the other host goes on.
+    assert_eq!(service.running_turns(), 1);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::error::A2aError;
 use super::event_stream::{EventStream, ReadEvent};
-use super::http::{Http, Request};
+use super::http::{Http, Request, check_values};
 use super::proto_json::{complete_event, complete_task};
 use crate::v03::Method;
 
@@ -105,6 +105,7 @@ impl Endpoint {
         let call = self.call(method, task_id, serde_json::json!({"id": task_id}))?;
         let response = self.http.send(self.request(&call, false, None)).await?;
         let body = self.http.body(response).await?;
+        check_values(&body, self.http.max_bytes)?;
         let result = self.result(serde_json::from_slice(&body)?)?;
         let mut task = match self.binding {
             Binding::JsonRpcV03 => crate::v03::client_edge::task_to_v1(result)?,
@@ -141,6 +142,7 @@ impl Endpoint {
             return Ok(Reply::Events(EventStream::new(Arc::clone(&self.http), response, read)));
         }
         let body = self.http.body(response).await?;
+        check_values(&body, self.http.max_bytes)?;
         let text = std::str::from_utf8(&body).map_err(A2aError::protocol)?;
         Ok(Reply::Event(Box::new(read(text)?)))
     }

@@ -95,6 +95,7 @@ impl CardFacts {
             signatures: None,
         };
         let mut v1 = serde_json::to_value(card).map_err(|error| A2aServerError::Card(error.into()))?;
+        omit_empty_scopes(&mut v1);
         if let Some(signer) = self.signer {
             let signature = signer.sign(&v1).map_err(|error| A2aServerError::Card(error.into()))?;
             if let Some(fields) = v1.as_object_mut() {
@@ -106,6 +107,17 @@ impl CardFacts {
             server_edge::add_v03_to_card(&mut both).map_err(|error| A2aServerError::Card(error.into()))?;
         }
         Ok(CardJson { both, v1 })
+    }
+}
+
+/// Removes empty lists of scopes. The canonical form of a card that is signed has no fields with default values but those that are
+/// required (specification, section 8.4.1), and verifiers make it from what they parsed.
+fn omit_empty_scopes(card: &mut Value) {
+    let requirements = card.get_mut("securityRequirements").and_then(Value::as_array_mut);
+    let schemes =
+        requirements.into_iter().flatten().filter_map(|requirement| requirement.get_mut("schemes")?.as_object_mut());
+    for scopes in schemes.flat_map(|schemes| schemes.values_mut()).filter_map(Value::as_object_mut) {
+        scopes.retain(|name, value| name != "list" || value.as_array().is_none_or(|list| !list.is_empty()));
     }
 }
 

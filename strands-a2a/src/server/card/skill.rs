@@ -35,7 +35,7 @@ impl Skill {
         }
     }
 
-    /// Adds a tag, by which clients search.
+    /// Adds a tag, by which clients search. Default: the id, since a card must have a tag for each skill.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
@@ -49,15 +49,16 @@ impl Skill {
 
     /// Creates the skill of a tool.
     pub(in crate::server) fn of_tool(spec: &ToolSpec) -> Self {
-        Self::new(spec.name.as_str(), spec.name.as_str(), spec.description.as_str())
+        Self::new(spec.name.as_str(), spec.name.as_str(), spec.description.as_str()).tag("tool")
     }
 
     pub(super) fn into_card(self) -> AgentSkill {
+        let tags = if self.tags.is_empty() { vec![self.id.clone()] } else { self.tags };
         AgentSkill {
             id: self.id,
             name: self.name,
             description: self.description,
-            tags: self.tags,
+            tags,
             examples: (!self.examples.is_empty()).then_some(self.examples),
             input_modes: None,
             output_modes: None,

@@ -1,4 +1,4 @@
-//! Bodies of requests, within limits of size, time and depth.
+//! Bodies of requests, within limits of size, time, number of values and depth.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use crate::json::count_values;
 use crate::server::core::Core;
 use crate::server::failure::Failure;
 
@@ -35,6 +36,12 @@ pub(super) async fn json(core: &Core, parts: &Parts, body: Body) -> Result<Value
     };
     let late = |_| Err(Failure::InvalidRequest("the body was not sent in time".to_owned()));
     let bytes = tokio::time::timeout(core.limits.body_timeout, read).await.unwrap_or_else(late)?;
+    if count_values(&bytes) > core.limits.body_values {
+        let limit = core.limits.body_values;
+        return Err(Failure::InvalidRequest(format!(
+            "the body has more than {limit} JSON values; send large data as a file"
+        )));
+    }
     let json = serde_json::from_slice(&bytes).map_err(|_| Failure::Parse)?;
     if depth(&json) > MAX_DEPTH {
         return Err(Failure::InvalidRequest(format!("the body nests deeper than {MAX_DEPTH} levels")));

@@ -10,11 +10,15 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 
 use super::call::{Called, call};
+use super::held::held;
 use super::proto_names::in_camel_case;
 use super::version::Version;
 use super::{Http, body, sse};
 use crate::server::failure::{Failure, quote};
 use crate::v03::{Method, server_edge};
+
+/// Maximum length of the id of a request, in bytes: each event of a stream has it.
+const MAX_ID: usize = 256;
 
 /// A request of JSON-RPC.
 struct Call {
@@ -65,19 +69,15 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
     called.unwrap_or_else(|failure| Json(error(&id, failure)).into_response())
 }
 
-async fn call_v03(
-    http: &Http,
-    caller: &crate::server::caller::Caller,
-    name: &str,
-    params: Value,
-) -> Result<Called, Failure> {
+async fn call_v03(http: &Http, caller: &strands_http::Caller, name: &str, params: Value) -> Result<Called, Failure> {
     let method = Method::from_v03(name).ok_or_else(|| Failure::MethodNotFound(quote(name)))?;
     let params =
         server_edge::params_to_v1(method, params).map_err(|error| Failure::InvalidParams(error.to_string()))?;
     let called = call(&http.core, caller, method.v1(), params, true).await?;
     match called {
-        Called::Result(result) => {
-            server_edge::result_to_v03(method, result).map(Called::Result).map_err(Failure::internal)
+        Called::Result(result, share) => {
+            let result = server_edge::result_to_v03(method, result).map_err(Failure::internal)?;
+            Ok(Called::Result(result, share))
         }
         // Event by event.
         stream @ Called::Stream(_) => Ok(stream),
@@ -91,6 +91,9 @@ fn parsed(json: Value) -> Result<Call, (Value, Failure)> {
         return Err((Value::Null, invalid("a request must be a JSON object; batches are not supported")));
     };
     let id = match fields.remove("id") {
+        Some(Value::String(id)) if id.len() > MAX_ID => {
+            return Err((Value::Null, invalid(&format!("`id` must have at most {MAX_ID} bytes"))));
+        }
         Some(id @ (Value::String(_) | Value::Null)) => id,
         Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Value::Number(number),
         Some(_) => return Err((Value::Null, invalid("`id` must be a string, an integer, or null"))),
@@ -112,7 +115,7 @@ fn parsed(json: Value) -> Result<Call, (Value, Failure)> {
 
 fn respond(id: Value, called: Called, is_v03: bool) -> Response {
     let events = match called {
-        Called::Result(value) => return Json(envelope(&id, "result", value)).into_response(),
+        Called::Result(value, share) => return held(Json(envelope(&id, "result", value)).into_response(), share),
         Called::Stream(events) => events,
     };
     let events = events.map(move |event| match event {

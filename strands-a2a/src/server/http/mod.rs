@@ -10,6 +10,7 @@
 mod agent_card;
 mod body;
 mod call;
+mod held;
 mod json_rpc;
 mod proto_names;
 mod rest;
@@ -25,8 +26,8 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
+use strands_http::{Caller, IdentifyCaller, Refusal};
 
-use super::caller::{Caller, IdentifyCaller, Refusal};
 use super::core::Core;
 pub(super) use agent_card::CardDocument;
 

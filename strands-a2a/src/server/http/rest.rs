@@ -13,6 +13,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Map, Value, json};
 
 use super::call::{Called, call};
+use super::held::held;
 use super::proto_names::in_camel_case;
 use super::version::Version;
 use super::{Http, body, sse};
@@ -108,7 +109,7 @@ async fn handle(http: &Arc<Http>, method: &str, params: Params, request: Request
         call(&http.core, &caller, method, Value::Object(params), false).await
     };
     match called.await {
-        Ok(Called::Result(value)) => Json(value).into_response(),
+        Ok(Called::Result(value, share)) => held(Json(value).into_response(), share),
         Ok(Called::Stream(events)) => {
             let events = events.map(|event| event.unwrap_or_else(|failure| failure.http_json()));
             sse::response(events.boxed())

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Maximum number of requests of all callers at once, and of one.
-const TOTAL: usize = 64;
-const PER_CALLER: usize = 8;
+const TOTAL: usize = 256;
+const PER_CALLER: usize = 4;
 
 pub(super) struct Lanes {
     total: Semaphore,

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use memory::MemoryTaskStore;
-pub(super) use records::{ContextRecord, PushConfig, Records, RunLease, TaskRecord, Versioned};
+pub(super) use records::{ContextRecord, ListedTask, PushConfig, Records, RunLease, TaskRecord, Versioned};
 
 /// A store of the server's tasks and contexts, with conditional writes.
 ///

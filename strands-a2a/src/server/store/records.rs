@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use a2a::{Task, TaskPushNotificationConfig};
+use a2a::{Task, TaskPushNotificationConfig, TaskState};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -29,6 +29,32 @@ pub(in crate::server) struct TaskRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::server) run: Option<RunLease>,
     pub(in crate::server) updated: DateTime<Utc>,
+}
+
+/// The part of a task that lists need to choose it.
+#[derive(Deserialize)]
+pub(in crate::server) struct ListedTask {
+    pub(in crate::server) task: TaskHead,
+    #[serde(default)]
+    pub(in crate::server) run: Option<RunLease>,
+    pub(in crate::server) updated: DateTime<Utc>,
+}
+
+/// A [`Task`] without its content.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::server) struct TaskHead {
+    pub(in crate::server) id: String,
+    pub(in crate::server) context_id: String,
+    pub(in crate::server) status: StatusHead,
+}
+
+/// A status without its message.
+#[derive(Deserialize)]
+pub(in crate::server) struct StatusHead {
+    pub(in crate::server) state: TaskState,
+    #[serde(default)]
+    pub(in crate::server) timestamp: Option<DateTime<Utc>>,
 }
 
 /// A run of a task in one of the processes that share the store.
@@ -177,6 +203,22 @@ impl Records {
         self.list(caller, RecordKind::Task, keep).await
     }
 
+    /// Returns what `keep` keeps of the heads of the tasks of a caller.
+    pub(in crate::server) async fn listed_tasks<T>(
+        &self,
+        caller: &str,
+        keep: impl FnMut(ListedTask) -> Option<T>,
+    ) -> Result<Vec<T>, Failure> {
+        self.list(caller, RecordKind::Task, keep).await
+    }
+
+    /// Returns a task for a list, unless it can't be read.
+    pub(in crate::server) async fn listed_task(&self, caller: &str, id: &str) -> Result<Option<Task>, Failure> {
+        let Some(key) = task_key(caller, id) else { return Ok(None) };
+        let stored = self.store.get(&key).await.map_err(Failure::internal)?;
+        Ok(stored.and_then(|stored| readable(&stored)).map(|record: TaskRecord| record.task))
+    }
+
     /// Returns what `keep` keeps of the contexts of a caller.
     pub(in crate::server) async fn contexts<T>(
         &self,
@@ -196,7 +238,7 @@ impl Records {
         let mut kept = Vec::new();
         // One whole record at a time.
         for stored in stored {
-            kept.extend(keep(parse(&stored.content)?));
+            kept.extend(readable(&stored).and_then(&mut keep));
         }
         Ok(kept)
     }
@@ -229,6 +271,14 @@ impl Records {
 fn task_key(caller: &str, id: &str) -> Option<RecordKey> {
     let is_own = Uuid::try_parse(id).is_ok_and(|uuid| uuid.to_string() == id);
     is_own.then(|| RecordKey::new(caller, RecordKind::Task, id))
+}
+
+/// Returns the record of a list, unless it can't be read: the others are listed all the same.
+fn readable<T: DeserializeOwned>(stored: &StoredRecord) -> Option<T> {
+    let parsed = serde_json::from_slice(&stored.content);
+    parsed
+        .inspect_err(|error| tracing::error!(%error, "a record of an A2A server can't be read, and is not listed"))
+        .ok()
 }
 
 fn parse<T: DeserializeOwned>(content: &[u8]) -> Result<T, Failure> {

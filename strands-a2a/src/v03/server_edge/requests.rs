@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::push;
 use crate::v03::content::message_to_v1;
-use crate::v03::json::{Object, change, object, rename, take};
+use crate::v03::json::{Object, change, change_each, object, rename, take};
 use crate::v03::{Method, TranslationError};
+
+/// Kinds of parts, which are the names of the fields with their content.
+const KINDS: [&str; 3] = ["text", "file", "data"];
 
 /// Returns the parameters of a method in 1.0. A request without parameters has null.
 pub(crate) fn params_to_v1(method: Method, mut params: Value) -> Result<Value, TranslationError> {
@@ -15,7 +18,10 @@ pub(crate) fn params_to_v1(method: Method, mut params: Value) -> Result<Value, T
     let fields = object(&mut params, "parameters")?;
     match method {
         Method::SendMessage | Method::SendStreamingMessage => {
-            change(fields, "message", "parameters", message_to_v1)?;
+            change(fields, "message", "parameters", |message| {
+                change_each(message, "parts", "message", check_kind)?;
+                message_to_v1(message)
+            })?;
             change(fields, "configuration", "parameters", configuration_to_v1)?;
         }
         Method::GetTask => drop_unlimited_history(fields),
@@ -30,6 +36,16 @@ pub(crate) fn params_to_v1(method: Method, mut params: Value) -> Result<Value, T
         Method::ListPushConfigs => rename(fields, "id", "taskId"),
     }
     Ok(params)
+}
+
+/// Checks that a part has the content of its kind, so that none is understood in two ways.
+fn check_kind(part: &mut Object) -> Result<(), TranslationError> {
+    let is_valid = match part.get("kind") {
+        None => true,
+        Some(kind) => kind.as_str().is_some_and(|kind| KINDS.contains(&kind) && part.contains_key(kind)),
+    };
+    let expected = "kind` of its content: `text`, `file` or `data";
+    if is_valid { Ok(()) } else { Err(TranslationError::Field { what: "part", field: expected }) }
 }
 
 fn configuration_to_v1(configuration: &mut Object) -> Result<(), TranslationError> {
