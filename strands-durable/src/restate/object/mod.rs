@@ -6,6 +6,7 @@ mod exchange;
 mod ingress;
 mod inner_turn;
 mod place;
+mod repetition;
 
 use std::fmt;
 use std::future::{Future, ready};
