@@ -6,15 +6,14 @@ use std::time::Duration;
 use strands_core::message::{Message, Role};
 use strands_core::metrics::Usage;
 use strands_core::models::StopReason;
-use strands_core::{
-    AgentError, AgentResponse, Interrupt, InterruptResponse, Limits, Prompt, PromptContent, PromptRequest, PromptScope,
-};
+use strands_core::{AgentError, AgentResponse, Interrupt, InterruptResponse, Limits, PromptRequest, PromptScope};
 
-use super::super::messages::WaitingTurn;
-use super::error::ObjectErrorKind;
+use super::super::messages::{FailedTurn, WaitingTurn};
+use super::error::{ObjectErrorKind, bounded};
 use super::ingress::Watched;
 use super::inner_turn::InnerTurn;
 use super::place::{Place, Waiting};
+use super::prompt::{content, of_header};
 use super::{Settings, random_key};
 use crate::{Answers, TurnOutput, TurnRequest, TurnResponse};
 
@@ -38,6 +37,9 @@ enum Next {
     Watch,
     /// Returns the response of a turn that has ended meanwhile.
     Return(Box<TurnResponse>),
+    /// Returns the error of a turn that has failed meanwhile. As the first item, it would be that of a rejected request, which leaves the
+    /// turn waiting.
+    Fail(FailedTurn),
     /// Sends responses to a turn that waits.
     Respond(Box<Waiting>, WaitingTurn),
     /// Stopped before the state of the turn was known.
@@ -120,9 +122,10 @@ impl Call {
         };
         call.next = match watched {
             Ok(Watched::Ended(response)) => Next::Return(response),
+            Ok(Watched::Failed(failed)) => Next::Fail(failed),
             Ok(Watched::Waiting(now)) => Next::Respond(Box::new(waiting), now),
             Err(kind) => {
-                // The turn is still there, or has failed.
+                // The turn is still there.
                 call.turn.release();
                 return Err(call.error(kind));
             }
@@ -176,11 +179,13 @@ impl Work<'_> {
                 };
                 match self.settings.ingress.watch(&self.turn.key, &run_id).await {
                     Ok(Watched::Ended(response)) => self.ended(*response),
+                    Ok(Watched::Failed(failed)) => Err(self.failed(failed)),
                     Ok(Watched::Waiting(now)) => Ok(self.interrupted(run_id, now, Vec::new())),
-                    Err(kind) => Err(self.failed(kind)),
+                    Err(kind) => Err(self.abandoned(kind)),
                 }
             }
             Next::Return(response) => self.ended(*response),
+            Next::Fail(failed) => Err(self.failed(failed)),
             Next::Respond(before, now) => self.respond(*before, now).await,
         }
     }
@@ -207,17 +212,17 @@ impl Work<'_> {
         loop {
             match self.settings.ingress.watch(&self.turn.key, &before.run_id).await {
                 Ok(Watched::Ended(response)) => return self.ended(*response),
+                Ok(Watched::Failed(failed)) => return Err(self.failed(failed)),
                 Ok(Watched::Waiting(next)) if next.number <= now.number => {
                     tokio::time::sleep(NOT_TAKEN_DELAY).await;
                 }
                 Ok(Watched::Waiting(mut next)) => match next.refused.take() {
                     Some(reason) => {
-                        let reason = super::error::bounded(reason);
-                        return Err(self.suspended(ObjectErrorKind::Refused { reason }, before.run_id, next));
+                        let kind = ObjectErrorKind::Refused { reason: bounded(reason) };
+                        return Err(self.suspended(kind, before.run_id, next));
                     }
                     None => return Ok(self.interrupted(before.run_id, next, Vec::new())),
                 },
-                Err(kind @ ObjectErrorKind::Failed { .. }) => return Err(self.failed(kind)),
                 Err(kind) => return Err(self.suspended(kind, before.run_id, now)),
             }
         }
@@ -276,35 +281,20 @@ impl Work<'_> {
     }
 
     /// Returns the error of a turn that has failed, or that is not known any more.
-    fn failed(&mut self, kind: ObjectErrorKind) -> AgentError {
-        if matches!(kind, ObjectErrorKind::Failed { .. }) {
-            self.turn.release();
-        }
+    fn failed(&mut self, failed: FailedTurn) -> AgentError {
+        self.turn.release();
+        self.charge(failed.usage, failed.turns);
+        let FailedTurn { status, message, .. } = failed;
+        self.error(ObjectErrorKind::Failed { status, message: bounded(message) })
+    }
+
+    /// Cancels a turn whose outcome is not known, since the caller does not wait for it any more. Returns the error.
+    fn abandoned(&mut self, kind: ObjectErrorKind) -> AgentError {
+        self.turn.cancel();
         self.error(kind)
     }
 
     fn error(&self, kind: ObjectErrorKind) -> AgentError {
         kind.of(&self.settings.name, self.settings.object(&self.turn.key))
     }
-}
-
-/// Returns a key as a value of a header: all but visible ASCII is percent-encoded.
-fn of_header(key: &str) -> String {
-    let mut encoded = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte.is_ascii_graphic() {
-            true => encoded.push(char::from(byte)),
-            false => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-/// Returns the content of a prompt. `None` if it has none, or messages that are not of a user.
-fn content(prompt: Prompt) -> Option<PromptContent> {
-    let messages = prompt.messages();
-    let is_of_user = messages.iter().all(|message| message.role == Role::User);
-    let blocks: Vec<_> = messages.iter().flat_map(|message| message.content.iter().cloned()).collect();
-    let content = PromptContent::Blocks(blocks);
-    (is_of_user && content.clone().into_prompt().is_ok()).then_some(content)
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use strands_core::bytes::Bytes;
 
-use super::super::messages::{RunReference, WaitingTurn, WatchedTurn};
+use super::super::messages::{FailedTurn, RunReference, WaitingTurn, WatchedTurn};
 use super::error::{ObjectErrorKind, bounded};
 use super::exchange::{Exchange, ExchangeError};
 use super::repetition::{self, FIRST_DELAY, Failure};
@@ -37,6 +37,8 @@ pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// A turn that has ended or waits.
 pub(super) enum Watched {
     Ended(Box<TurnResponse>),
+    /// Its usage is zero if the object does not know it.
+    Failed(FailedTurn),
     Waiting(WaitingTurn),
 }
 
@@ -71,10 +73,15 @@ impl Ingress {
                 let response = self.request(key, "watch", Json(run.clone())).call().await.map_err(failure)?;
                 body(response)
             });
-            match watched.await? {
-                WatchedTurn::Ended(response) => return Ok(Watched::Ended(response)),
-                WatchedTurn::Waiting(waiting) => return Ok(Watched::Waiting(waiting)),
-                WatchedTurn::Queued => tokio::time::sleep(FIRST_DELAY).await,
+            match watched.await {
+                Ok(WatchedTurn::Ended(response)) => return Ok(Watched::Ended(response)),
+                Ok(WatchedTurn::Failed(failed)) => return Ok(Watched::Failed(failed)),
+                Ok(WatchedTurn::Waiting(waiting)) => return Ok(Watched::Waiting(waiting)),
+                Ok(WatchedTurn::Queued) => tokio::time::sleep(FIRST_DELAY).await,
+                Err(ObjectErrorKind::Failed { status, message }) => {
+                    return Ok(Watched::Failed(FailedTurn { status, message, ..FailedTurn::default() }));
+                }
+                Err(kind) => return Err(kind),
             }
         }
     }

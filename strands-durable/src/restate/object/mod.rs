@@ -6,6 +6,7 @@ mod exchange;
 mod ingress;
 mod inner_turn;
 mod place;
+mod prompt;
 mod repetition;
 
 use std::fmt;
@@ -47,9 +48,10 @@ type Metadata = Arc<dyn Fn(&PromptRequest) -> Map<String, Value> + Send + Sync>;
 ///   sends them to the object. If a hook there refuses them, the request ends with [`AgentError::Suspended`](strands_core::AgentError),
 ///   whose source has [`ObjectErrorKind::Refused`], and the turn waits for others.
 /// - **Cancellation** of a request cancels the turn, and so does dropping its stream, unless the request is
-///   [durable](PromptRequest::is_durable).
-/// - **Limits**: the turn gets what is left of those of the caller, with the deadline, and its usage counts there when it ends or waits.
-///   Concurrent turns get the same rest each.
+///   [durable](PromptRequest::is_durable). If the ingress can't be reached while it is awaited, the request fails, and the turn is cancelled
+///   once the ingress can be reached again, for up to 10 minutes.
+/// - **Limits**: the turn gets what is left of those of the caller, with the deadline, and its usage counts there when it ends, fails or
+///   waits. Concurrent turns get the same rest each.
 /// - **Events** of the turn are those of the object's [`EventPublisher`](super::EventPublisher); the stream has the response alone.
 ///
 /// Restate 1.7 or newer is required. Callers of an ingress are trusted; see [`DurableAgent`](super::DurableAgent).
