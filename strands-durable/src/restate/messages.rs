@@ -47,6 +47,8 @@ pub enum WatchedTurn {
     Failed(FailedTurn),
     /// The turn waits.
     Waiting(WaitingTurn),
+    /// The turn is queued behind another one of the session, which has waited for responses to its interrupts for a second.
+    Blocked,
     /// The turn was not running a second ago: it was queued behind another one, or had just been sent. Watch it again.
     Queued,
 }

@@ -27,6 +27,8 @@ const QUEUED: Duration = Duration::from_secs(1);
 /// State of a turn when it is watched.
 enum Position {
     Running,
+    /// Behind the turn with this run, which waits for responses.
+    Behind(String),
     Elsewhere,
 }
 
@@ -42,6 +44,7 @@ pub(super) async fn watch(
     let own_id = metadata.invocation_id;
     let position = match state::running(ctx).await? {
         Some(running) if running.run_id == run_id => Position::Running,
+        Some(running) if !running.interrupts.is_empty() => Position::Behind(running.run_id),
         _ => Position::Elsewhere,
     };
     let end = ctx.attach_invocation::<Json<Value>>(run_id.clone());
@@ -51,6 +54,14 @@ pub(super) async fn watch(
             restate_sdk::select! {
                 response = end => response,
                 turn = ctx.signal::<Json<Value>>(WAITING) => return Ok(Json(waiting(turn)?)),
+                on_cancel => return Err(cancelled().into())
+            }
+        }
+        Position::Behind(other) => {
+            restate_sdk::select! {
+                response = end => response,
+                _ = ctx.attach_invocation::<Json<Value>>(other) => return Ok(Json(WatchedTurn::Queued)),
+                _ = ctx.sleep(QUEUED) => return Ok(Json(WatchedTurn::Blocked)),
                 on_cancel => return Err(cancelled().into())
             }
         }

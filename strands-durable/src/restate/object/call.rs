@@ -124,6 +124,7 @@ impl Call {
             Ok(Watched::Ended(response)) => Next::Return(response),
             Ok(Watched::Failed(failed)) => Next::Fail(failed),
             Ok(Watched::Waiting(now)) => Next::Respond(Box::new(waiting), now),
+            Ok(Watched::Blocked) => Next::Watch,
             Err(kind) => {
                 // The turn is still there.
                 call.turn.release();
@@ -181,6 +182,7 @@ impl Work<'_> {
                     Ok(Watched::Ended(response)) => self.ended(*response),
                     Ok(Watched::Failed(failed)) => Err(self.failed(failed)),
                     Ok(Watched::Waiting(now)) => Ok(self.interrupted(run_id, now, Vec::new())),
+                    Ok(Watched::Blocked) => Err(self.blocked()),
                     Err(kind) => Err(self.abandoned(kind)),
                 }
             }
@@ -213,6 +215,7 @@ impl Work<'_> {
             match self.settings.ingress.watch(&self.turn.key, &before.run_id).await {
                 Ok(Watched::Ended(response)) => return self.ended(*response),
                 Ok(Watched::Failed(failed)) => return Err(self.failed(failed)),
+                Ok(Watched::Blocked) => return Err(self.blocked()),
                 Ok(Watched::Waiting(next)) if next.number <= now.number => {
                     tokio::time::sleep(NOT_TAKEN_DELAY).await;
                 }
@@ -292,6 +295,13 @@ impl Work<'_> {
     fn abandoned(&mut self, kind: ObjectErrorKind) -> AgentError {
         self.turn.cancel();
         self.error(kind)
+    }
+
+    /// Cancels a turn that is queued behind one that waits for responses, and returns the error. The caller may be the one who would
+    /// show the interrupts of that one.
+    fn blocked(&mut self) -> AgentError {
+        self.turn.cancel();
+        AgentError::Busy { name: self.settings.name.clone() }
     }
 
     fn error(&self, kind: ObjectErrorKind) -> AgentError {

@@ -40,6 +40,8 @@ pub(super) enum Watched {
     /// Its usage is zero if the object does not know it.
     Failed(FailedTurn),
     Waiting(WaitingTurn),
+    /// It is queued behind another turn, which waits for responses to interrupts.
+    Blocked,
 }
 
 /// Error in the body of a response.
@@ -68,21 +70,27 @@ impl Ingress {
     /// Waits until a turn ends, or waits for responses.
     pub(super) async fn watch(&self, key: &str, run_id: &str) -> Result<Watched, ObjectErrorKind> {
         let run = json(&RunReference::new(run_id))?;
+        let mut was_blocked = false;
         loop {
             let watched = repetition::waiting(self.reconnect_timeout, || async {
                 let response = self.request(key, "watch", Json(run.clone())).call().await.map_err(failure)?;
                 body(response)
             });
-            match watched.await {
+            let is_blocked = match watched.await {
                 Ok(WatchedTurn::Ended(response)) => return Ok(Watched::Ended(response)),
                 Ok(WatchedTurn::Failed(failed)) => return Ok(Watched::Failed(failed)),
                 Ok(WatchedTurn::Waiting(waiting)) => return Ok(Watched::Waiting(waiting)),
-                Ok(WatchedTurn::Queued) => tokio::time::sleep(FIRST_DELAY).await,
+                // The first time, the other one may just have its responses.
+                Ok(WatchedTurn::Blocked) if was_blocked => return Ok(Watched::Blocked),
+                Ok(WatchedTurn::Blocked) => true,
+                Ok(WatchedTurn::Queued) => false,
                 Err(ObjectErrorKind::Failed { status, message }) => {
                     return Ok(Watched::Failed(FailedTurn { status, message, ..FailedTurn::default() }));
                 }
                 Err(kind) => return Err(kind),
-            }
+            };
+            was_blocked = is_blocked;
+            tokio::time::sleep(FIRST_DELAY).await;
         }
     }
 
