@@ -26,8 +26,8 @@ use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 /// | `prompt` | [`TurnRequest`] | [`TurnResponse`]: runs a turn. Turns of one session are queued |
 /// | `stream` | [`TurnRequest`] | [`TurnResponse`]: as `prompt`, with events to the [`EventPublisher`] |
 /// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses them, the turn waits for others, and `history` says why |
-/// | `cancel` | none, or [`RunReference`] | [`RunReference`]: cancels the running turn, or the given one, which may be queued. A running one ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step |
-/// | `watch` | [`RunReference`] | [`WatchedTurn`]: waits until a turn ends or fails, or waits for responses to interrupts |
+/// | `cancel` | none, or [`RunReference`] | [`RunReference`]: cancels the running turn, or the given one, which may be queued. A running one ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step. A run of another session is not found |
+/// | `watch` | [`RunReference`] | [`WatchedTurn`]: waits until a turn ends or fails, or waits for responses to interrupts. A run of another session is not found |
 /// | `history` | none | [`SessionHistory`] |
 ///
 /// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
@@ -294,8 +294,8 @@ impl Service for Dispatcher {
                     end(&ctx, result);
                 }
                 "cancel" => {
-                    let (input, _) = ctx.input::<Bytes>().await;
-                    let result = state::cancel(&ctx, &shared.running, &input).await;
+                    let (input, metadata) = ctx.input::<Bytes>().await;
+                    let result = state::cancel(&ctx, &shared.running, &metadata.invocation_id, &input).await;
                     end(&ctx, result);
                 }
                 "watch" => {

@@ -6,6 +6,7 @@ mod events;
 mod journal;
 mod messages;
 mod object;
+mod run_id;
 mod running;
 mod server;
 mod setup;

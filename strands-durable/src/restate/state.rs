@@ -8,6 +8,7 @@ use strands_core::Snapshot;
 
 use super::agent::Shared;
 use super::messages::{AnswerSignal, FailedState, RunReference, RunningState, SessionHistory};
+use super::run_id;
 use super::running::RunningTurns;
 use crate::Answers;
 
@@ -80,6 +81,7 @@ pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value)
 pub(super) async fn cancel(
     ctx: &ContextInternal,
     turns: &RunningTurns,
+    own_id: &str,
     input: &[u8],
 ) -> HandlerResult<Json<RunReference>> {
     let given = match input {
@@ -89,7 +91,8 @@ pub(super) async fn cancel(
         })?,
     };
     let run_id = match given.run_id {
-        Some(run_id) => Some(run_id),
+        Some(run_id) if run_id::is_of_object(own_id, &run_id) => Some(run_id),
+        Some(_) => return Err(TerminalError::new_with_code(404, "the run is not one of this session").into()),
         None => running(ctx).await?.map(|turn| turn.run_id),
     };
     if let Some(run_id) = &run_id {

@@ -12,6 +12,7 @@ use restate_sdk::serde::Json;
 use serde_json::Value;
 
 use super::messages::{FailedState, FailedTurn, RunReference, WaitingTurn, WatchedTurn};
+use super::run_id::is_of_object;
 use super::state;
 use crate::TurnResponse;
 
@@ -41,7 +42,10 @@ pub(super) async fn watch(
     let expected = r#"invalid request: expected {"run_id": ".."}"#;
     let turn: RunReference = serde_json::from_value(input).map_err(|_| TerminalError::new_with_code(400, expected))?;
     let run_id = turn.run_id.ok_or_else(|| TerminalError::new_with_code(400, expected))?;
-    let own_id = metadata.invocation_id;
+    let InputMetadata { invocation_id: own_id, key: session_id, .. } = metadata;
+    if !is_of_object(&own_id, &run_id) {
+        return Err(unknown().into());
+    }
     let position = match state::running(ctx).await? {
         Some(running) if running.run_id == run_id => Position::Running,
         Some(running) if !running.interrupts.is_empty() => Position::Behind(running.run_id),
@@ -74,7 +78,7 @@ pub(super) async fn watch(
         }
     };
     match ended {
-        Ok(Json(response)) => Ok(Json(end_of(response)?)),
+        Ok(Json(response)) => Ok(Json(of_session(response, &session_id)?)),
         // The state is read now, and not at the start: the handler's state is lazy.
         Err(error) => match state::failed(ctx, &run_id).await? {
             Some(FailedState { usage, turns, .. }) => {
@@ -86,9 +90,17 @@ pub(super) async fn watch(
     }
 }
 
-fn end_of(response: Value) -> Result<WatchedTurn, TerminalError> {
+/// Returns the end of a turn, unless it is one of another session.
+fn of_session(response: Value, session_id: &str) -> Result<WatchedTurn, TerminalError> {
     let response: TurnResponse = serde_json::from_value(response).map_err(unreadable)?;
-    Ok(WatchedTurn::Ended(Box::new(response)))
+    match response.session_id == session_id {
+        true => Ok(WatchedTurn::Ended(Box::new(response))),
+        false => Err(unknown()),
+    }
+}
+
+fn unknown() -> TerminalError {
+    TerminalError::new_with_code(404, "the run is not one of this session")
 }
 
 fn waiting(turn: Result<Json<Value>, TerminalError>) -> Result<WatchedTurn, TerminalError> {
