@@ -2,6 +2,7 @@
 //! server.
 
 mod agent;
+mod depth;
 mod events;
 mod journal;
 mod messages;

@@ -17,6 +17,7 @@ use strands_core::{
 };
 
 use super::agent::Shared;
+use super::depth::TurnDepth;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
 use super::messages::{AnswerSignal, FailedState, RunningState, WaitingTurn};
@@ -43,6 +44,8 @@ struct TurnOptions {
     limits: Option<Limits>,
     output: Option<OutputSchema>,
     trace: Option<TraceContext>,
+    /// Number of durable turns around this one.
+    depth: u32,
 }
 
 /// An attempt of a turn.
@@ -75,7 +78,8 @@ pub(super) async fn run(
     let prompt = request.prompt.into_prompt().map_err(|error| terminal(error.into()))?;
     let trace = request.traceparent.map(|parent| parent.parse()).transpose();
     let trace = trace.map_err(|error: TraceContextError| TerminalError::new_with_code(400, error.to_string()))?;
-    let options = TurnOptions { limits: request.limits, output: request.output.map(OutputSchema::from), trace };
+    let (limits, output, depth) = (request.limits, request.output.map(OutputSchema::from), request.depth);
+    let options = TurnOptions { limits, output, trace, depth };
     let scope = PromptScope::new(&PromptRequest::default(), Limits::unlimited());
     let scope = scope.map_err(|error| terminal(TurnFailure::of(&error)))?;
     let InputMetadata { invocation_id: run_id, key: session_id, random_seed, .. } = metadata;
@@ -177,6 +181,7 @@ impl<'a> TurnAttempt<'a> {
         'a: 'i,
     {
         let invocation = agent.prompt(prompt).cancel_with(self.token.clone()).journal(self.journal);
+        let invocation = invocation.inject(TurnDepth(self.options.depth));
         match &self.options.trace {
             Some(trace) => invocation.inject(trace.clone()),
             None => invocation,

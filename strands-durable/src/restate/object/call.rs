@@ -8,6 +8,7 @@ use strands_core::metrics::Usage;
 use strands_core::models::StopReason;
 use strands_core::{AgentError, AgentResponse, Interrupt, InterruptResponse, Limits, PromptRequest, PromptScope};
 
+use super::super::depth;
 use super::super::messages::{FailedTurn, WaitingTurn};
 use super::error::{ObjectErrorKind, bounded};
 use super::ingress::Watched;
@@ -78,6 +79,7 @@ impl Call {
         if let Some(response) = request.resume.first() {
             return Err(AgentError::UnknownInterrupt { id: response.interrupt_id.clone() });
         }
+        let depth = depth::of_inner_turn(&request)?;
         // A request without a key is never made again.
         let is_durable = request.is_durable && request.idempotency_key.is_some();
         let idempotency_key = request.idempotency_key.as_deref().map_or_else(random_key, of_header);
@@ -88,6 +90,7 @@ impl Call {
         turn.metadata = (settings.turn_metadata)(&request);
         turn.limits = Some(scope.remaining()).filter(|limits| *limits != Limits::unlimited());
         turn.output = request.output_schema().map(TurnOutput::from);
+        turn.depth = depth;
         turn.traceparent = scope.trace().map(|trace| trace.traceparent().to_owned());
         let cancellation = request.cancellation.clone();
         let turn = InnerTurn::starting(&settings.ingress, key, idempotency_key, turn, cancellation, is_durable);

@@ -53,6 +53,8 @@ type Metadata = Arc<dyn Fn(&PromptRequest) -> Map<String, Value> + Send + Sync>;
 ///   once the ingress can be reached again, for up to 10 minutes.
 /// - **Limits**: the turn gets what is left of those of the caller, with the deadline, and its usage counts there when it ends, fails or
 ///   waits. Concurrent turns get the same rest each.
+/// - **Depth**: durable turns may be nested 10 levels deep over all workers. The next one fails with
+///   [`AgentError::NestedTooDeep`](strands_core::AgentError::NestedTooDeep).
 /// - **Events** of the turn are those of the object's [`EventPublisher`](super::EventPublisher); the stream has the response alone.
 ///
 /// Restate 1.7 or newer is required. Callers of an ingress are trusted; see [`DurableAgent`](super::DurableAgent).
