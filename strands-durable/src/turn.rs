@@ -40,12 +40,21 @@ pub struct TurnRequest {
     /// Position in a distributed trace that the turn continues, as a W3C `traceparent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// Number of durable turns around this one, each of which waits for the next. `ObjectAgent` sets it, and refuses to nest more than 10
+    /// levels. Default: 0.
+    #[serde(default, skip_serializing_if = "is_outermost")]
+    pub depth: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature of `skip_serializing_if`")]
+fn is_outermost(depth: &u32) -> bool {
+    *depth == 0
 }
 
 impl TurnRequest {
     /// Creates a request with a prompt.
     pub fn new(prompt: impl Into<PromptContent>) -> Self {
-        Self { prompt: prompt.into(), metadata: Map::new(), limits: None, output: None, traceparent: None }
+        Self { prompt: prompt.into(), metadata: Map::new(), limits: None, output: None, traceparent: None, depth: 0 }
     }
 }
 

@@ -26,8 +26,8 @@ use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 /// | `prompt` | [`TurnRequest`] | [`TurnResponse`]: runs a turn. Turns of one session are queued |
 /// | `stream` | [`TurnRequest`] | [`TurnResponse`]: as `prompt`, with events to the [`EventPublisher`] |
 /// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses them, the turn waits for others, and `history` says why |
-/// | `cancel` | none, or [`RunReference`] | [`RunReference`]: cancels the running turn, or the given one, which may be queued. A running one ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step |
-/// | `watch` | [`RunReference`] | [`WatchedTurn`]: waits until a turn ends, or waits for responses to interrupts. If the turn fails, so does `watch` |
+/// | `cancel` | none, or [`RunReference`] | [`RunReference`]: cancels the running turn, or the given one, which may be queued. A running one ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step. A run of another session is not found |
+/// | `watch` | [`RunReference`] | [`WatchedTurn`]: waits until a turn ends or fails, or waits for responses to interrupts. A run of another session is not found |
 /// | `history` | none | [`SessionHistory`] |
 ///
 /// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
@@ -190,6 +190,8 @@ struct HandlerRow {
     name: &'static str,
     documentation: &'static str,
     is_shared: bool,
+    /// True if the state is read from the server when it is needed: later than at the start.
+    is_lazy: bool,
     input: fn() -> InputPayload,
     output: fn() -> OutputPayload,
 }
@@ -199,6 +201,7 @@ const HANDLERS: [HandlerRow; 6] = [
         name: "prompt",
         documentation: "Runs a turn.",
         is_shared: false,
+        is_lazy: false,
         input: InputPayload::from_metadata::<Json<TurnRequest>>,
         output: OutputPayload::from_metadata::<Json<TurnResponse>>,
     },
@@ -206,6 +209,7 @@ const HANDLERS: [HandlerRow; 6] = [
         name: "stream",
         documentation: "Runs a turn and publishes its events.",
         is_shared: false,
+        is_lazy: false,
         input: InputPayload::from_metadata::<Json<TurnRequest>>,
         output: OutputPayload::from_metadata::<Json<TurnResponse>>,
     },
@@ -213,6 +217,7 @@ const HANDLERS: [HandlerRow; 6] = [
         name: "answer",
         documentation: "Responds to interrupts of the running turn.",
         is_shared: true,
+        is_lazy: false,
         input: InputPayload::from_metadata::<Json<Answers>>,
         output: OutputPayload::from_metadata::<Json<RunReference>>,
     },
@@ -220,13 +225,15 @@ const HANDLERS: [HandlerRow; 6] = [
         name: "cancel",
         documentation: "Cancels the running turn, or the given one.",
         is_shared: true,
+        is_lazy: false,
         input: InputPayload::from_metadata::<Option<Json<RunReference>>>,
         output: OutputPayload::from_metadata::<Json<RunReference>>,
     },
     HandlerRow {
         name: "watch",
-        documentation: "Waits until a turn ends, or waits for responses.",
+        documentation: "Waits until a turn ends or fails, or waits for responses.",
         is_shared: true,
+        is_lazy: true,
         input: InputPayload::from_metadata::<Json<RunReference>>,
         output: OutputPayload::from_metadata::<Json<WatchedTurn>>,
     },
@@ -234,6 +241,7 @@ const HANDLERS: [HandlerRow; 6] = [
         name: "history",
         documentation: "Returns the conversation at the end of the last turn.",
         is_shared: true,
+        is_lazy: false,
         input: InputPayload::empty,
         output: OutputPayload::from_metadata::<Json<SessionHistory>>,
     },
@@ -244,7 +252,7 @@ impl HandlerRow {
         Some(discovery::Handler {
             abort_timeout: None,
             documentation: Some(self.documentation.to_owned()),
-            enable_lazy_state: None,
+            enable_lazy_state: self.is_lazy.then_some(true),
             idempotency_retention: None,
             inactivity_timeout: None,
             ingress_private: None,
@@ -286,8 +294,8 @@ impl Service for Dispatcher {
                     end(&ctx, result);
                 }
                 "cancel" => {
-                    let (input, _) = ctx.input::<Bytes>().await;
-                    let result = state::cancel(&ctx, &shared.running, &input).await;
+                    let (input, metadata) = ctx.input::<Bytes>().await;
+                    let result = state::cancel(&ctx, &shared.running, &metadata.invocation_id, &input).await;
                     end(&ctx, result);
                 }
                 "watch" => {

@@ -36,15 +36,19 @@ impl RunReference {
     }
 }
 
-/// Output of the handler `watch`: a turn that has ended, or one that waits for responses to its interrupts.
+/// Output of the handler `watch`: a turn that has ended or failed, or one that waits for responses to its interrupts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WatchedTurn {
     /// The turn has ended.
     Ended(Box<TurnResponse>),
+    /// The turn has failed.
+    Failed(FailedTurn),
     /// The turn waits.
     Waiting(WaitingTurn),
+    /// The turn is queued behind another one of the session, which has waited for responses to its interrupts for a second.
+    Blocked,
     /// The turn was not running a second ago: it was queued behind another one, or had just been sent. Watch it again.
     Queued,
 }
@@ -63,6 +67,22 @@ pub struct WaitingTurn {
     /// Token usage of the turn so far.
     pub usage: Usage,
     /// Number of model calls so far.
+    pub turns: u32,
+}
+
+/// A turn that has failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct FailedTurn {
+    /// HTTP status of the failure.
+    pub status: u16,
+    /// Description, without content of the conversation.
+    pub message: String,
+    /// Token usage of the turn.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Number of model calls of the turn.
+    #[serde(default)]
     pub turns: u32,
 }
 
@@ -92,6 +112,14 @@ pub(super) struct RunningState {
     pub(super) interrupts: Vec<Interrupt>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) refused: Option<String>,
+}
+
+/// Usage of the last turn that has failed, in the state of the object. The engine keeps its status and its message.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct FailedState {
+    pub(super) run_id: String,
+    pub(super) usage: Usage,
+    pub(super) turns: u32,
 }
 
 impl RunningState {

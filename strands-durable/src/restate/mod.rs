@@ -2,10 +2,12 @@
 //! server.
 
 mod agent;
+mod depth;
 mod events;
 mod journal;
 mod messages;
 mod object;
+mod run_id;
 mod running;
 mod server;
 mod setup;
@@ -15,7 +17,7 @@ mod watch;
 
 pub use agent::{DurableAgent, ServiceNameError};
 pub use events::{EventPublisher, TurnEvent, TurnEventKind};
-pub use messages::{RunReference, SessionHistory, WaitingTurn, WatchedTurn};
+pub use messages::{FailedTurn, RunReference, SessionHistory, WaitingTurn, WatchedTurn};
 pub use object::{ObjectAgent, ObjectAgentBuilder, ObjectAgentError, ObjectError, ObjectErrorKind};
 // Types of these are part of the public API.
 #[doc(no_inline)]

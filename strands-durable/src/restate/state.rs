@@ -7,7 +7,8 @@ use serde_json::Value;
 use strands_core::Snapshot;
 
 use super::agent::Shared;
-use super::messages::{AnswerSignal, RunReference, RunningState, SessionHistory};
+use super::messages::{AnswerSignal, FailedState, RunReference, RunningState, SessionHistory};
+use super::run_id;
 use super::running::RunningTurns;
 use crate::Answers;
 
@@ -19,6 +20,20 @@ const MAX_DEPTH: usize = 100;
 
 /// Key of the [`RunningState`].
 pub(super) const RUNNING: &str = "running";
+
+/// Key of the [`FailedState`].
+const FAILED: &str = "failed";
+
+pub(super) fn set_failed(ctx: &ContextInternal, failed: &FailedState) {
+    ctx.set(FAILED, Json(failed.clone()));
+}
+
+/// Returns the usage of a turn that has failed. `None` if another one has failed since, or if it did nothing.
+pub(super) async fn failed(ctx: &ContextInternal, run_id: &str) -> Result<Option<FailedState>, TerminalError> {
+    let state = ctx.get::<Json<Value>>(FAILED).await?;
+    let state = state.and_then(|Json(state)| serde_json::from_value::<FailedState>(state).ok());
+    Ok(state.filter(|failed| failed.run_id == run_id))
+}
 
 pub(super) fn set_running(ctx: &ContextInternal, running: &RunningState) {
     ctx.set(RUNNING, Json(running.clone()));
@@ -62,10 +77,11 @@ pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value)
     Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
 }
 
-/// Cancels the running turn, or the one of the input.
+/// Cancels the running turn, or the one of the input, which may be queued.
 pub(super) async fn cancel(
     ctx: &ContextInternal,
     turns: &RunningTurns,
+    own_id: &str,
     input: &[u8],
 ) -> HandlerResult<Json<RunReference>> {
     let given = match input {
@@ -75,7 +91,8 @@ pub(super) async fn cancel(
         })?,
     };
     let run_id = match given.run_id {
-        Some(run_id) => Some(run_id),
+        Some(run_id) if run_id::is_of_object(own_id, &run_id) => Some(run_id),
+        Some(_) => return Err(TerminalError::new_with_code(404, "the run is not one of this session").into()),
         None => running(ctx).await?.map(|turn| turn.run_id),
     };
     if let Some(run_id) = &run_id {

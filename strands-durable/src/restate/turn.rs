@@ -13,13 +13,14 @@ use strands_core::bytes::Bytes;
 use strands_core::models::{OutputSchema, StopReason};
 use strands_core::{
     Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, InterruptResponse, Invocation, Limits, Prompt,
-    TraceContext, TraceContextError,
+    PromptRequest, PromptScope, TraceContext, TraceContextError,
 };
 
 use super::agent::Shared;
+use super::depth::TurnDepth;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
-use super::messages::{AnswerSignal, RunningState, WaitingTurn};
+use super::messages::{AnswerSignal, FailedState, RunningState, WaitingTurn};
 use super::setup::{self, Exit};
 use super::{state, watch};
 use crate::answers::{is_refusal, refusal};
@@ -30,6 +31,9 @@ use crate::{TurnFailure, TurnInfo, TurnRequest, TurnResponse};
 struct TurnEnd {
     snapshot: Value,
     outcome: Result<TurnResponse, TurnFailure>,
+    /// Usage of a turn that has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<FailedState>,
 }
 
 /// A response, with the metadata of who responds.
@@ -40,6 +44,8 @@ struct TurnOptions {
     limits: Option<Limits>,
     output: Option<OutputSchema>,
     trace: Option<TraceContext>,
+    /// Number of durable turns around this one.
+    depth: u32,
 }
 
 /// An attempt of a turn.
@@ -50,6 +56,8 @@ struct TurnAttempt<'a> {
     info: TurnInfo,
     options: TurnOptions,
     token: CancellationToken,
+    /// Measures the usage, also of a turn that fails.
+    scope: PromptScope,
     events: Option<Attempt<'a>>,
     /// Number of waits so far.
     waits: u32,
@@ -70,7 +78,10 @@ pub(super) async fn run(
     let prompt = request.prompt.into_prompt().map_err(|error| terminal(error.into()))?;
     let trace = request.traceparent.map(|parent| parent.parse()).transpose();
     let trace = trace.map_err(|error: TraceContextError| TerminalError::new_with_code(400, error.to_string()))?;
-    let options = TurnOptions { limits: request.limits, output: request.output.map(OutputSchema::from), trace };
+    let (limits, output, depth) = (request.limits, request.output.map(OutputSchema::from), request.depth);
+    let options = TurnOptions { limits, output, trace, depth };
+    let scope = PromptScope::new(&PromptRequest::default(), Limits::unlimited());
+    let scope = scope.map_err(|error| terminal(TurnFailure::of(&error)))?;
     let InputMetadata { invocation_id: run_id, key: session_id, random_seed, .. } = metadata;
     let token = CancellationToken::new();
     let _running = shared.running.add(&run_id, &token);
@@ -81,7 +92,7 @@ pub(super) async fn run(
     let publisher = shared.publisher.as_deref().filter(|_| is_streamed);
     let events = publisher.map(|publisher| Attempt::start(publisher, &run_id, &session_id));
     let info = TurnInfo::new(session_id, run_id, &request.metadata);
-    let mut turn = TurnAttempt { shared, ctx, journal: &journal, info, options, token, events, waits: 0 };
+    let mut turn = TurnAttempt { shared, ctx, journal: &journal, info, options, token, scope, events, waits: 0 };
     let result = turn.perform(snapshot, prompt).await;
     turn.end(result)
 }
@@ -102,11 +113,33 @@ impl<'a> TurnAttempt<'a> {
         // The next prompt must not find the agent suspended.
         agent.discard_interrupts().await.map_err(Exit::retry)?;
         let snapshot = agent.snapshot().map_err(Exit::retry)?;
-        let end = TurnEnd { snapshot: serde_json::to_value(snapshot).map_err(Exit::retry)?, outcome };
+        let failed = outcome.is_err().then(|| self.failed());
+        let end = TurnEnd { snapshot: serde_json::to_value(snapshot).map_err(Exit::retry)?, outcome, failed };
         let end = serde_json::to_value(end).map_err(Exit::retry)?;
-        let TurnEnd { snapshot, outcome } = self.recorded("end", end).await?;
+        let TurnEnd { snapshot, outcome, failed } = match self.recorded("end", end).await {
+            Ok(end) => end,
+            Err(exit) => return Err(self.without_end(exit).await),
+        };
         self.ctx.set(state::SNAPSHOT, Json(snapshot));
+        if let Some(failed) = failed {
+            state::set_failed(self.ctx, &failed);
+        }
         outcome.map_err(Exit::Failed)
+    }
+
+    /// Returns the usage of a turn that fails.
+    fn failed(&self) -> FailedState {
+        FailedState { run_id: self.info.run_id.clone(), usage: self.scope.usage(), turns: self.scope.turns() }
+    }
+
+    /// Keeps the usage of a turn whose end could not be recorded, such as one that is too large.
+    async fn without_end(&self, exit: Exit) -> Exit {
+        if let (Exit::Failed(_), Ok(failed)) = (&exit, serde_json::to_value(self.failed()))
+            && let Ok(failed) = self.recorded::<FailedState>("failed", failed).await
+        {
+            state::set_failed(self.ctx, &failed);
+        }
+        exit
     }
 
     /// Waits for responses to the interrupts of a response, and resumes the agent with them, as often as it takes.
@@ -148,6 +181,7 @@ impl<'a> TurnAttempt<'a> {
         'a: 'i,
     {
         let invocation = agent.prompt(prompt).cancel_with(self.token.clone()).journal(self.journal);
+        let invocation = invocation.inject(TurnDepth(self.options.depth));
         match &self.options.trace {
             Some(trace) => invocation.inject(trace.clone()),
             None => invocation,
@@ -185,10 +219,10 @@ impl<'a> TurnAttempt<'a> {
 
     /// Awaits an invocation, and publishes its events.
     async fn drive(&mut self, invocation: Invocation<'_>) -> Result<AgentResponse, AgentError> {
-        let Some(attempt) = &mut self.events else { return invocation.await };
+        let Some(attempt) = &mut self.events else { return self.scope.run(invocation.into_future()).await };
         let mut events = invocation.stream();
         let mut response = None;
-        while let Some(event) = events.next().await {
+        while let Some(event) = self.scope.run(events.next()).await {
             match event? {
                 AgentEvent::Result { response: ended } => response = Some(*ended),
                 event => {

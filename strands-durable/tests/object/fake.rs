@@ -29,6 +29,8 @@ pub(crate) struct Log {
     pub(crate) tokens: Vec<Option<String>>,
     /// Number of requests to fail with this status, without the headers of the ingress.
     pub(crate) broken: (u32, u16),
+    /// True if `watch` can't be reached.
+    pub(crate) is_cut_off: bool,
     is_watched: bool,
     turns: HashMap<String, (String, Arc<TurnState>)>,
 }
@@ -61,6 +63,11 @@ impl Fake {
         self.log().turns.values().find(|(id, _)| id == run_id).map(|(_, turn)| Arc::clone(turn))
     }
 
+    /// Lets a turn fail, as after responses of others.
+    pub(crate) fn fail(&self, run_id: &str) {
+        self.turn(run_id).unwrap().send_replace(failed());
+    }
+
     /// Waits until something is in the log.
     pub(crate) async fn until(&self, what: impl Fn(&Log) -> bool) {
         let waited = async {
@@ -89,6 +96,9 @@ async fn handle(
             log.broken.0 -= 1;
             return StatusCode::from_u16(status).unwrap().into_response();
         }
+    }
+    if handler == "watch" && fake.log().is_cut_off {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     if service != "Hotels" {
         let error = json!({"code": 404, "message": format!("service '{service}' not found"), "source": "ingress"});
@@ -134,6 +144,12 @@ fn waiting(number: u32, refused: Option<&str>) -> Value {
     json!({"waiting": {"number": number, "interrupts": interrupts, "refused": refused, "usage": usage, "turns": 1}})
 }
 
+/// A turn that has failed after three model calls.
+fn failed() -> Value {
+    let usage = json!({"inputTokens": 30, "outputTokens": 3, "totalTokens": 33});
+    json!({"failed": {"status": 504, "message": "a step took too long", "usage": usage, "turns": 3}})
+}
+
 async fn start(fake: &Fake, key: String, idempotency_key: &str, input: Value) -> Response {
     let prompt = input["prompt"][0]["text"].as_str().unwrap().to_owned();
     let (run_id, is_new) = {
@@ -149,6 +165,8 @@ async fn start(fake: &Fake, key: String, idempotency_key: &str, input: Value) ->
                 let state = match &*prompt {
                     "slow" | "starts slowly" => Value::Null,
                     "approve" => waiting(1, None),
+                    "blocked" => json!("blocked"),
+                    "fail after work" => failed(),
                     "fail" => json!({"failed": [502, "no model ".repeat(10_000)]}),
                     _ => json!({"ended": ended}),
                 };
@@ -196,6 +214,7 @@ fn answer(fake: &Fake, input: Value) -> Result<Value, (u16, String)> {
         let user = given.last().unwrap()["metadata"]["user"].as_str().unwrap_or_default().to_owned();
         let state = match &*user {
             "bob" => json!({"ended": response("approved", "end_turn", 3)}),
+            "breaker" => failed(),
             user => waiting(u32::try_from(number).unwrap() + 1, Some(&format!("{user} may not approve"))),
         };
         log.responses.clear();

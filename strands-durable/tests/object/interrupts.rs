@@ -11,7 +11,7 @@ use crate::{builder, kind, prompted};
 /// User who responds.
 struct By(&'static str);
 
-fn agent(fake: &Fake) -> ObjectAgent {
+pub(crate) fn agent(fake: &Fake) -> ObjectAgent {
     let by = |request: &PromptRequest| {
         let user = request.injected::<By>().map(|By(user)| ("user".to_owned(), json!(user)));
         user.into_iter().collect()
@@ -19,7 +19,7 @@ fn agent(fake: &Fake) -> ObjectAgent {
     builder(fake).response_metadata(by).build().unwrap()
 }
 
-fn resume<'a>(
+pub(crate) fn resume<'a>(
     continuation: Option<&Continuation>,
     user: &'static str,
     ids: impl IntoIterator<Item = &'a str>,

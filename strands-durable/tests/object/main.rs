@@ -8,6 +8,7 @@
 )]
 
 mod calls;
+mod failures;
 mod fake;
 mod interrupts;
 

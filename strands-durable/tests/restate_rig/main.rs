@@ -25,6 +25,7 @@ mod readers;
 mod rig;
 mod scenarios;
 mod tree;
+mod tree_bounds;
 mod worker;
 
 #[tokio::main]

@@ -35,6 +35,10 @@ pub(crate) enum Plan {
     TreeApprove,
     /// An agent elsewhere with a slow tool.
     TreeSlow,
+    /// An agent elsewhere whose turn fails after a model call.
+    TreeFails,
+    /// An agent elsewhere that calls itself without end.
+    TreeDeep,
 }
 
 impl Plan {
@@ -51,6 +55,8 @@ impl Plan {
             Some("tree") => Self::Tree,
             Some("tree_approve") => Self::TreeApprove,
             Some("tree_slow") => Self::TreeSlow,
+            Some("tree_fails") => Self::TreeFails,
+            Some("tree_deep") => Self::TreeDeep,
             other => panic!("unknown plan {other:?}"),
         }
     }
@@ -72,6 +78,8 @@ impl Plan {
             (Self::Tree, 2) => vec![call("newsroom", 3), act(4)],
             (Self::TreeApprove, 1) => vec![call("bank", 1), call("hotels", 2), act(3)],
             (Self::TreeSlow, 1) => vec![call("sloth", 1), act(2)],
+            (Self::TreeFails, 1) => vec![call("bulky", 1)],
+            (Self::TreeDeep, 1) => vec![call("again", 1)],
             _ => Vec::new(),
         }
     }
@@ -99,11 +107,12 @@ pub(crate) fn result(session: &str, number: u32) -> String {
 }
 
 /// Agents of a tree, which are objects elsewhere, and their plans.
-pub(crate) const AGENTS: [(&str, &str, Plan); 4] = [
+pub(crate) const AGENTS: [(&str, &str, Plan); 5] = [
     ("hotels", "branch", Plan::Branch),
     ("flights", "branch", Plan::Branch),
     ("bank", "approve", Plan::Approve),
     ("sloth", "slow_tool", Plan::SlowTool),
+    ("bulky", "huge", Plan::Huge),
 ];
 
 /// Nodes of the graph of a tree. The first two lead to the third, and that to the last one.

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use strands::durable::restate::ObjectAgent;
 use strands::models::StopReason;
 use strands::{
-    AgentEvent, AgentResponse, CancellationToken, Prompt, PromptRequest, PromptStream, Promptable, StreamExt,
+    AgentError, AgentEvent, AgentResponse, CancellationToken, Prompt, PromptRequest, PromptStream, Promptable,
+    StreamExt,
 };
 
 use crate::plan::{self, MARKER, Plan};
 use crate::processes::{self, Process};
 use crate::rig::{MISMATCH, Rig, Sent, eventually};
+use crate::tree_bounds;
 use crate::worker::Settings;
 
 /// Trees at once.
@@ -29,7 +31,7 @@ async fn start(name: &str, change: impl FnOnce(&mut Settings)) -> (Rig, Process)
 }
 
 /// Returns the inner turns that were started: their run ids, the keys of their objects, and their sessions, which are in the prompts.
-async fn started(rig: &Rig) -> Vec<(String, String, String)> {
+pub(crate) async fn started(rig: &Rig) -> Vec<(String, String, String)> {
     let query = "select id, target_service_key from sys_invocation where target_service_name = 'Rig' and target_handler_name = \
                  'stream'";
     let mut started = Vec::new();
@@ -240,58 +242,68 @@ pub(crate) async fn cancels() {
     assert!(status.is_success());
     let (status, response) = rig.end(&sent).await;
     assert!(status.is_success() && response["stop_reason"] == "cancelled", "{status} {response}");
+    tree_bounds::other_sessions(&rig, "tc-1", &run_id).await;
     let of_inner = Sent { session: inner, prompt: String::new(), run_id };
     let (status, response) = rig.end(&of_inner).await;
     assert!(status.is_success() && response["stop_reason"] == "cancelled", "{status} {response}");
     queued(&rig).await;
+    tree_bounds::failed_usage(&rig).await;
+    tree_bounds::depth(&rig).await;
     rig.check_failures().await;
-    println!("a cancelled tree has cancelled the turn that it waited for, and a cancelled request one that was queued");
+    println!(
+        "a cancelled tree has cancelled the turn that it waited for, and a cancelled request one that was queued; one behind a turn that waits \
+         has ended; sessions see no runs of others; a failed turn has charged its usage; agents that call each other have ended"
+    );
 }
 
-/// Requests that share an object are turns one after the other. One that is queued is watched, and can be cancelled.
+/// Requests that share an object are turns one after the other. One that is queued is watched, and can be cancelled. Behind one that waits
+/// for an approval, they end at once.
 async fn queued(rig: &Rig) {
     let agent = ObjectAgent::builder(&*rig.server.ingress, "Rig").key("shared").build().unwrap();
-    let prompt = |number: u32| PromptRequest::new(format!("approve q-{number} {MARKER}"));
-    let first = ended(agent.stream(prompt(1))).await;
-    assert_eq!(first.stop_reason, StopReason::Interrupt);
-    let token = CancellationToken::new();
-    let second = tokio::spawn(ended(agent.stream(prompt(2))));
-    let third = tokio::spawn(ended(agent.stream(prompt(3).cancel_with(token.clone()))));
-    let status_of = async |run_id: &str| {
-        let rows = rig.query(&format!("select status from sys_invocation where id = '{run_id}'")).await;
-        rows.first()?["status"].as_str().map(str::to_owned)
-    };
-    let mut run_id = String::new();
-    for session in ["q-2", "q-3"] {
-        run_id = eventually("the turn is queued", async || {
-            let (run_id, ..) = started(rig).await.into_iter().find(|(.., of)| of == session)?;
-            (status_of(&run_id).await? == "pending").then_some(run_id)
-        })
-        .await;
-    }
-    token.cancel();
-    assert_eq!(third.await.unwrap().stop_reason, StopReason::Cancelled);
-    // The server may keep nothing of it.
-    eventually("the queued turn is cancelled", async || {
-        status_of(&run_id).await.is_none_or(|status| status == "completed").then_some(())
-    })
-    .await;
+    let prompt = |plan: &str, number: u32| PromptRequest::new(format!("{plan} q-{number} {MARKER}"));
     let approve = async |mut waiting: AgentResponse| {
         assert_eq!(waiting.stop_reason, StopReason::Interrupt);
         let responses: Vec<_> = waiting.interrupts.iter().map(|interrupt| interrupt.respond(true)).collect();
         let resumed = PromptRequest::new(Prompt::none()).resume(responses);
         let resumed = resumed.continue_from(waiting.continuation.take().unwrap());
-        assert_eq!(ended(agent.stream(resumed)).await.stop_reason, StopReason::EndTurn);
+        assert_eq!(ended(agent.stream(resumed)).await.unwrap().stop_reason, StopReason::EndTurn);
     };
-    approve(first).await;
-    approve(second.await.unwrap()).await;
+    let first = tokio::spawn(ended(agent.stream(prompt("slow_tool", 1))));
+    status(rig, "q-1", "running").await;
+    let token = CancellationToken::new();
+    let second = tokio::spawn(ended(agent.stream(prompt("approve", 2))));
+    let third = tokio::spawn(ended(agent.stream(prompt("approve", 3).cancel_with(token.clone()))));
+    status(rig, "q-2", "pending").await;
+    status(rig, "q-3", "pending").await;
+    token.cancel();
+    assert_eq!(third.await.unwrap().unwrap().stop_reason, StopReason::Cancelled);
+    status(rig, "q-3", "completed").await;
+    assert_eq!(first.await.unwrap().unwrap().stop_reason, StopReason::EndTurn);
+    let second = second.await.unwrap().unwrap();
+
+    let error = ended(agent.stream(prompt("branch", 4))).await.unwrap_err();
+    assert!(matches!(error, AgentError::Busy { .. }), "{error:?}");
+    status(rig, "q-4", "completed").await;
+    approve(second).await;
+}
+
+/// Waits until the turn of a session has a status. The server may keep nothing of one that was cancelled while it was queued.
+async fn status(rig: &Rig, session: &str, expected: &str) {
+    eventually(&format!("the turn of {session} is {expected}"), async || {
+        let Some((run_id, ..)) = started(rig).await.into_iter().find(|(.., of)| of == session) else {
+            return (expected == "completed").then_some(());
+        };
+        let rows = rig.query(&format!("select status from sys_invocation where id = '{run_id}'")).await;
+        (rows.first()?["status"] == expected).then_some(())
+    })
+    .await;
 }
 
 /// Returns the response of a stream.
-async fn ended(mut events: PromptStream) -> AgentResponse {
+async fn ended(mut events: PromptStream) -> Result<AgentResponse, AgentError> {
     while let Some(event) = events.next().await {
-        if let AgentEvent::Result { response } = event.unwrap() {
-            return *response;
+        if let AgentEvent::Result { response } = event? {
+            return Ok(*response);
         }
     }
     panic!("the stream has just ended")

@@ -149,8 +149,8 @@ struct Branch {
 }
 
 /// Returns an agent that is an object elsewhere.
-fn elsewhere(ingress: &str, name: &str) -> ObjectAgent {
-    let builder = ObjectAgent::builder(ingress, "Rig").name(name).description("An agent elsewhere.");
+fn elsewhere(ingress: &str, service: &str, name: &str) -> ObjectAgent {
+    let builder = ObjectAgent::builder(ingress, service).name(name).description("An agent elsewhere.");
     let by = |request: &PromptRequest| {
         let user = request.injected::<By>().map(|By(user)| ("user".to_owned(), user.clone().into()));
         user.into_iter().collect()
@@ -165,7 +165,7 @@ fn newsroom(ingress: &str) -> Graph {
             let task = input.task.text();
             format!("branch {} {}", plan::node_session(task.trim(), id), plan::MARKER)
         };
-        graph.node(id, Node::new(elsewhere(ingress, id)).input(prompt))
+        graph.node(id, Node::new(elsewhere(ingress, "Rig", id)).input(prompt))
     };
     let graph = plan::NODES.into_iter().fold(Graph::builder("newsroom").description("Writes news."), node);
     graph.edge("facts", "write").edge("prices", "write").edge("write", "judge").build().unwrap()
@@ -174,14 +174,17 @@ fn newsroom(ingress: &str) -> Graph {
 /// Returns the agent of trees: its tools are agents elsewhere, and a graph of them.
 fn tree(settings: &Settings, ingress: &str) -> Result<AgentBuilder, Box<dyn std::error::Error>> {
     let agents = plan::AGENTS.into_iter().map(|(name, word, _)| {
-        elsewhere(ingress, name).as_tool().input(move |Branch { session, number }| {
+        elsewhere(ingress, "Rig", name).as_tool().input(move |Branch { session, number }| {
             format!("{word} {} {}", plan::inner_session(&session, number), plan::MARKER)
         })
+    });
+    let again = elsewhere(ingress, "Tree", "again").as_tool().input(|Branch { session, number }| {
+        format!("tree_deep {} {}", plan::inner_session(&session, number), plan::MARKER)
     });
     let newsroom =
         AgentTool::new(newsroom(ingress)).input(|Branch { session, number }| plan::inner_session(&session, number));
     let plain = Settings { has_approver: false, ..settings.clone() };
-    Ok(agent(&plain)?.name("tree").tools(agents.collect::<Vec<_>>()).tools([newsroom]))
+    Ok(agent(&plain)?.name("tree").tools(agents.collect::<Vec<_>>()).tools([newsroom, again]))
 }
 
 fn agent(settings: &Settings) -> Result<AgentBuilder, Box<dyn std::error::Error>> {

@@ -6,15 +6,15 @@ use std::time::Duration;
 use strands_core::message::{Message, Role};
 use strands_core::metrics::Usage;
 use strands_core::models::StopReason;
-use strands_core::{
-    AgentError, AgentResponse, Interrupt, InterruptResponse, Limits, Prompt, PromptContent, PromptRequest, PromptScope,
-};
+use strands_core::{AgentError, AgentResponse, Interrupt, InterruptResponse, Limits, PromptRequest, PromptScope};
 
-use super::super::messages::WaitingTurn;
-use super::error::ObjectErrorKind;
+use super::super::depth;
+use super::super::messages::{FailedTurn, WaitingTurn};
+use super::error::{ObjectErrorKind, bounded};
 use super::ingress::Watched;
 use super::inner_turn::InnerTurn;
 use super::place::{Place, Waiting};
+use super::prompt::{content, of_header};
 use super::{Settings, random_key};
 use crate::{Answers, TurnOutput, TurnRequest, TurnResponse};
 
@@ -38,6 +38,9 @@ enum Next {
     Watch,
     /// Returns the response of a turn that has ended meanwhile.
     Return(Box<TurnResponse>),
+    /// Returns the error of a turn that has failed meanwhile. As the first item, it would be that of a rejected request, which leaves the
+    /// turn waiting.
+    Fail(FailedTurn),
     /// Sends responses to a turn that waits.
     Respond(Box<Waiting>, WaitingTurn),
     /// Stopped before the state of the turn was known.
@@ -76,6 +79,7 @@ impl Call {
         if let Some(response) = request.resume.first() {
             return Err(AgentError::UnknownInterrupt { id: response.interrupt_id.clone() });
         }
+        let depth = depth::of_inner_turn(&request)?;
         // A request without a key is never made again.
         let is_durable = request.is_durable && request.idempotency_key.is_some();
         let idempotency_key = request.idempotency_key.as_deref().map_or_else(random_key, of_header);
@@ -86,6 +90,7 @@ impl Call {
         turn.metadata = (settings.turn_metadata)(&request);
         turn.limits = Some(scope.remaining()).filter(|limits| *limits != Limits::unlimited());
         turn.output = request.output_schema().map(TurnOutput::from);
+        turn.depth = depth;
         turn.traceparent = scope.trace().map(|trace| trace.traceparent().to_owned());
         let cancellation = request.cancellation.clone();
         let turn = InnerTurn::starting(&settings.ingress, key, idempotency_key, turn, cancellation, is_durable);
@@ -120,9 +125,11 @@ impl Call {
         };
         call.next = match watched {
             Ok(Watched::Ended(response)) => Next::Return(response),
+            Ok(Watched::Failed(failed)) => Next::Fail(failed),
             Ok(Watched::Waiting(now)) => Next::Respond(Box::new(waiting), now),
+            Ok(Watched::Blocked) => Next::Watch,
             Err(kind) => {
-                // The turn is still there, or has failed.
+                // The turn is still there.
                 call.turn.release();
                 return Err(call.error(kind));
             }
@@ -176,11 +183,14 @@ impl Work<'_> {
                 };
                 match self.settings.ingress.watch(&self.turn.key, &run_id).await {
                     Ok(Watched::Ended(response)) => self.ended(*response),
+                    Ok(Watched::Failed(failed)) => Err(self.failed(failed)),
                     Ok(Watched::Waiting(now)) => Ok(self.interrupted(run_id, now, Vec::new())),
-                    Err(kind) => Err(self.failed(kind)),
+                    Ok(Watched::Blocked) => Err(self.blocked()),
+                    Err(kind) => Err(self.abandoned(kind)),
                 }
             }
             Next::Return(response) => self.ended(*response),
+            Next::Fail(failed) => Err(self.failed(failed)),
             Next::Respond(before, now) => self.respond(*before, now).await,
         }
     }
@@ -207,17 +217,18 @@ impl Work<'_> {
         loop {
             match self.settings.ingress.watch(&self.turn.key, &before.run_id).await {
                 Ok(Watched::Ended(response)) => return self.ended(*response),
+                Ok(Watched::Failed(failed)) => return Err(self.failed(failed)),
+                Ok(Watched::Blocked) => return Err(self.blocked()),
                 Ok(Watched::Waiting(next)) if next.number <= now.number => {
                     tokio::time::sleep(NOT_TAKEN_DELAY).await;
                 }
                 Ok(Watched::Waiting(mut next)) => match next.refused.take() {
                     Some(reason) => {
-                        let reason = super::error::bounded(reason);
-                        return Err(self.suspended(ObjectErrorKind::Refused { reason }, before.run_id, next));
+                        let kind = ObjectErrorKind::Refused { reason: bounded(reason) };
+                        return Err(self.suspended(kind, before.run_id, next));
                     }
                     None => return Ok(self.interrupted(before.run_id, next, Vec::new())),
                 },
-                Err(kind @ ObjectErrorKind::Failed { .. }) => return Err(self.failed(kind)),
                 Err(kind) => return Err(self.suspended(kind, before.run_id, now)),
             }
         }
@@ -276,35 +287,27 @@ impl Work<'_> {
     }
 
     /// Returns the error of a turn that has failed, or that is not known any more.
-    fn failed(&mut self, kind: ObjectErrorKind) -> AgentError {
-        if matches!(kind, ObjectErrorKind::Failed { .. }) {
-            self.turn.release();
-        }
+    fn failed(&mut self, failed: FailedTurn) -> AgentError {
+        self.turn.release();
+        self.charge(failed.usage, failed.turns);
+        let FailedTurn { status, message, .. } = failed;
+        self.error(ObjectErrorKind::Failed { status, message: bounded(message) })
+    }
+
+    /// Cancels a turn whose outcome is not known, since the caller does not wait for it any more. Returns the error.
+    fn abandoned(&mut self, kind: ObjectErrorKind) -> AgentError {
+        self.turn.cancel();
         self.error(kind)
+    }
+
+    /// Cancels a turn that is queued behind one that waits for responses, and returns the error. The caller may be the one who would
+    /// show the interrupts of that one.
+    fn blocked(&mut self) -> AgentError {
+        self.turn.cancel();
+        AgentError::Busy { name: self.settings.name.clone() }
     }
 
     fn error(&self, kind: ObjectErrorKind) -> AgentError {
         kind.of(&self.settings.name, self.settings.object(&self.turn.key))
     }
-}
-
-/// Returns a key as a value of a header: all but visible ASCII is percent-encoded.
-fn of_header(key: &str) -> String {
-    let mut encoded = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte.is_ascii_graphic() {
-            true => encoded.push(char::from(byte)),
-            false => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-/// Returns the content of a prompt. `None` if it has none, or messages that are not of a user.
-fn content(prompt: Prompt) -> Option<PromptContent> {
-    let messages = prompt.messages();
-    let is_of_user = messages.iter().all(|message| message.role == Role::User);
-    let blocks: Vec<_> = messages.iter().flat_map(|message| message.content.iter().cloned()).collect();
-    let content = PromptContent::Blocks(blocks);
-    (is_of_user && content.clone().into_prompt().is_ok()).then_some(content)
 }

@@ -1,8 +1,7 @@
-//! Requests to the ingress, repeated while the server can't be reached.
+//! Requests to the handlers of objects, over the ingress.
 //!
 //! The client is that of the SDK; its paths are described at <https://docs.restate.dev/services/invocation/http>.
 
-use std::future::Future;
 use std::time::Duration;
 
 use hyper::{HeaderMap, StatusCode};
@@ -13,19 +12,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use strands_core::bytes::Bytes;
-use tokio::time::Instant;
 
-use super::super::messages::{RunReference, WaitingTurn, WatchedTurn};
+use super::super::messages::{FailedTurn, RunReference, WaitingTurn, WatchedTurn};
 use super::error::{ObjectErrorKind, bounded};
 use super::exchange::{Exchange, ExchangeError};
+use super::repetition::{self, FIRST_DELAY, Failure};
 use crate::{Answers, TurnRequest, TurnResponse};
-
-/// Maximum time of a request that does not wait for a turn.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Delay before a failed request is repeated, which doubles with each failure in a row.
-const FIRST_DELAY: Duration = Duration::from_millis(50);
-const MAX_DELAY: Duration = Duration::from_secs(2);
 
 /// Header of responses that are errors, and its value for those of the ingress itself.
 const ERROR_SOURCE: &str = "x-restate-error-source";
@@ -39,23 +31,17 @@ pub(super) struct Ingress {
     pub(super) reconnect_timeout: Duration,
 }
 
+/// Time for which a cancellation is repeated: longer than other requests, since the turn may have no other caller.
+pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
 /// A turn that has ended or waits.
 pub(super) enum Watched {
     Ended(Box<TurnResponse>),
+    /// Its usage is zero if the object does not know it.
+    Failed(FailedTurn),
     Waiting(WaitingTurn),
-}
-
-/// Failure of one request.
-struct Failure {
-    kind: ObjectErrorKind,
-    /// True if the same request may succeed later.
-    is_transient: bool,
-}
-
-impl From<ObjectErrorKind> for Failure {
-    fn from(kind: ObjectErrorKind) -> Self {
-        Self { kind, is_transient: false }
-    }
+    /// It is queued behind another turn, which waits for responses to interrupts.
+    Blocked,
 }
 
 /// Error in the body of a response.
@@ -73,9 +59,9 @@ impl Ingress {
         turn: TurnRequest,
     ) -> Result<String, ObjectErrorKind> {
         let turn = json(&turn)?;
-        self.repeated(|| async {
+        repetition::brief(self.reconnect_timeout, || async {
             let request = self.request(key, "stream", Json(turn.clone())).idempotency_key(idempotency_key);
-            let sent = in_time(request.send()).await?.map_err(failure)?;
+            let sent = request.send().await.map_err(failure)?;
             Ok(sent.invocation_handle().invocation_id().clone())
         })
         .await
@@ -84,30 +70,38 @@ impl Ingress {
     /// Waits until a turn ends, or waits for responses.
     pub(super) async fn watch(&self, key: &str, run_id: &str) -> Result<Watched, ObjectErrorKind> {
         let run = json(&RunReference::new(run_id))?;
+        let mut was_blocked = false;
         loop {
-            let watched = self.repeated(|| async {
+            let watched = repetition::waiting(self.reconnect_timeout, || async {
                 let response = self.request(key, "watch", Json(run.clone())).call().await.map_err(failure)?;
                 body(response)
             });
-            match watched.await? {
-                WatchedTurn::Ended(response) => return Ok(Watched::Ended(response)),
-                WatchedTurn::Waiting(waiting) => return Ok(Watched::Waiting(waiting)),
-                WatchedTurn::Queued => tokio::time::sleep(FIRST_DELAY).await,
-            }
+            let is_blocked = match watched.await {
+                Ok(WatchedTurn::Ended(response)) => return Ok(Watched::Ended(response)),
+                Ok(WatchedTurn::Failed(failed)) => return Ok(Watched::Failed(failed)),
+                Ok(WatchedTurn::Waiting(waiting)) => return Ok(Watched::Waiting(waiting)),
+                // The first time, the other one may just have its responses.
+                Ok(WatchedTurn::Blocked) if was_blocked => return Ok(Watched::Blocked),
+                Ok(WatchedTurn::Blocked) => true,
+                Ok(WatchedTurn::Queued) => false,
+                Err(ObjectErrorKind::Failed { status, message }) => {
+                    return Ok(Watched::Failed(FailedTurn { status, message, ..FailedTurn::default() }));
+                }
+                Err(kind) => return Err(kind),
+            };
+            was_blocked = is_blocked;
+            tokio::time::sleep(FIRST_DELAY).await;
         }
     }
 
     /// Sends responses to interrupts. Returns false if some of them are to no pending interrupt.
     pub(super) async fn respond(&self, key: &str, responses: &Answers) -> Result<bool, ObjectErrorKind> {
         let responses = json(responses)?;
-        let sent: Result<RunReference, ObjectErrorKind> = self
-            .repeated(|| async {
-                let request = self.request(key, "answer", Json(responses.clone()));
-                body(in_time(request.call()).await?.map_err(failure)?)
-            })
-            .await;
-        match sent {
-            Ok(_) => Ok(true),
+        let sent = repetition::brief(self.reconnect_timeout, || async {
+            body(self.request(key, "answer", Json(responses.clone())).call().await.map_err(failure)?)
+        });
+        match sent.await {
+            Ok(RunReference { .. }) => Ok(true),
             Err(ObjectErrorKind::Failed { status: 404, .. }) => Ok(false),
             Err(ObjectErrorKind::Failed { status: 400, message }) => Err(ObjectErrorKind::Refused { reason: message }),
             Err(error) => Err(error),
@@ -117,52 +111,16 @@ impl Ingress {
     /// Cancels a turn.
     pub(super) async fn cancel(&self, key: &str, run_id: &str) -> Result<(), ObjectErrorKind> {
         let run = json(&RunReference::new(run_id))?;
-        let cancelled: RunReference = self
-            .repeated(|| async {
-                body(in_time(self.request(key, "cancel", Json(run.clone())).call()).await?.map_err(failure)?)
-            })
-            .await?;
-        drop(cancelled);
-        Ok(())
+        let cancelled = repetition::brief(CANCEL_TIMEOUT.max(self.reconnect_timeout), || async {
+            body(self.request(key, "cancel", Json(run.clone())).call().await.map_err(failure)?)
+        });
+        cancelled.await.map(|RunReference { .. }| ())
     }
 
     fn request(&self, key: &str, handler: &str, input: Json<Value>) -> Request<Exchange, Json<Value>, Bytes> {
         let (name, key) = (self.service.clone(), key.to_owned());
         self.client.request(RequestTarget::Object { name, key, handler: handler.to_owned() }, input)
     }
-
-    /// Repeats a request after failures that may pass, until there was no response for the reconnect timeout.
-    async fn repeated<T, F>(&self, request: impl Fn() -> F) -> Result<T, ObjectErrorKind>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let mut delay = FIRST_DELAY;
-        let mut failing: Option<Instant> = None;
-        loop {
-            let began = Instant::now();
-            let Failure { kind, is_transient } = match request().await {
-                Ok(response) => return Ok(response),
-                Err(failure) => failure,
-            };
-            // A request that was cut off late had reached the server.
-            if began.elapsed() > REQUEST_TIMEOUT {
-                (failing, delay) = (None, FIRST_DELAY);
-            }
-            let since = *failing.get_or_insert(Instant::now());
-            if !is_transient || since.elapsed() >= self.reconnect_timeout {
-                return Err(kind);
-            }
-            tokio::time::sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            delay = delay.saturating_mul(2).min(MAX_DELAY);
-        }
-    }
-}
-
-async fn in_time<T>(request: impl Future<Output = T>) -> Result<T, Failure> {
-    tokio::time::timeout(REQUEST_TIMEOUT, request).await.map_err(|_| {
-        let reason = format!("no response within {REQUEST_TIMEOUT:?}");
-        Failure { kind: ObjectErrorKind::Unreachable { reason }, is_transient: true }
-    })
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<Value, ObjectErrorKind> {

@@ -1,17 +1,14 @@
 //! The turn of an object that a request waits for. It is cancelled with the request.
 
+use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
 
 use strands_core::{BoxFuture, CancellationToken};
 use tokio::runtime::Handle;
 
 use super::error::ObjectErrorKind;
-use super::ingress::Ingress;
+use super::ingress::{CANCEL_TIMEOUT, Ingress};
 use crate::TurnRequest;
-
-/// Maximum time of a cancellation in the background.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Starting = BoxFuture<'static, Result<String, ObjectErrorKind>>;
 
@@ -26,6 +23,9 @@ pub(super) struct InnerTurn {
 }
 
 enum State {
+    /// Nothing was sent.
+    New(Starting),
+    /// The server may have the request.
     Starting(Starting),
     Running(String),
     /// It has ended, or waits for responses.
@@ -44,7 +44,7 @@ impl InnerTurn {
     ) -> Self {
         let (of, object) = (Arc::clone(ingress), key.clone());
         let starting: Starting = Box::pin(async move { of.start(&object, &idempotency_key, turn).await });
-        Self { ingress: Arc::clone(ingress), key, state: State::Starting(starting), cancellation, is_durable }
+        Self { ingress: Arc::clone(ingress), key, state: State::New(starting), cancellation, is_durable }
     }
 
     /// Creates a turn that was started by an earlier request.
@@ -60,8 +60,12 @@ impl InnerTurn {
 
     /// Starts the turn if it is not running, and returns the id of its run.
     pub(super) async fn run_id(&mut self) -> Result<String, ObjectErrorKind> {
+        self.state = match std::mem::replace(&mut self.state, State::Released) {
+            State::New(starting) => State::Starting(starting),
+            state => state,
+        };
         let started = match &mut self.state {
-            State::Starting(starting) => starting.await,
+            State::New(starting) | State::Starting(starting) => starting.await,
             State::Running(run_id) => return Ok(run_id.clone()),
             State::Released => return Err(ObjectErrorKind::Response { reason: "the turn is over".to_owned() }),
         };
@@ -79,17 +83,13 @@ impl InnerTurn {
 
     /// Cancels the turn in the background, so that the request ends at once.
     pub(super) fn cancel(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Released);
-        let (ingress, key) = (Arc::clone(&self.ingress), std::mem::take(&mut self.key));
-        let cancel = async move {
-            let run_id = match state {
-                // The server may have the request by now.
-                State::Starting(starting) => starting.await?,
-                State::Running(run_id) => run_id,
-                State::Released => return Ok(()),
-            };
-            ingress.cancel(&key, &run_id).await
+        let started: Starting = match std::mem::replace(&mut self.state, State::Released) {
+            State::Starting(starting) => starting,
+            State::Running(run_id) => Box::pin(ready(Ok(run_id))),
+            State::New(_) | State::Released => return,
         };
+        let (ingress, key) = (Arc::clone(&self.ingress), self.key.clone());
+        let cancel = async move { ingress.cancel(&key, &started.await?).await };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             match tokio::time::timeout(CANCEL_TIMEOUT, cancel).await {

@@ -6,6 +6,8 @@ mod exchange;
 mod ingress;
 mod inner_turn;
 mod place;
+mod prompt;
+mod repetition;
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -41,14 +43,18 @@ type Metadata = Arc<dyn Fn(&PromptRequest) -> Map<String, Value> + Send + Sync>;
 ///   the outcome for a day by default. A connection that breaks is made again.
 /// - **Conversation**: each request has an object of its own, whose key is the idempotency key. Requests with a
 ///   [`key`](ObjectAgentBuilder::key), and those that [continue](PromptRequest::continue_from) a kept conversation, share an object, in
-///   which turns are queued.
+///   which turns are queued. One that is queued behind a turn which waits for responses is cancelled, and ends with
+///   [`AgentError::Busy`](strands_core::AgentError::Busy).
 /// - **Interrupts**: the turn waits in its object, and the response has its interrupts and a continuation. A request with the responses
 ///   sends them to the object. If a hook there refuses them, the request ends with [`AgentError::Suspended`](strands_core::AgentError),
 ///   whose source has [`ObjectErrorKind::Refused`], and the turn waits for others.
 /// - **Cancellation** of a request cancels the turn, and so does dropping its stream, unless the request is
-///   [durable](PromptRequest::is_durable).
-/// - **Limits**: the turn gets what is left of those of the caller, with the deadline, and its usage counts there when it ends or waits.
-///   Concurrent turns get the same rest each.
+///   [durable](PromptRequest::is_durable). If the ingress can't be reached while it is awaited, the request fails, and the turn is cancelled
+///   once the ingress can be reached again, for up to 10 minutes.
+/// - **Limits**: the turn gets what is left of those of the caller, with the deadline, and its usage counts there when it ends, fails or
+///   waits. Concurrent turns get the same rest each.
+/// - **Depth**: durable turns may be nested 10 levels deep over all workers. The next one fails with
+///   [`AgentError::NestedTooDeep`](strands_core::AgentError::NestedTooDeep).
 /// - **Events** of the turn are those of the object's [`EventPublisher`](super::EventPublisher); the stream has the response alone.
 ///
 /// Restate 1.7 or newer is required. Callers of an ingress are trusted; see [`DurableAgent`](super::DurableAgent).
@@ -135,6 +141,11 @@ impl Promptable for ObjectAgent {
         true
     }
 
+    /// Returns true if it has a [`key`](ObjectAgentBuilder::key): one conversation of all requests.
+    fn has_session(&self) -> bool {
+        self.0.key.is_some()
+    }
+
     fn stream(&self, request: PromptRequest) -> PromptStream {
         let settings = Arc::clone(&self.0);
         let started = Call::of(Arc::clone(&settings), request);
@@ -185,6 +196,17 @@ impl ObjectAgentBuilder {
 
     /// Sets the key of the object, the id of its session: all requests are turns of one conversation, one after the other.
     /// Default: an object for each request.
+    ///
+    /// Such an agent has a session: as a tool it needs [`shares_session`](AgentTool::shares_session), and graphs and swarms refuse it.
+    ///
+    /// ```
+    /// use strands::durable::restate::ObjectAgent;
+    ///
+    /// let hotels = ObjectAgent::builder("http://localhost:8080", "Hotels").key("user-17").build()?;
+    /// let tool = hotels.as_tool().shares_session(true);
+    /// # drop(tool);
+    /// # Ok::<(), strands::durable::restate::ObjectAgentError>(())
+    /// ```
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
