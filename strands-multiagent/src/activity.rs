@@ -1,7 +1,7 @@
 //! [`Activity`]: one run of a node of a graph, of one item of it, or of a member of a swarm.
 
 use serde::{Deserialize, Serialize};
-use strands_core::multiagent::{NodeResult, NodeStatus};
+use strands_core::multiagent::NodeResult;
 use strands_core::{Continuation, Interrupt, InterruptResponse};
 
 /// State of an [`Activity`].
@@ -42,13 +42,6 @@ pub(crate) struct Activity {
     /// Interrupts of that agent, if a hook has raised others since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) asked: Vec<Interrupt>,
-}
-
-/// State of an agent that is suspended, with its interrupts as they are outside of the node.
-#[derive(Debug)]
-pub(crate) struct Suspended {
-    pub(crate) interrupts: Vec<Interrupt>,
-    pub(crate) continuation: Option<Continuation>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature of `skip_serializing_if`")]
@@ -114,20 +107,14 @@ impl Activity {
         has_new
     }
 
-    /// Makes it wait for responses again, since its agent did not accept some. Those that it did accept have an effect in its new
-    /// state, `suspended`.
-    pub(crate) fn refuse(&mut self, suspended: Option<Suspended>) {
+    /// Makes it wait for responses again, since its agent has rejected those that it got, and is suspended as before.
+    pub(crate) fn refuse(&mut self) {
         let sent = self.new_responses();
         self.responses.retain(|response| !sent.contains(response));
         if let Some(result) = self.result.as_mut().filter(|_| !self.asked.is_empty()) {
             result.interrupts = std::mem::take(&mut self.asked);
         }
-        if let Some(Suspended { interrupts, continuation }) = suspended {
-            let result = self.result.get_or_insert_with(|| NodeResult::new(NodeStatus::Interrupted));
-            result.interrupts = interrupts;
-            (self.continuation, self.is_suspended) = (continuation, true);
-        }
-        (self.status, self.ended) = (ActivityStatus::Interrupted, self.ended.saturating_add(1));
+        self.status = ActivityStatus::Interrupted;
     }
 
     /// Records that it was cut off. It can start again as it was before, unless it may run only once and has begun.

@@ -16,7 +16,6 @@ use strands_core::{
 };
 use uuid::Uuid;
 
-use crate::activity::Suspended;
 use crate::document::DocumentError;
 use crate::node::{FunctionCall, NodeError};
 
@@ -67,11 +66,14 @@ pub(crate) struct Settings {
 #[error("{reason}")]
 pub(crate) struct RestoreError {
     pub(crate) reason: String,
+    /// True if the graph or swarm has changed since: it is valid, and was of an earlier release of the program.
+    pub(crate) is_of_earlier: bool,
 }
 
 impl From<DocumentError> for RestoreError {
     fn from(error: DocumentError) -> Self {
-        Self { reason: ErrorChain::new(&error).to_string() }
+        let is_of_earlier = matches!(error, DocumentError::UnknownNode { .. } | DocumentError::OtherState);
+        Self { reason: ErrorChain::new(&error).to_string(), is_of_earlier }
     }
 }
 
@@ -100,9 +102,6 @@ pub(crate) trait Machine: Send + 'static {
 
     /// Records the end of a node and what follows from it. Returns events of that, such as skipped nodes and handoffs.
     fn finish(&mut self, ended: Ended<Self::Update>) -> Vec<AgentEvent>;
-
-    /// Makes an agent wait for responses again that did not accept some of those it got, with its state if that has changed.
-    fn refuse(&mut self, key: (usize, usize), suspended: Option<Suspended>);
 
     /// Returns the state of the run.
     fn phase(&self) -> Phase;
@@ -254,6 +253,8 @@ pub(crate) struct Ended<U> {
     pub(crate) continuation: Option<Continuation>,
     /// True if the agent was interrupted, and not a hook before it.
     pub(crate) is_suspended: bool,
+    /// True if the agent has rejected the responses that it got, and waits as before.
+    pub(crate) is_unchanged: bool,
     /// The failure, if the node failed.
     pub(crate) error: Option<NodeError>,
 }
@@ -261,6 +262,7 @@ pub(crate) struct Ended<U> {
 impl<U> Ended<U> {
     /// Creates the end of a node with a result alone.
     pub(crate) fn without_effect(key: (usize, usize), result: NodeResult) -> Self {
-        Self { key, result, updates: Vec::new(), continuation: None, is_suspended: false, error: None }
+        let (is_suspended, is_unchanged) = (false, false);
+        Self { key, result, updates: Vec::new(), continuation: None, is_suspended, is_unchanged, error: None }
     }
 }

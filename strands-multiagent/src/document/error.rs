@@ -72,6 +72,11 @@ impl DocumentError {
         Self::OtherState
     }
 
+    /// Creates the error of the state of this crate that can't be read.
+    pub(crate) fn own_state(_: serde_json::Error) -> Self {
+        Self::InvalidField { field: "_internal_state.run.state".to_owned() }
+    }
+
     /// Creates the error of a run that would continue with a node that does not exist.
     pub(crate) fn unknown_node(node: &str) -> Self {
         Self::UnknownNode { node: shown(node) }

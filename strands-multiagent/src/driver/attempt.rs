@@ -12,7 +12,7 @@ use strands_core::{AgentError, AgentEvent, AgentResponse, CancellationToken, Con
 
 use super::node::NodeScope;
 use super::start::digest;
-use crate::activity::Suspended;
+use super::visit_key::{VisitKey, visit_key};
 use crate::machine::{Executor, Returned, Work};
 use crate::node::{FunctionCall, NodeError};
 
@@ -39,8 +39,8 @@ pub(super) enum Attempted<U> {
     /// The agent is still suspended: it did not accept responses to its interrupts.
     Refused {
         error: AgentError,
-        /// Its state and its interrupts, if they have changed.
-        suspended: Option<Suspended>,
+        /// Its interrupts and its state, if they have changed.
+        suspended: Option<(Vec<Interrupt>, Option<Continuation>)>,
     },
 }
 
@@ -87,21 +87,23 @@ async fn prompt_agent<U>(
     let Executor::Agent { agent, prepare, read } = &work.executor else {
         return Attempted::Failed(NodeError::new("it is no agent"));
     };
-    let digest = (agent.is_idempotent() && !node.is_stored).then(|| digest(&prompt));
+    let digest = (agent.is_idempotent() && !node.requests.is_stored).then(|| digest(&prompt));
     let mut request = node.scope.request(prompt).cancel_with(cancellation).inject(node.context.clone());
     // Each member of a swarm may be the last one.
     if node.context.kind() == MultiAgentKind::Swarm {
-        request = request.output_of(&node.asked);
+        request = request.output_of(&node.requests.asked);
     }
     request = prepare(request);
     let repeat = number.saturating_sub(work.attempt);
-    let mut key = format!("{}.{}.{}.{repeat}", node.run_key, work.node, work.start);
+    let mut key = format!("{}.{}.{}.{repeat}", node.requests.run_key, work.node, work.start);
     if let Some(digest) = digest {
         // A run without a session begins anew when it is repeated, and may come here with another prompt.
         let _ = write!(key, ".{digest}");
     }
+    let visit = visit_key(&node.requests.effect_key, &work.node, &work.start).into();
+    request = request.inject(VisitKey { of: key.clone(), key: visit });
     request.idempotency_key = Some(key);
-    request.is_durable = node.is_durable;
+    request.is_durable = node.requests.is_durable;
     request.keeps_conversation = work.policy.keeps_conversation;
     request.continuation.clone_from(&work.continuation);
     if work.is_resumed {
@@ -115,7 +117,7 @@ async fn prompt_agent<U>(
             Ok(event) => event,
             Err(AgentError::Suspended { source, interrupts, continuation }) => {
                 let interrupts = at_node(interrupts, &work.node);
-                return Attempted::Refused { error: *source, suspended: Some(Suspended { interrupts, continuation }) };
+                return Attempted::Refused { error: *source, suspended: Some((interrupts, continuation)) };
             }
             // The agent has rejected the request, so that it can be resumed again.
             Err(error) if is_unchanged => return Attempted::Refused { error, suspended: None },
@@ -177,9 +179,8 @@ async fn call_function<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Atte
         return Attempted::Failed(NodeError::new("it is no function"));
     };
     let responses = work.responses.iter().filter_map(|response| response.within_node(&work.node)).collect();
-    let visit = work.start.split('.').next().unwrap_or_default();
     let function_call = FunctionCall {
-        idempotency_key: format!("{}.{}.{visit}", node.run_key, work.node),
+        idempotency_key: visit_key(&node.requests.effect_key, &work.node, &work.start),
         node: Arc::clone(&work.node),
         attempt: number,
         visit: Arc::clone(&work.visit),

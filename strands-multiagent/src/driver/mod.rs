@@ -9,6 +9,7 @@ mod error;
 mod node;
 mod saves;
 mod start;
+mod visit_key;
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
@@ -35,7 +36,7 @@ use crate::document::DocumentError;
 use crate::emitting::{Emitter, Emitting};
 use crate::machine::{Ended, Machine, Orchestrator, Phase, RunFailure, Settings, Spent, Work};
 use crate::node::NodeError;
-use node::{NodeEnd, NodeScope, run_node};
+use node::{NodeEnd, NodeRequests, NodeScope, run_node};
 use saves::Saves;
 use start::{Begun, begin, failed};
 
@@ -114,10 +115,7 @@ struct Driver<'a, M: Machine> {
     elapsed: Duration,
     began: Instant,
     keeps_conversation: bool,
-    run_key: Arc<str>,
-    is_durable: bool,
-    is_stored: bool,
-    asked: Arc<PromptRequest>,
+    requests: Arc<NodeRequests>,
 }
 
 /// Event that a driver waits for.
@@ -131,11 +129,8 @@ enum Next<U> {
 
 impl<'a, M: Machine> Driver<'a, M> {
     fn new(settings: &'a Settings, begun: Begun<M>, emitter: Emitter) -> Self {
-        let Begun { run, scope, context, mut saves, keeps_conversation, run_key, is_durable, is_stored, asked, .. } =
+        let Begun { run, scope, context, mut saves, keeps_conversation, requests, is_as_stored, events, stopped } =
             begun;
-        let (events, stopped) = (begun.events, begun.stopped);
-        let is_as_stored =
-            events.is_empty() && matches!(run.phase(), Phase::Interrupted(_) | Phase::Completed | Phase::Limited(_));
         if stopped.is_none() && !is_as_stored {
             saves.change();
         }
@@ -158,10 +153,7 @@ impl<'a, M: Machine> Driver<'a, M> {
             refusal: None,
             began: Instant::now(),
             keeps_conversation,
-            run_key,
-            is_durable,
-            is_stored,
-            asked: Arc::new(asked),
+            requests: Arc::new(requests),
         }
     }
 
@@ -257,10 +249,7 @@ impl<'a, M: Machine> Driver<'a, M> {
                 scope,
                 hooks: self.settings.hooks.clone(),
                 emitter: self.emitter.clone(),
-                run_key: Arc::clone(&self.run_key),
-                is_durable: self.is_durable,
-                is_stored: self.is_stored,
-                asked: Arc::clone(&self.asked),
+                requests: Arc::clone(&self.requests),
             };
             self.running.push(run_node(work, node).boxed());
         }
@@ -278,7 +267,7 @@ impl<'a, M: Machine> Driver<'a, M> {
     /// Records the end of a node.
     fn take(&mut self, end: NodeEnd<M::Update>) {
         match end {
-            NodeEnd::Ended { ended, event, error } => {
+            NodeEnd::Ended { ended, event, error, refusal } => {
                 if ended.result.status == NodeStatus::Stopped {
                     // A limit ends the run for all nodes.
                     let reason = self.scope.limit_reached().or_else(|| ended.result.stop_reason.clone());
@@ -290,10 +279,7 @@ impl<'a, M: Machine> Driver<'a, M> {
                     self.error.get_or_insert(error);
                     self.stop(StopReason::Cancelled);
                 }
-            }
-            NodeEnd::Refused { key, error, suspended } => {
-                self.run.refuse(key, suspended);
-                self.refusal.get_or_insert(error);
+                self.refusal = self.refusal.take().or(refusal);
             }
             NodeEnd::Fatal { error, not_begun } => {
                 if let Some(key) = not_begun {
@@ -378,14 +364,14 @@ impl<'a, M: Machine> Driver<'a, M> {
     /// Returns the output of a run that has ended, as the type that was requested, if one was: that of the last node, or its text as
     /// JSON. The members of a swarm are asked for it themselves.
     fn requested_output(&self, output: Option<Value>, response: &AgentResponse) -> Result<Option<Value>, AgentError> {
-        if self.asked.output_schema().is_none() || self.settings.kind == MultiAgentKind::Swarm {
+        if self.requests.asked.output_schema().is_none() || self.settings.kind == MultiAgentKind::Swarm {
             return Ok(output);
         }
         let value = output.unwrap_or_else(|| {
             let text = response.text();
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         });
-        self.asked.read_output(&value)
+        self.requests.asked.read_output(&value)
     }
 
     fn failure(&self, node: Option<Arc<str>>, error: RunFailure) -> AgentError {

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempted, attempt};
 use super::in_hook;
-use crate::activity::Suspended;
 use crate::emitting::Emitter;
 use crate::machine::{Ended, Work};
 use crate::node::NodeError;
@@ -23,14 +22,22 @@ pub(super) struct NodeScope {
     pub(super) context: MultiAgentContext,
     pub(super) hooks: Vec<Arc<dyn NodeHook>>,
     pub(super) emitter: Emitter,
-    /// Start of the idempotency keys of requests, which is that of the run.
+    pub(super) requests: Arc<NodeRequests>,
+}
+
+/// What the requests of the nodes of a run have in common.
+pub(super) struct NodeRequests {
+    /// Start of their idempotency keys: the key of the request of the run, since a run without a session begins anew when it is
+    /// repeated, or the id of the run.
     pub(super) run_key: Arc<str>,
+    /// Start of the keys of functions, which are the same when a node starts again.
+    pub(super) effect_key: Arc<str>,
     /// True if the run is resumed after it was dropped.
     pub(super) is_durable: bool,
     /// True if the run is in a session.
     pub(super) is_stored: bool,
     /// An empty request with the structured output that the run is asked for.
-    pub(super) asked: Arc<PromptRequest>,
+    pub(super) asked: PromptRequest,
 }
 
 /// End of one start of a node.
@@ -40,13 +47,8 @@ pub(super) enum NodeEnd<U> {
         event: AgentEvent,
         /// Error of a hook after it, which ends the run.
         error: Option<AgentError>,
-    },
-    /// The agent is still suspended: it did not accept responses to its interrupts.
-    Refused {
-        key: (usize, usize),
-        error: AgentError,
-        /// Its state and its interrupts, if they have changed.
-        suspended: Option<Suspended>,
+        /// Error of an agent that did not accept responses to its interrupts. It is still suspended.
+        refusal: Option<AgentError>,
     },
     /// An error that ends the run, such as that of a hook.
     Fatal {
@@ -62,7 +64,9 @@ struct Outcome<U> {
     updates: Vec<U>,
     continuation: Option<Continuation>,
     is_suspended: bool,
+    is_unchanged: bool,
     error: Option<NodeError>,
+    refusal: Option<AgentError>,
 }
 
 impl<U> Outcome<U> {
@@ -73,7 +77,8 @@ impl<U> Outcome<U> {
     }
 
     fn without_effect(result: NodeResult) -> Self {
-        Self { result, updates: Vec::new(), continuation: None, is_suspended: false, error: None }
+        let (is_suspended, is_unchanged) = (false, false);
+        Self { result, updates: Vec::new(), continuation: None, is_suspended, is_unchanged, error: None, refusal: None }
     }
 }
 
@@ -108,7 +113,12 @@ pub(super) async fn run_node<U>(work: Work<U>, node: NodeScope) -> NodeEnd<U> {
                 }
             }
             // The node has ended, and does not run again for the sake of a hook.
-            Err(error) => hook_error = Some(error),
+            Err((error, repeats)) => {
+                hook_error = Some(error);
+                if repeats {
+                    outcome.result.status = NodeStatus::Stopped;
+                }
+            }
         }
         let event = AgentEvent::NodeEnd {
             node: Arc::clone(&work.node),
@@ -118,9 +128,9 @@ pub(super) async fn run_node<U>(work: Work<U>, node: NodeScope) -> NodeEnd<U> {
             duration: attempt_began.elapsed(),
             error: outcome.result.error.clone(),
         };
-        let Outcome { result, updates, continuation, is_suspended, error, .. } = outcome;
-        let ended = Box::new(Ended { key: work.key, result, updates, continuation, is_suspended, error });
-        return NodeEnd::Ended { ended, event, error: hook_error };
+        let Outcome { result, updates, continuation, is_suspended, is_unchanged, error, refusal } = outcome;
+        let ended = Box::new(Ended { key: work.key, result, updates, continuation, is_suspended, is_unchanged, error });
+        return NodeEnd::Ended { ended, event, error: hook_error, refusal };
     }
 }
 
@@ -149,7 +159,12 @@ async fn once<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Result<Outcom
         Attempted::Failed(error) => Outcome::failed(error),
         Attempted::Fatal(error) => return Err(NodeEnd::Fatal { error, not_begun: None }),
         Attempted::Refused { error, suspended } => {
-            return Err(NodeEnd::Refused { key: work.key, error, suspended });
+            let mut result = NodeResult::new(NodeStatus::Interrupted);
+            let is_unchanged = suspended.is_none();
+            let (interrupts, continuation) = suspended.unwrap_or_default();
+            result.interrupts = interrupts;
+            let refusal = Some(error);
+            Outcome { continuation, is_suspended: true, is_unchanged, refusal, ..Outcome::without_effect(result) }
         }
     })
 }
@@ -171,13 +186,14 @@ async fn before<U>(
     Ok((event.deny.take(), event.take_interrupts()))
 }
 
-/// Calls the hooks after an attempt. Returns the delay before the next one, or `None` if there is none.
+/// Calls the hooks after an attempt. Returns the delay before the next one, or `None` if there is none; or the error of a hook, with true
+/// if another attempt was planned.
 async fn retry_delay<U>(
     work: &Work<U>,
     node: &NodeScope,
     result: &NodeResult,
     error: Option<&NodeError>,
-) -> Result<Option<Duration>, AgentError> {
+) -> Result<Option<Duration>, (AgentError, bool)> {
     let number = work.attempt.saturating_add(result.attempts.saturating_sub(1));
     // Responses to interrupts are used up, unless the agent starts from its continuation again.
     let may_repeat = !work.policy.runs_once
@@ -187,7 +203,7 @@ async fn retry_delay<U>(
     let mut event =
         AfterNode::new(&node.context, &work.node, number, result, error.map(|error| error as _), planned.is_some());
     for hook in node.hooks.iter().rev() {
-        hook.after_node(&mut event).await.map_err(in_hook("after_node"))?;
+        hook.after_node(&mut event).await.map_err(|error| (in_hook("after_node")(error), planned.is_some()))?;
     }
     let repeats = event.retry && may_repeat && (planned.is_some() || result.attempts <= MAX_HOOK_RETRIES);
     Ok(repeats.then(|| planned.unwrap_or_default()))

@@ -11,27 +11,23 @@ use strands_core::session::MultiAgentSession;
 use strands_core::{AgentError, AgentEvent, Prompt, PromptRequest, PromptScope};
 use uuid::Uuid;
 
+use super::node::NodeRequests;
 use super::saves::Saves;
+use super::visit_key::VisitKey;
 use super::{RunError, in_hook, random_id};
 use crate::emitting::Emitter;
 use crate::machine::{Machine, Orchestrator, Phase, RestoreError};
 
 /// A run that can be performed.
-pub(crate) struct Begun<M> {
+pub(super) struct Begun<M> {
     pub(crate) run: M,
     pub(crate) scope: Arc<PromptScope>,
     pub(crate) context: MultiAgentContext,
     pub(crate) saves: Saves,
     pub(crate) keeps_conversation: bool,
-    /// Start of the idempotency keys of nodes: the key of the request, since a run without a session begins anew when it is
-    /// repeated, or the id of the run.
-    pub(crate) run_key: Arc<str>,
-    /// True if the run is resumed after it was dropped.
-    pub(crate) is_durable: bool,
-    /// True if the run is in a session.
-    pub(crate) is_stored: bool,
-    /// An empty request with the structured output that is asked for.
-    pub(crate) asked: PromptRequest,
+    pub(crate) requests: NodeRequests,
+    /// True if the run is as the session has it, and does not go on: its earlier end is returned again.
+    pub(crate) is_as_stored: bool,
     /// Events of nodes that ended when the run was restored.
     pub(crate) events: Vec<AgentEvent>,
     /// Set if the request was stopped before the run started.
@@ -74,10 +70,10 @@ pub(crate) async fn begin<O: Orchestrator>(
     let task = std::mem::replace(&mut request.prompt, Prompt::none());
     let restored = document.map(|document| match orchestrator.restore(document) {
         // A run that is over does not bind the next release of a program to its nodes.
-        Err(_) if is_over(document, &task) => orchestrator.restore_ended(document),
+        Err(error) if error.is_of_earlier && is_over(document, &task) => orchestrator.restore_ended(document),
         restored => restored,
     });
-    let restored = restored.transpose().map_err(|RestoreError { reason }| not_restored(reason))?;
+    let restored = restored.transpose().map_err(|RestoreError { reason, .. }| not_restored(reason))?;
     let mut run = match (stopped.is_some(), restored) {
         // Nothing was read, and nothing runs.
         (true, _) => orchestrator.begin(task, random_id(), None, true),
@@ -95,6 +91,8 @@ pub(crate) async fn begin<O: Orchestrator>(
         start = start.with_session(manager.session_id());
     }
     emitter.emit(start).await;
+    let has_ended = matches!(run.phase(), Phase::Interrupted(_) | Phase::Completed | Phase::Limited(_));
+    let is_as_stored = is_resumed && has_ended && request.resume.is_empty();
     let mut events = Vec::new();
     if stopped.is_none() {
         if is_resumed {
@@ -121,7 +119,10 @@ pub(crate) async fn begin<O: Orchestrator>(
     }
     let asked = PromptRequest::new(Prompt::none()).output_of(&request);
     let is_stored = session.is_some();
-    let run_key = request.idempotency_key.filter(|_| !is_stored).unwrap_or_else(|| run.id().to_owned());
+    let visit = request.injected::<VisitKey>().filter(|visit| request.idempotency_key.as_ref() == Some(&visit.of));
+    let visit = visit.filter(|_| !is_stored).map(|visit| Arc::clone(&visit.key));
+    let run_key: Arc<str> =
+        request.idempotency_key.filter(|_| !is_stored).unwrap_or_else(|| run.id().to_owned()).into();
     let saves = Saves::new(session, stored);
     Ok(Begun {
         run,
@@ -129,10 +130,14 @@ pub(crate) async fn begin<O: Orchestrator>(
         context,
         saves,
         keeps_conversation: request.keeps_conversation,
-        run_key: run_key.into(),
-        is_durable: request.is_durable || is_stored,
-        is_stored,
-        asked,
+        requests: NodeRequests {
+            effect_key: visit.unwrap_or_else(|| Arc::clone(&run_key)),
+            run_key,
+            is_durable: request.is_durable || is_stored,
+            is_stored,
+            asked,
+        },
+        is_as_stored,
         events,
         stopped,
     })
@@ -142,11 +147,16 @@ type Opened = (Option<Box<dyn MultiAgentSession>>, Option<Value>);
 
 /// Returns true if a document is of a run that does not go on with this task.
 fn is_over(document: &Value, task: &Prompt) -> bool {
-    match document.get("status").map(NodeStatus::deserialize) {
-        Some(Ok(NodeStatus::Completed)) => true,
-        Some(Ok(NodeStatus::Failed)) => !task.messages().is_empty(),
+    match status(document) {
+        Some(NodeStatus::Completed) => true,
+        Some(NodeStatus::Failed) => !task.messages().is_empty(),
         _ => false,
     }
+}
+
+/// Returns the status of the run in a document.
+pub(super) fn status(document: &Value) -> Option<NodeStatus> {
+    NodeStatus::deserialize(document.get("status")?).ok()
 }
 
 /// Opens and reads the session, if there is one.

@@ -78,7 +78,7 @@ pub(super) fn restored<S: GraphState>(
 ) -> Result<GraphRun<S>, RestoreError> {
     let mut document = RunDocument::read(document, MultiAgentKind::Graph, &definition.settings.id)?;
     let Some(mut own) = document.own.take() else { return adoption::adopted(definition, document) };
-    fill_in(&mut own, &document).map_err(DocumentError::other_state)?;
+    fill_in(&mut own, &document).map_err(DocumentError::own_state)?;
     let (run, state) = Run::restore(&definition.topology, &own)?;
     let state = S::deserialize(state).map_err(DocumentError::other_state)?;
     Ok(GraphRun::new(Arc::clone(definition), run, Arc::new(state), true))

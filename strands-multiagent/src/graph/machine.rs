@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::definition::{Conditions, Definition, GraphState};
 use super::document;
 use super::run::{Activity, Key, Run};
-use crate::activity::Suspended;
 use crate::document::DocumentError;
 use crate::machine::{Ended, Machine, Phase, RunFailure, Spent, Work};
 use crate::node::{NodeError, NodeSource, Update};
@@ -88,16 +87,6 @@ impl<S: GraphState> Machine for GraphRun<S> {
         let mut events = Vec::new();
         self.end(ended, &mut events);
         events
-    }
-
-    fn refuse(&mut self, key: Key, suspended: Option<Suspended>) {
-        self.run.running = self.run.running.saturating_sub(1);
-        if let Some(node) = self.run.nodes.get_mut(key.0) {
-            node.running = node.running.saturating_sub(1);
-        }
-        if let Some(activity) = self.activity(key) {
-            activity.refuse(suspended);
-        }
     }
 
     fn phase(&self) -> Phase {

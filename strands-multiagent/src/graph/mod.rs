@@ -139,7 +139,7 @@ impl<S: GraphState> Graph<S> {
         driver::discard(&self.definition).await
     }
 
-    /// Runs the graph as [`run`](Self::run) does, and passes each event to a function.
+    /// Runs the graph as [`run`](Self::run) does, and passes each event to a function, the last one with the response.
     ///
     /// # Errors
     ///
@@ -147,11 +147,13 @@ impl<S: GraphState> Graph<S> {
     pub async fn run_with_events(
         &self,
         request: impl Into<PromptRequest>,
-        on_event: impl FnMut(AgentEvent) + Send,
+        mut on_event: impl FnMut(AgentEvent) + Send,
     ) -> Result<GraphResponse<S>, AgentError> {
         let (definition, request) = (Arc::clone(&self.definition), request.into());
-        let run = observe(|emitter| Box::pin(driver::run(definition, request, emitter)), on_event);
-        run.await.map(GraphResponse::new)
+        let run = observe(|emitter| Box::pin(driver::run(definition, request, emitter)), &mut on_event);
+        let finished = run.await?;
+        on_event(AgentEvent::Result { response: Box::new(finished.response.clone()) });
+        Ok(GraphResponse::new(finished))
     }
 
     /// Returns the graph as a tool, with its settings. In `tools![..]` the graph itself is one without settings.

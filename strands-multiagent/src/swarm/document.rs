@@ -88,8 +88,8 @@ fn read_state(definition: &Arc<Definition>, stored: &Value) -> Result<State, Res
     let mut document = RunDocument::read(stored, MultiAgentKind::Swarm, &definition.settings.id)?;
     match document.own.take() {
         Some(mut own) => {
-            fill_in(&mut own, &document).map_err(DocumentError::other_state)?;
-            Ok(State::deserialize(own).map_err(DocumentError::other_state)?)
+            fill_in(&mut own, &document).map_err(DocumentError::own_state)?;
+            Ok(State::deserialize(own).map_err(DocumentError::own_state)?)
         }
         None => Ok(adoption::adopted(definition, document)),
     }

@@ -108,7 +108,7 @@ impl Swarm {
         Box::pin(run).await.map(SwarmResponse::new)
     }
 
-    /// Runs the swarm as [`run`](Self::run) does, and passes each event to a function.
+    /// Runs the swarm as [`run`](Self::run) does, and passes each event to a function, the last one with the response.
     ///
     /// # Errors
     ///
@@ -116,11 +116,13 @@ impl Swarm {
     pub async fn run_with_events(
         &self,
         request: impl Into<PromptRequest>,
-        on_event: impl FnMut(AgentEvent) + Send,
+        mut on_event: impl FnMut(AgentEvent) + Send,
     ) -> Result<SwarmResponse, AgentError> {
         let (definition, request) = (Arc::clone(&self.definition), request.into());
-        let run = observe(|emitter| Box::pin(driver::run(definition, request, emitter)), on_event);
-        run.await.map(SwarmResponse::new)
+        let run = observe(|emitter| Box::pin(driver::run(definition, request, emitter)), &mut on_event);
+        let finished = run.await?;
+        on_event(AgentEvent::Result { response: Box::new(finished.response.clone()) });
+        Ok(SwarmResponse::new(finished))
     }
 
     /// Returns the swarm as a tool, with its settings. In `tools![..]` the swarm itself is one without settings.

@@ -17,7 +17,7 @@ use super::handoff::{Handoff, HandoffTool, HookFailure};
 use super::prompt::Parts;
 use super::shared_context::SharedContext;
 use super::state::{Passed, State, Status};
-use crate::activity::{ActivityStatus, Suspended};
+use crate::activity::ActivityStatus;
 use crate::document::DocumentError;
 use crate::machine::{Ended, Executor, Machine, Orchestrator, Phase, RestoreError, RunFailure, Settings, Spent, Work};
 use crate::node::NodeError;
@@ -187,15 +187,15 @@ impl Machine for SwarmRun {
     }
 
     fn finish(&mut self, ended: Ended<Handoff>) -> Vec<AgentEvent> {
-        let Ended { result, mut updates, continuation, is_suspended, error, .. } = ended;
+        let Ended { result, mut updates, continuation, is_suspended, is_unchanged, error, .. } = ended;
         self.failure = error.map(Arc::new);
+        if is_unchanged {
+            self.state.refuse(result);
+            return Vec::new();
+        }
         let passed = self.state.finish(&self.definition, result, updates.pop(), continuation, is_suspended);
         let event = passed.map(|Passed { from, to, message }| AgentEvent::Handoff { from, to, message });
         event.into_iter().collect()
-    }
-
-    fn refuse(&mut self, _key: (usize, usize), suspended: Option<Suspended>) {
-        self.state.turn.activity.refuse(suspended);
     }
 
     fn phase(&self) -> Phase {

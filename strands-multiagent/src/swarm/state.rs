@@ -161,6 +161,14 @@ impl State {
         }
     }
 
+    /// Records that the member has rejected the responses that it got, and waits as before.
+    pub(super) fn refuse(&mut self, mut result: NodeResult) {
+        let activity = &mut self.turn.activity;
+        activity.refuse();
+        result.interrupts = activity.result.iter().flat_map(|result| &result.interrupts).cloned().collect();
+        self.recorded(result);
+    }
+
     /// Adds the result of an activity to that of the member, and returns it with the usage of all.
     fn recorded(&mut self, mut result: NodeResult) -> NodeResult {
         let activity = &mut self.turn.activity;

@@ -109,15 +109,17 @@ async fn a_response_has_nothing_of_a_loop_that_the_run_has_left() {
 
 #[tokio::test(start_paused = true)]
 async fn events_of_a_run_come_beside_its_typed_response() {
-    let mut started = Vec::new();
+    let (mut started, mut last) = (Vec::new(), None);
     let response = draft_graph(1)
         .run_with_events("go", |event| {
-            if let AgentEvent::NodeStart { node, .. } = event {
+            if let AgentEvent::NodeStart { node, .. } = &event {
                 started.push(node.to_string());
             }
+            last = Some(event);
         })
         .await
         .unwrap();
+    assert!(matches!(last, Some(AgentEvent::Result { .. })), "{last:?}");
     assert_eq!((response.state.revisions, started), (1, vec!["write".into(), "judge".into(), "publish".to_owned()]));
 }
 

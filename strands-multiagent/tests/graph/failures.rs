@@ -7,7 +7,7 @@ use strands::hook::HookResult;
 use strands::multiagent::{
     AfterNode, Failure, Graph, Node, NodeContext, NodeError, NodeHook, NodeInput, NodeStatus, RunError, function,
 };
-use strands::{AgentError, AgentEvent, Prompt, RetryPolicy, async_trait};
+use strands::{AgentError, AgentEvent, Prompt, Promptable, RetryPolicy, StreamExt, async_trait};
 
 use crate::steps::{Calls, agent, echoes, events, fails, graph, says, text};
 use crate::store::Store;
@@ -196,4 +196,60 @@ async fn a_node_that_has_ended_does_not_run_again_for_the_sake_of_a_hook() {
     assert!(matches!(error, AgentError::Hook { event: "after_node", .. }), "{error}");
     assert_eq!(graph().run(Prompt::none()).await.unwrap().text(), "recovered");
     assert_eq!(calls.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_planned_is_made_after_the_error_of_a_hook() {
+    let (calls, hook, store) = (Calls::default(), Calls::default(), Store::default());
+    let graph = || {
+        let pay = fails(1, calls.clone()).retry(quickly(2)).on_failure(Failure::Skip);
+        graph().node("pay", pay).hook(FailsOnce(hook.clone())).session_manager(store.clone()).build().unwrap()
+    };
+    let error = graph().run("go").await.unwrap_err();
+    assert!(matches!(error, AgentError::Hook { event: "after_node", .. }), "{error}");
+    assert_eq!(graph().run(Prompt::none()).await.unwrap().text(), "recovered");
+}
+
+/// Runs a graph for a second, and drops it.
+async fn cut_off(graph: &impl Promptable) {
+    let mut events = graph.stream("go".into());
+    tokio::time::timeout(Duration::from_secs(1), async { while events.next().await.is_some() {} }).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_has_failed_and_runs_once_does_not_run_again_after_a_crash() {
+    let (failing, store) = (Calls::default(), Store::default());
+    let graph = || {
+        let failing = failing.clone();
+        let each = function(move |_: NodeContext, input: NodeInput| {
+            let failing = failing.clone();
+            async move {
+                if input.item == Some(0.into()) {
+                    failing.add();
+                    return Err(NodeError::new("no"));
+                }
+                std::future::pending::<Result<&str, NodeError>>().await
+            }
+        });
+        let each = each.for_each(2, |_, _| vec![0, 1]).runs_once().on_failure(Failure::Skip);
+        graph().node("each", each).session_manager(store.clone()).build().unwrap()
+    };
+    cut_off(&graph()).await;
+    assert_eq!(graph().run(Prompt::none()).await.unwrap().results["each"].status, NodeStatus::Failed);
+    assert_eq!(failing.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_a_crash_has_ended_takes_another_task() {
+    let store = Store::default();
+    let graph = || {
+        let stuck = function(|_: NodeContext, input: NodeInput| async move {
+            if input.text() == "go" { std::future::pending().await } else { Ok::<_, NodeError>("done") }
+        });
+        let stuck = stuck.runs_once().on_failure(Failure::Skip);
+        graph().node("pay", stuck).session_manager(store.clone()).build().unwrap()
+    };
+    cut_off(&graph()).await;
+    assert_eq!(graph().run(Prompt::none()).await.unwrap().results["pay"].status, NodeStatus::Failed);
+    assert_eq!(graph().run("another task").await.unwrap().text(), "done");
 }

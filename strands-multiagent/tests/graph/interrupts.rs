@@ -1,5 +1,7 @@
 //! Interrupts of functions, agents, hooks and nested graphs, resumed by other graphs of the same shape.
 
+use std::sync::{Arc, Mutex};
+
 use strands::hook::HookResult;
 use strands::models::{ModelError, StopReason};
 use strands::multiagent::{
@@ -322,4 +324,29 @@ async fn hooks_see_the_ends_of_nodes_that_hooks_stop() {
     let response = graph.hook(Guards(calls.clone())).build().unwrap().run("go").await.unwrap();
     assert_eq!(response.response.stop_reason, StopReason::Interrupt);
     assert_eq!(calls.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_a_function_is_the_same_after_an_interrupt() {
+    for is_nested in [false, true] {
+        let (keys, store) = (Arc::new(Mutex::new(Vec::new())), Store::default());
+        let graph = || {
+            let seen = Arc::clone(&keys);
+            let asks = function(move |ctx: NodeContext, _: NodeInput| {
+                seen.lock().unwrap().push(ctx.idempotency_key().to_owned());
+                async move { Ok::<_, NodeError>(ctx.interrupt("sure", "?")?.to_string()) }
+            });
+            let graph = Graph::builder("bank").session_manager(store.clone());
+            match is_nested {
+                true => graph.node("pay", Graph::builder("inner").node("inner", asks).build().unwrap()),
+                false => graph.node("pay", asks),
+            }
+            .build()
+            .unwrap()
+        };
+        let asked = graph().run("go").await.unwrap().response;
+        graph().run(resume(&asked, [asked.interrupts[0].respond(true)])).await.unwrap();
+        let keys = keys.lock().unwrap();
+        assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
+    }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde_json::json;
 use strands::hook::{BeforeInvocation, Hook, HookResult};
+use strands::message::Message;
 use strands::models::StopReason;
 use strands::multiagent::{Graph, GraphBuilder, Node};
 use strands::testing::contract::check_promptable;
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{
-    Agent, AgentBuilder, AgentError, AgentResponse, AgentTool, InterruptResponse, Prompt, PromptRequest, async_trait,
-    tool, tools,
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentTool, Interrupt, InterruptResponse, Prompt,
+    PromptRequest, PromptStream, Promptable, async_trait, tool, tools,
 };
 
 use crate::interrupts::{payer, resume};
@@ -123,4 +124,68 @@ async fn a_request_without_responses_writes_nothing() {
     let writes = store.writes();
     let response = graph.run(Prompt::none()).await.unwrap().response;
     assert_eq!((response.interrupts.len(), store.writes()), (1, writes));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_other_items_of_a_list_go_on() {
+    let payments = Calls::default();
+    let graph = || {
+        let each = Node::new(clerk("clerk", &payments)).for_each(3, |_, _| vec![1, 2, 3]).concurrency(1);
+        Graph::builder("bank").node("each", each).build().unwrap()
+    };
+    let asked = graph().run("go").await.unwrap().response;
+    let mut responses: Vec<_> = asked.interrupts.iter().map(|interrupt| interrupt.respond(true)).collect();
+    responses[0] = asked.interrupts[0].respond("maybe");
+    let refused = graph().run(resume(&asked, responses)).await.unwrap_err();
+    let AgentError::Suspended { interrupts, .. } = refused else { panic!("{refused}") };
+    assert_eq!((interrupts.len(), payments.get()), (1, 2));
+}
+
+/// An agent elsewhere, which collects its responses: it accepts the second one, and asks for the first one again.
+#[derive(Clone, Default)]
+struct Collecting(Calls);
+
+impl Promptable for Collecting {
+    fn name(&self) -> &str {
+        "collecting"
+    }
+
+    fn stream(&self, request: PromptRequest) -> PromptStream {
+        let waits = |ids: &[&str]| {
+            let mut response = AgentResponse::new(Arc::new(Message::assistant("")), StopReason::Interrupt);
+            response.interrupts = ids.iter().map(|id| Interrupt::new(*id, *id, json!("?"))).collect();
+            Ok(AgentEvent::Result { response: Box::new(response) })
+        };
+        let responded: Vec<_> = request.resume.iter().map(|response| response.interrupt_id.clone()).collect();
+        let last = match (self.0.add(), responded.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
+            (1, []) => waits(&["a", "b"]),
+            (2, ["a"]) => waits(&["b"]),
+            (3, ["b"]) => Err(AgentError::Suspended {
+                source: Box::new(AgentError::NothingToRespondTo),
+                interrupts: vec![Interrupt::new("a", "a", json!("?"))],
+                continuation: None,
+            }),
+            (4, ["a"]) => Ok(AgentEvent::Result {
+                response: Box::new(AgentResponse::new(Arc::new(Message::assistant("done")), StopReason::EndTurn)),
+            }),
+            other => panic!("{other:?}"),
+        };
+        let start = AgentEvent::start("1", "collecting", "collecting");
+        Box::pin(futures_util::stream::iter([Ok(start), last]))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_refused_later_is_asked_for_again() {
+    let graph = Graph::builder("bank").node("far", Collecting::default()).build().unwrap();
+    let asked = graph.run("go").await.unwrap().response;
+    let [first, second] = &asked.interrupts[..] else { panic!("{:?}", asked.interrupts) };
+    let waiting = graph.run(resume(&asked, [first.respond("maybe")])).await.unwrap().response;
+    assert_eq!(waiting.interrupts, [second.clone()]);
+    let refused = graph.run(resume(&waiting, [second.respond(true)])).await.unwrap_err();
+    let AgentError::Suspended { interrupts, continuation, .. } = refused else { panic!("{refused}") };
+    assert_eq!(interrupts, [first.clone()]);
+    let mut still = AgentResponse::new(Arc::clone(&asked.message), StopReason::Interrupt);
+    (still.interrupts, still.continuation) = (interrupts, continuation);
+    assert_eq!(graph.run(resume(&still, [first.respond(true)])).await.unwrap().text(), "done");
 }

@@ -49,6 +49,7 @@ async fn a_completed_run_does_not_bind_the_next_release_to_its_nodes() {
     // The results of nodes that are still there are returned again, and no node runs.
     let response = later().run(Prompt::none()).await.unwrap();
     assert_eq!((response.results["d"].text(), ledger.take().len()), ("d of 2".to_owned(), 0));
+    assert!(!later().discard_run().await.unwrap(), "it has completed");
     later().run("wasps").await.unwrap();
     assert_eq!(ledger.take(), ["a", "b", "d", "e"]);
 }

@@ -16,7 +16,7 @@ use crate::node::{Failure, NodeError, Update};
 impl<S: GraphState> GraphRun<S> {
     /// Records the end of a node, or of an item of it.
     pub(super) fn end(&mut self, ended: Ended<Update<S>>, events: &mut Vec<AgentEvent>) {
-        let Ended { key, mut result, updates, continuation, is_suspended, error } = ended;
+        let Ended { key, mut result, updates, continuation, is_suspended, is_unchanged, error } = ended;
         let (index, item) = key;
         let definition = Arc::clone(&self.definition);
         let Some(definition) = definition.node(index) else { return };
@@ -46,6 +46,7 @@ impl<S: GraphState> GraphRun<S> {
                     updates.into_iter().for_each(|update| update(state));
                 }
             }
+            NodeStatus::Interrupted if is_unchanged => activity.refuse(),
             NodeStatus::Interrupted => activity.interrupt(result, continuation, is_suspended),
             NodeStatus::Stopped => {
                 if definition.policy.runs_once && has_begun {
@@ -151,7 +152,7 @@ impl<S: GraphState> GraphRun<S> {
     /// Makes nodes ready again that had started, or failed, when the run was stored.
     pub(super) fn repeat(&mut self, events: &mut Vec<AgentEvent>) {
         self.run.running = 0;
-        let mut unknown = Vec::new();
+        let (mut unknown, mut ended) = (Vec::new(), Vec::new());
         let failed = std::mem::take(&mut self.run.failed);
         let mut again = Vec::new();
         for (index, node) in self.run.nodes.iter_mut().enumerate() {
@@ -178,6 +179,7 @@ impl<S: GraphState> GraphRun<S> {
             for (item, activity) in node.activities.iter_mut().enumerate() {
                 match activity.status {
                     ActivityStatus::Started if runs_once => unknown.push((index, item)),
+                    ActivityStatus::Failed if runs_once => ended.push((index, item)),
                     ActivityStatus::Started | ActivityStatus::Failed => {
                         activity.status = ActivityStatus::Ready;
                         again.push((index, item));
@@ -194,11 +196,16 @@ impl<S: GraphState> GraphRun<S> {
             if let Some(activity) = self.activity((index, item)) {
                 activity.status = ActivityStatus::Failed;
             }
-            if let Some(node) = self.run.nodes.get_mut(index) {
+            self.errors.entry(index).or_insert_with(|| Arc::new(NodeError::OutcomeUnknown));
+            ended.push((index, item));
+        }
+        for key in ended {
+            let text = self.activity(key).and_then(|activity| activity.result.as_ref()?.error.clone());
+            if let Some(node) = self.run.nodes.get_mut(key.0) {
                 node.has_failed = true;
             }
-            self.errors.entry(index).or_insert_with(|| Arc::new(NodeError::OutcomeUnknown));
-            self.advance((index, item), events);
+            self.errors.entry(key.0).or_insert_with(|| Arc::new(NodeError::new(text.unwrap_or_default())));
+            self.advance(key, events);
         }
     }
 }

@@ -118,7 +118,8 @@ impl Run {
             return Err(refused(format!("it is of version {}, and this release reads {VERSION}", stored.version)));
         }
         if stored.shape != topology.fingerprint {
-            return Err(refused("the nodes or the edges of the graph have changed since"));
+            let reason = "the nodes or the edges of the graph have changed since".to_owned();
+            return Err(RestoreError { reason, is_of_earlier: true });
         }
         let index = |id: &str| topology.by_id.get(id).copied().ok_or_else(|| refused(format!("unknown node `{id}`")));
         let indices = |ids: &[String]| ids.iter().map(|id| index(id)).collect::<Result<Vec<_>, _>>();
@@ -226,7 +227,7 @@ impl StoredNode {
 }
 
 fn refused(reason: impl Into<String>) -> RestoreError {
-    RestoreError { reason: reason.into() }
+    RestoreError { reason: reason.into(), is_of_earlier: false }
 }
 
 fn tokens(text: &str, count: usize) -> Result<Vec<Option<bool>>, RestoreError> {
