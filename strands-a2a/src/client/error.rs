@@ -183,14 +183,20 @@ impl A2aError {
         Self::Task { failure, task_id: bounded(task_id), message: bounded(message) }
     }
 
-    /// Returns true if the task may go on although the request failed.
-    pub(super) fn is_transient(&self) -> bool {
+    /// Returns true if a stream broke off, and the task may go on. An error of the protocol in a stream is the end of the task: servers send
+    /// it when their agent fails, and may leave the state of the task as it was.
+    pub(super) fn is_broken_off(&self) -> bool {
         match self {
             Self::Connection { .. } | Self::StreamEnded | Self::Timeout { .. } => true,
             Self::Http { status, .. } => may_pass(*status),
-            Self::Rejected { code, .. } => [INTERNAL_ERROR, SERVER_ERROR].contains(code),
             _ => false,
         }
+    }
+
+    /// Returns true if a read of a task may succeed later.
+    pub(super) fn is_transient(&self) -> bool {
+        let may_pass = |code: &i64| [INTERNAL_ERROR, SERVER_ERROR].contains(code);
+        self.is_broken_off() || matches!(self, Self::Rejected { code, .. } if may_pass(code))
     }
 }
 

@@ -103,9 +103,14 @@ impl Exchange {
 
     /// Returns the task with all its artifacts, if events were missed.
     pub(super) async fn missed(&mut self) -> Result<Option<Task>, A2aError> {
-        match (&self.task_id, self.has_gap) {
-            (Some(task_id), true) => self.endpoint.task(task_id).await.map(Some),
-            _ => Ok(None),
+        if self.task_id.is_none() || !self.has_gap {
+            return Ok(None);
+        }
+        loop {
+            match self.read_task().await? {
+                Some(task) => return Ok(Some(task)),
+                None => self.pause().await,
+            }
         }
     }
 
@@ -130,7 +135,7 @@ impl Exchange {
                             (self.failures, self.broken_streams) = (0, 0);
                             return Ok(event);
                         }
-                        Some(Err(error)) if error.is_transient() => error,
+                        Some(Err(error)) if error.is_broken_off() => error,
                         Some(Err(error)) => return Err(error),
                         None => A2aError::StreamEnded,
                     };

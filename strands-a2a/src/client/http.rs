@@ -120,14 +120,17 @@ impl Http {
         Ok((body.freeze(), false))
     }
 
-    /// Returns the error of a response that is no success: that of the protocol if its body has one, unless it may pass.
+    /// Returns the error of a response that is no success: that of the protocol if its body has one, unless the error may pass.
     async fn error_of(&self, status: u16, response: Response) -> A2aError {
         let (body, _) = self.start_of_body(response, MAX_ERROR_BODY).await.unwrap_or_default();
-        if may_pass(status) {
-            return A2aError::http(status, &body);
-        }
         let error = serde_json::from_slice::<Value>(&body).ok().and_then(|body| rejection(&body));
-        error.unwrap_or_else(|| A2aError::http(status, &body))
+        // Some servers send errors of the protocol, such as of invalid parameters, with status 500.
+        let is_final = matches!(&error, Some(A2aError::Rejected { code, .. }) if *code < 0)
+            && !error.as_ref().is_some_and(A2aError::is_transient);
+        match error {
+            Some(error) if is_final || !may_pass(status) => error,
+            _ => A2aError::http(status, &body),
+        }
     }
 
     /// Returns the error of a request or of its body, without the URL, which may have a secret.

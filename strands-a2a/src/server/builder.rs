@@ -38,10 +38,12 @@ const OUTPUT_MODES: [&str; 2] = ["text/plain", "application/json"];
 const MAX_LISTINGS: usize = 32;
 const MAX_LISTINGS_PER_CALLER: usize = 4;
 
-/// Maximum number of requests without a stream that are processed or whose response is sent, and of those of one caller. Messages
-/// have shares of their own: they may wait for the end of their task.
+/// Maximum number of requests without a stream that are processed or whose response is sent. Messages have shares of their own: they
+/// may wait for the end of their task.
 const MAX_REQUESTS: usize = 256;
-const MAX_REQUESTS_PER_CALLER: usize = 16;
+/// Maximum number of requests to cancel a task: they are small, and other requests never take their place.
+const MAX_CANCELS: usize = 256;
+const MAX_CANCELS_PER_CALLER: usize = 32;
 /// Number of messages without a stream for each running task: one waits for its end, and the response to another one is sent.
 const SENDS_PER_TASK: usize = 2;
 
@@ -256,7 +258,8 @@ impl A2aServerBuilder {
                 limits.running_tasks.saturating_mul(SENDS_PER_TASK),
                 limits.running_tasks_per_caller.saturating_mul(SENDS_PER_TASK),
             ),
-            requests: Shares::new(MAX_REQUESTS, MAX_REQUESTS_PER_CALLER),
+            requests: Shares::new(MAX_REQUESTS.max(limits.requests_per_caller), limits.requests_per_caller),
+            cancels: Shares::new(MAX_CANCELS, MAX_CANCELS_PER_CALLER),
             listings: Shares::new(MAX_LISTINGS, MAX_LISTINGS_PER_CALLER),
             limits,
             records: Records::new(store.unwrap_or_else(|| Arc::new(MemoryTaskStore::new()))),

@@ -49,6 +49,7 @@ pub(super) struct Core {
     /// Shares in messages without a stream, and in other requests without one, until their responses are sent.
     pub(super) sends: Arc<Shares>,
     pub(super) requests: Arc<Shares>,
+    pub(super) cancels: Arc<Shares>,
     /// Shares in lists that are being read.
     pub(super) listings: Arc<Shares>,
     /// Runs and deliveries.

@@ -39,7 +39,7 @@ impl Core {
             task_id: task.id.clone(),
             message_id: last.map(|message| message.message_id.clone()).unwrap_or_default(),
         };
-        let request = PromptRequest::new(strands_core::Prompt::none()).inject(context).inject(caller.clone());
+        let request = PromptRequest::new(strands_core::Prompt::none()).inject(context);
         match discard.discard(caller.inject_into_request(request), &record.interrupts).await {
             Err(AgentError::Busy { .. }) => Err(Failure::Busy),
             discarded => discarded.map_err(Failure::internal),

@@ -34,6 +34,7 @@ pub struct A2aLimits {
     pub(super) task_age: Duration,
     pub(super) streams: usize,
     pub(super) streams_per_caller: usize,
+    pub(super) requests_per_caller: usize,
     pub(super) push_configs: usize,
     pub(super) lease: Duration,
 }
@@ -56,6 +57,7 @@ impl Default for A2aLimits {
             task_age: Duration::from_secs(7 * 24 * 60 * 60),
             streams: 1_024,
             streams_per_caller: 128,
+            requests_per_caller: 64,
             push_configs: 8,
             lease: Duration::from_secs(30),
         }
@@ -185,6 +187,14 @@ impl A2aLimits {
     #[must_use]
     pub fn streams_per_caller(mut self, streams: usize) -> Self {
         self.streams_per_caller = streams;
+        self
+    }
+
+    /// Sets the maximum number of requests of one caller, such as reads of tasks, that are processed or whose response is sent at the same
+    /// time. Messages, streams and cancellations don't count. Default: 64.
+    #[must_use]
+    pub fn requests_per_caller(mut self, requests: usize) -> Self {
+        self.requests_per_caller = requests;
         self
     }
 

@@ -117,3 +117,44 @@ async fn a_temporary_error_does_not_end_a_task() {
         assert!(matches!(found, A2aError::Rejected { code, .. } if code == error), "{found}");
     }
 }
+
+#[tokio::test]
+async fn an_error_in_a_stream_ends_the_prompt() {
+    // As servers of others do whose agent has failed: their task stays as it was.
+    for error in [-32603, -32000] {
+        let peer = Peer::new(move |call| match call.method.as_str() {
+            "SendStreamingMessage" => call.failing_stream(&[task(WORKING)], error),
+            _ => call.result(whole_task(WORKING, &[])),
+        });
+        let peer = peer.await;
+        let found = prompt(&peer.agent().await, "hi").await.error();
+        assert!(matches!(found, A2aError::Rejected { code, .. } if code == error), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_read_of_a_task_is_repeated_after_a_temporary_error() {
+    let peer = Peer::new(move |call| match (call.method.as_str(), call.number) {
+        ("SendStreamingMessage", _) => broken(call, None),
+        ("GetTask", 1) => call.result(whole_task(WORKING, &["Hel"])),
+        ("GetTask", 2) => Response::new(503).body("busy"),
+        ("GetTask", _) => call.result(whole_task(COMPLETED, &["Hel", "lo"])),
+        _ => call.stream(&[ended(COMPLETED)]),
+    });
+    let peer = peer.await;
+    assert_eq!(prompt(&peer.agent().await, "hi").await.response().text(), "Hello");
+}
+
+#[tokio::test]
+async fn an_error_of_the_protocol_with_status_500_is_final() {
+    let peer = Peer::new(move |call| match call.method.as_str() {
+        "SendStreamingMessage" => broken(call, None),
+        "GetTask" => {
+            Response::json(500, &json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no"}}))
+        }
+        _ => call.result(whole_task(CANCELED, &[])),
+    });
+    let peer = peer.await;
+    let found = prompt(&peer.agent().await, "hi").await.error();
+    assert!(matches!(found, A2aError::Rejected { code: -32602, .. }), "{found}");
+}

@@ -35,6 +35,12 @@ impl Call {
         Response::sse(self.events(events))
     }
 
+    /// A stream of results that ends with an error of the protocol.
+    pub(crate) fn failing_stream(&self, events: &[Value], code: i64) -> Response {
+        let error = json!({"jsonrpc": "2.0", "id": self.id, "error": {"code": code, "message": "the agent failed"}});
+        Response::sse(format!("{}data: {error}\r\n\r\n", self.events(events)))
+    }
+
     /// The text of a stream.
     pub(crate) fn events(&self, events: &[Value]) -> String {
         let event = |event: &Value| {

@@ -67,7 +67,8 @@ async fn the_number_of_json_values_is_limited() {
 #[tokio::test]
 async fn responses_that_are_not_read_are_limited_by_caller() {
     let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("ok"));
-    let client = Client::of(&with_users(A2aServer::builder(agent(model), URL)));
+    let limits = A2aLimits::new().requests_per_caller(16);
+    let client = Client::of(&with_users(A2aServer::builder(agent(model), URL).limits(limits)));
     let (alice, bob) = (client.user("alice"), client.user("bob"));
     let (task, of_bob) = (alice.send("x").await, bob.send("x").await);
     let path = format!("/tasks/{}", task["id"].as_str().unwrap());
@@ -81,6 +82,9 @@ async fn responses_that_are_not_read_are_limited_by_caller() {
     let (status, error) = alice.http(Method::GET, &path, Value::Null).await;
     assert_eq!((status, reason(&error)), (StatusCode::TOO_MANY_REQUESTS, "OVERLOADED"));
     assert_eq!(reason(&alice.call("ListTasks", json!({})).await.unwrap_err()), "OVERLOADED");
+    // A cancellation is not refused: the task has ended.
+    let cancelled = alice.call("CancelTask", json!({"id": task["id"]})).await.unwrap_err();
+    assert_eq!(reason(&cancelled), "TASK_NOT_CANCELABLE");
     bob.get(&of_bob["id"]).await.unwrap();
     // One that was read makes way for another one.
     json_of(unread.pop().unwrap()).await;

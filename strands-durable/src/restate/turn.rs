@@ -106,7 +106,12 @@ impl<'a> TurnAttempt<'a> {
             None => first,
         };
         let outcome = match self.drive(first).await {
-            Ok(response) if response.stop_reason == StopReason::Interrupt => self.resume(&mut agent, response).await?,
+            Ok(response) if response.stop_reason == StopReason::Interrupt => {
+                match self.resume(&mut agent, response).await {
+                    Ok(outcome) => outcome,
+                    Err(exit) => return Err(self.without_end(exit).await),
+                }
+            }
             outcome => outcome,
         };
         let outcome = self.outcome(outcome)?;

@@ -37,6 +37,7 @@ pub(super) async fn call(
         }
         methods::SUBSCRIBE_TO_TASK => return Ok(stream(core.subscribe(caller, read(params)?).await?)),
         methods::SEND_MESSAGE => &core.sends,
+        methods::CANCEL_TASK => &core.cancels,
         _ => &core.requests,
     };
     let share = shares.take(&caller.key(), 1).map_err(|exhausted| {
