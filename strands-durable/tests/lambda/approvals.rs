@@ -112,7 +112,7 @@ async fn refused_responses_are_requested_again() {
     assert!(refused[0].is_none());
     assert!(refused[1].unwrap().contains("interruptId"), "{refused:?}");
     assert!(refused[2].unwrap().contains("`unknown`"), "{refused:?}");
-    assert!(refused[3].unwrap().contains("waits for responses"), "{refused:?}");
+    assert!(refused[3].unwrap().contains("waiting for responses"), "{refused:?}");
     // One of the two has its response.
     assert_eq!((refused[4], requests[4].interrupts.len()), (None, 1));
     assert_eq!((refused[5], requests.len()), (None, 6));
