@@ -135,7 +135,8 @@ impl Exchange {
                             (self.failures, self.broken_streams) = (0, 0);
                             return Ok(event);
                         }
-                        Some(Err(error)) if error.is_broken_off() => error,
+                        // After a gap, the error may be that of the subscription, and not of the agent.
+                        Some(Err(error)) if error.is_broken_off() || self.has_gap && error.is_transient() => error,
                         Some(Err(error)) => return Err(error),
                         None => A2aError::StreamEnded,
                     };

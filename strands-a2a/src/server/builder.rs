@@ -40,7 +40,9 @@ const MAX_LISTINGS_PER_CALLER: usize = 4;
 
 /// Maximum number of requests without a stream that are processed or whose response is sent. Messages have shares of their own: they
 /// may wait for the end of their task.
-const MAX_REQUESTS: usize = 256;
+const MAX_REQUESTS: usize = 1_024;
+/// Least number of callers that can use up all of those.
+const MIN_CALLERS: usize = 4;
 /// Maximum number of requests to cancel a task: they are small, and other requests never take their place.
 const MAX_CANCELS: usize = 256;
 const MAX_CANCELS_PER_CALLER: usize = 32;
@@ -258,7 +260,10 @@ impl A2aServerBuilder {
                 limits.running_tasks.saturating_mul(SENDS_PER_TASK),
                 limits.running_tasks_per_caller.saturating_mul(SENDS_PER_TASK),
             ),
-            requests: Shares::new(MAX_REQUESTS.max(limits.requests_per_caller), limits.requests_per_caller),
+            requests: Shares::new(
+                MAX_REQUESTS.max(limits.requests_per_caller.saturating_mul(MIN_CALLERS)),
+                limits.requests_per_caller,
+            ),
             cancels: Shares::new(MAX_CANCELS, MAX_CANCELS_PER_CALLER),
             listings: Shares::new(MAX_LISTINGS, MAX_LISTINGS_PER_CALLER),
             limits,

@@ -13,7 +13,8 @@ use crate::hook::HookResult;
 /// # Contract
 ///
 /// - A hook may be called for several runs, and for several nodes, at once.
-/// - It returns an error only if the run must end. The node of the event then has no result, and runs again when the run is resumed.
+/// - It returns an error only if the run must end. Before a node, the node has no result, and runs when the run is resumed. After a node, its
+///   end is recorded, and it does not run again, unless another attempt was planned.
 /// - It does not block the thread. A cancelled run ends within 50 ms, and does not wait for hooks any longer.
 /// - Its futures may be dropped at any await point, and a run between any two events, so that an `after_` event may never follow.
 ///
@@ -58,7 +59,8 @@ pub trait NodeHook: Send + Sync {
     }
 
     /// Called after each attempt of a node, with its result, before the result is recorded; may repeat a node that failed. Also
-    /// called for one that hooks have denied or interrupted before it.
+    /// called for one that hooks have denied or interrupted before it, and for one whose agent has refused the responses to its interrupts:
+    /// its status is [`Interrupted`](super::NodeStatus::Interrupted).
     async fn after_node(&self, event: &mut AfterNode<'_>) -> HookResult {
         let _ = event;
         Ok(())

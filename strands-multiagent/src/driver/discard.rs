@@ -13,7 +13,8 @@ use crate::machine::{Machine, Orchestrator, RestoreError};
 pub(crate) async fn discard<O: Orchestrator>(orchestrator: &Arc<O>) -> Result<bool, AgentError> {
     let name = &orchestrator.settings().name;
     let (Some(mut session), Some(stored)) = open(&**orchestrator).await? else { return Ok(false) };
-    if status(&stored) == Some(NodeStatus::Completed) {
+    let is_known = orchestrator.restore(&stored).map_or_else(|error| error.is_of_earlier, |_| true);
+    if is_known && status(&stored) == Some(NodeStatus::Completed) {
         return Ok(false);
     }
     let ended = orchestrator.restore_ended(&stored);

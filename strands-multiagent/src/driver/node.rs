@@ -202,9 +202,11 @@ async fn retry_delay<U>(
     let planned = may_repeat.then(|| work.policy.retry.delay_after(result.attempts, result.duration)).flatten();
     let mut event =
         AfterNode::new(&node.context, &work.node, number, result, error.map(|error| error as _), planned.is_some());
+    let repeats = |retry: bool| retry && may_repeat && (planned.is_some() || result.attempts <= MAX_HOOK_RETRIES);
     for hook in node.hooks.iter().rev() {
-        hook.after_node(&mut event).await.map_err(|error| (in_hook("after_node")(error), planned.is_some()))?;
+        if let Err(error) = hook.after_node(&mut event).await {
+            return Err((in_hook("after_node")(error), repeats(event.retry)));
+        }
     }
-    let repeats = event.retry && may_repeat && (planned.is_some() || result.attempts <= MAX_HOOK_RETRIES);
-    Ok(repeats.then(|| planned.unwrap_or_default()))
+    Ok(repeats(event.retry).then(|| planned.unwrap_or_default()))
 }

@@ -14,5 +14,6 @@ pub(super) struct VisitKey {
 /// number of the visit.
 pub(super) fn visit_key(effect_key: &str, node: &str, start: &str) -> String {
     let visit = start.split('.').next().unwrap_or_default();
-    format!("{effect_key}.{node}.{visit}")
+    // Ids of nodes have no slash; names of members may have one.
+    format!("{effect_key}/{}/{visit}", node.replace('%', "%25").replace('/', "%2F"))
 }

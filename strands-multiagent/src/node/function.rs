@@ -48,7 +48,9 @@ impl<S> NodeContext<S> {
     /// Returns a key for requests with effects, by which a service recognizes a repeated one: of this visit of the node, and its item of a
     /// list. It is the same when the node is repeated, also after a crash, and another one in each iteration of a loop and in each run.
     ///
-    /// In a run without a session, it is made of the [key of the request](PromptRequest::idempotency_key), or of a random id.
+    /// In a graph that is a node, it is the same in each run of that graph for one visit of the node, also if the node is repeated after a failure
+    /// and its agents respond otherwise. In another run without a session, it is made of the
+    /// [key of the request](PromptRequest::idempotency_key), or of a random id.
     pub fn idempotency_key(&self) -> &str {
         &self.call.idempotency_key
     }

@@ -162,10 +162,12 @@ impl State {
     }
 
     /// Records that the member has rejected the responses that it got, and waits as before.
-    pub(super) fn refuse(&mut self, mut result: NodeResult) {
+    pub(super) fn refuse(&mut self, spent: NodeResult) {
         let activity = &mut self.turn.activity;
         activity.refuse();
-        result.interrupts = activity.result.iter().flat_map(|result| &result.interrupts).cloned().collect();
+        let mut result = activity.result.clone().unwrap_or_else(|| spent.clone());
+        (result.usage, result.turns) = (spent.usage, spent.turns);
+        (result.attempts, result.duration) = (spent.attempts, spent.duration);
         self.recorded(result);
     }
 

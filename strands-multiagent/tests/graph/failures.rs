@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use strands::hook::HookResult;
+use strands::models::StopReason;
 use strands::multiagent::{
     AfterNode, Failure, Graph, Node, NodeContext, NodeError, NodeHook, NodeInput, NodeStatus, RunError, function,
 };
-use strands::{AgentError, AgentEvent, Prompt, Promptable, RetryPolicy, StreamExt, async_trait};
+use strands::{AgentError, AgentEvent, Prompt, PromptRequest, Promptable, RetryPolicy, StreamExt, async_trait};
 
 use crate::steps::{Calls, agent, echoes, events, fails, graph, says, text};
 use crate::store::Store;
@@ -237,6 +238,25 @@ async fn an_item_that_has_failed_and_runs_once_does_not_run_again_after_a_crash(
     cut_off(&graph()).await;
     assert_eq!(graph().run(Prompt::none()).await.unwrap().results["each"].status, NodeStatus::Failed);
     assert_eq!(failing.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_a_crash_has_ended_counts_once() {
+    let store = Store::default();
+    let graph = || {
+        let stuck = function(|_: NodeContext, _: NodeInput| std::future::pending::<Result<&str, NodeError>>());
+        let list = stuck.for_each(3, |_, _| vec![0, 1, 2]).runs_once().on_failure(Failure::Skip);
+        let asks = function(|ctx: NodeContext, _: NodeInput| async move {
+            Ok::<_, NodeError>(ctx.interrupt("sure", "?")?.to_string())
+        });
+        let graph = graph().node("list", list).node("asks", asks).node("after", echoes());
+        graph.edge("list", "after").edge("asks", "after").session_manager(store.clone()).build().unwrap()
+    };
+    cut_off(&graph()).await;
+    let waiting = graph().run(Prompt::none()).await.unwrap().response;
+    assert_eq!((waiting.stop_reason, waiting.interrupts.len()), (StopReason::Interrupt, 1));
+    let request = PromptRequest::new(Prompt::none()).resume([waiting.interrupts[0].respond(true)]);
+    assert_eq!(graph().run(request).await.unwrap().text(), "true");
 }
 
 #[tokio::test(start_paused = true)]

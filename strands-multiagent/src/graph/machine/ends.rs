@@ -1,5 +1,6 @@
 //! End of a node: its result, changes of the state, and what happens after a failure.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,6 +13,9 @@ use crate::graph::definition::GraphState;
 use crate::graph::run::{Activity, ActivityStatus, Key};
 use crate::machine::Ended;
 use crate::node::{Failure, NodeError, Update};
+
+/// Text of a failure that left none.
+const UNKNOWN_FAILURE: &str = "no reason given";
 
 impl<S: GraphState> GraphRun<S> {
     /// Records the end of a node, or of an item of it.
@@ -65,7 +69,7 @@ impl<S: GraphState> GraphRun<S> {
                     activity.result = Some(result);
                 }
                 node.has_failed = true;
-                let error = error.unwrap_or_else(|| NodeError::new("no reason given"));
+                let error = error.unwrap_or_else(|| NodeError::new(UNKNOWN_FAILURE));
                 self.errors.entry(index).or_insert_with(|| Arc::new(error));
             }
         }
@@ -82,7 +86,7 @@ impl<S: GraphState> GraphRun<S> {
                     self.end_interrupted(index);
                 }
                 let error = self.errors.get(&index).cloned();
-                let error = error.unwrap_or_else(|| Arc::new(NodeError::new("no reason given")));
+                let error = error.unwrap_or_else(|| Arc::new(NodeError::new(UNKNOWN_FAILURE)));
                 self.record_failure(index, &error, events);
             }
         } else if node.completed == node.activities.len() {
@@ -152,7 +156,7 @@ impl<S: GraphState> GraphRun<S> {
     /// Makes nodes ready again that had started, or failed, when the run was stored.
     pub(super) fn repeat(&mut self, events: &mut Vec<AgentEvent>) {
         self.run.running = 0;
-        let (mut unknown, mut ended) = (Vec::new(), Vec::new());
+        let (mut unknown, mut failed_once) = (Vec::new(), BTreeSet::new());
         let failed = std::mem::take(&mut self.run.failed);
         let mut again = Vec::new();
         for (index, node) in self.run.nodes.iter_mut().enumerate() {
@@ -179,7 +183,9 @@ impl<S: GraphState> GraphRun<S> {
             for (item, activity) in node.activities.iter_mut().enumerate() {
                 match activity.status {
                     ActivityStatus::Started if runs_once => unknown.push((index, item)),
-                    ActivityStatus::Failed if runs_once => ended.push((index, item)),
+                    ActivityStatus::Failed if runs_once => {
+                        failed_once.insert(index);
+                    }
                     ActivityStatus::Started | ActivityStatus::Failed => {
                         activity.status = ActivityStatus::Ready;
                         again.push((index, item));
@@ -197,15 +203,16 @@ impl<S: GraphState> GraphRun<S> {
                 activity.status = ActivityStatus::Failed;
             }
             self.errors.entry(index).or_insert_with(|| Arc::new(NodeError::OutcomeUnknown));
-            ended.push((index, item));
+            failed_once.insert(index);
         }
-        for key in ended {
-            let text = self.activity(key).and_then(|activity| activity.result.as_ref()?.error.clone());
-            if let Some(node) = self.run.nodes.get_mut(key.0) {
-                node.has_failed = true;
-            }
-            self.errors.entry(key.0).or_insert_with(|| Arc::new(NodeError::new(text.unwrap_or_default())));
-            self.advance(key, events);
+        // Once for each node, after all of its items.
+        for index in failed_once {
+            let Some(node) = self.run.nodes.get_mut(index) else { continue };
+            node.has_failed = true;
+            let mut results = node.activities.iter().filter_map(|activity| activity.result.as_ref());
+            let text = results.find_map(|result| result.error.clone()).unwrap_or_else(|| UNKNOWN_FAILURE.to_owned());
+            self.errors.entry(index).or_insert_with(|| Arc::new(NodeError::new(text)));
+            self.advance((index, 0), events);
         }
     }
 }

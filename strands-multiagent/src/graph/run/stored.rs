@@ -115,7 +115,8 @@ impl Run {
     pub(crate) fn restore(topology: &Topology, value: &Value) -> Result<(Self, Value), RestoreError> {
         let stored = Stored::deserialize(value).map_err(|_| refused("its state can't be read"))?;
         if stored.version != VERSION {
-            return Err(refused(format!("it is of version {}, and this release reads {VERSION}", stored.version)));
+            let reason = format!("it is of version {}, and this release reads {VERSION}", stored.version);
+            return Err(RestoreError { reason, is_of_earlier: stored.version < VERSION });
         }
         if stored.shape != topology.fingerprint {
             let reason = "the nodes or the edges of the graph have changed since".to_owned();
