@@ -1,6 +1,6 @@
 //! The service as an A2A server: a context of A2A is a session of the caller's identity.
 //!
-//! [`server`] returns the builder of an [`A2aServer`](strands_a2a::A2aServer). The conversation is in the session, so that other hosts
+//! [`server`] returns the builder of an [`A2aServer`]. The conversation is in the session, so that other hosts
 //! of the service, and other processes, see it; [`DocumentTaskStore`] keeps the tasks in the same kind of store.
 
 mod agent;
