@@ -38,12 +38,10 @@ pub(crate) fn params_to_v1(method: Method, mut params: Value) -> Result<Value, T
     Ok(params)
 }
 
-/// Checks that a part has the content of its kind, so that none is understood in two ways.
+/// Checks that a part has a kind, and the content of it, so that none is understood in two ways.
 fn check_kind(part: &mut Object) -> Result<(), TranslationError> {
-    let is_valid = match part.get("kind") {
-        None => true,
-        Some(kind) => kind.as_str().is_some_and(|kind| KINDS.contains(&kind) && part.contains_key(kind)),
-    };
+    let kind = part.get("kind").and_then(Value::as_str);
+    let is_valid = kind.is_some_and(|kind| KINDS.contains(&kind) && part.contains_key(kind));
     let expected = "kind` of its content: `text`, `file` or `data";
     if is_valid { Ok(()) } else { Err(TranslationError::Field { what: "part", field: expected }) }
 }
