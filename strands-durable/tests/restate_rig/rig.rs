@@ -124,9 +124,10 @@ impl Rig {
         let url = format!("{}/{service}/{session}/{handler}", self.server.ingress);
         eventually("the server responds", async || {
             let (status, value) = self.request(Method::POST, &url, input).await.ok()?;
-            (status != StatusCode::SERVICE_UNAVAILABLE && status != StatusCode::NOT_FOUND
-                || value["message"].is_string())
-            .then_some((status, value))
+            // The ingress learns of a registered service a moment later.
+            let is_unknown =
+                status == StatusCode::NOT_FOUND && (value["source"] == "ingress" || !value["message"].is_string());
+            (status != StatusCode::SERVICE_UNAVAILABLE && !is_unknown).then_some((status, value))
         })
         .await
     }
