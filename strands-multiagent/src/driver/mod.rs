@@ -36,7 +36,7 @@ use crate::document::DocumentError;
 use crate::emitting::{Emitter, Emitting};
 use crate::machine::{Ended, Machine, Orchestrator, Phase, RunFailure, Settings, Spent, Work};
 use crate::node::NodeError;
-use node::{NodeEnd, NodeRequests, NodeScope, run_node};
+use node::{NodeEnd, NodeEnded, NodeRequests, NodeScope, run_node};
 use saves::Saves;
 use start::{Begun, begin, failed};
 
@@ -267,14 +267,15 @@ impl<'a, M: Machine> Driver<'a, M> {
     /// Records the end of a node.
     fn take(&mut self, end: NodeEnd<M::Update>) {
         match end {
-            NodeEnd::Ended { ended, event, error, refusal } => {
+            NodeEnd::Ended(end) => {
+                let NodeEnded { ended, event, error, refusal } = *end;
                 if ended.result.status == NodeStatus::Stopped {
                     // A limit ends the run for all nodes.
                     let reason = self.scope.limit_reached().or_else(|| ended.result.stop_reason.clone());
                     self.stopped.get_or_insert(reason.unwrap_or(StopReason::Cancelled));
                 }
                 self.events.push_back(event);
-                self.events.extend(self.run.finish(*ended));
+                self.events.extend(self.run.finish(ended));
                 if let Some(error) = error {
                     self.error.get_or_insert(error);
                     self.stop(StopReason::Cancelled);

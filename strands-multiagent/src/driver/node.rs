@@ -42,20 +42,23 @@ pub(super) struct NodeRequests {
 
 /// End of one start of a node.
 pub(super) enum NodeEnd<U> {
-    Ended {
-        ended: Box<Ended<U>>,
-        event: AgentEvent,
-        /// Error of a hook after it, which ends the run.
-        error: Option<AgentError>,
-        /// Error of an agent that did not accept responses to its interrupts. It is still suspended.
-        refusal: Option<AgentError>,
-    },
+    Ended(Box<NodeEnded<U>>),
     /// An error that ends the run, such as that of a hook.
     Fatal {
         error: AgentError,
         /// Key of the node, if it has made no attempt.
         not_begun: Option<(usize, usize)>,
     },
+}
+
+/// End of a node that has made its attempts.
+pub(super) struct NodeEnded<U> {
+    pub(super) ended: Ended<U>,
+    pub(super) event: AgentEvent,
+    /// Error of a hook after it, which ends the run.
+    pub(super) error: Option<AgentError>,
+    /// Error of an agent that did not accept responses to its interrupts. It is still suspended.
+    pub(super) refusal: Option<AgentError>,
 }
 
 /// Result of one attempt.
@@ -129,8 +132,8 @@ pub(super) async fn run_node<U>(work: Work<U>, node: NodeScope) -> NodeEnd<U> {
             error: outcome.result.error.clone(),
         };
         let Outcome { result, updates, continuation, is_suspended, is_unchanged, error, refusal } = outcome;
-        let ended = Box::new(Ended { key: work.key, result, updates, continuation, is_suspended, is_unchanged, error });
-        return NodeEnd::Ended { ended, event, error: hook_error, refusal };
+        let ended = Ended { key: work.key, result, updates, continuation, is_suspended, is_unchanged, error };
+        return NodeEnd::Ended(Box::new(NodeEnded { ended, event, error: hook_error, refusal }));
     }
 }
 
