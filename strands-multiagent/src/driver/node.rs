@@ -25,7 +25,7 @@ pub(super) struct NodeScope {
     pub(super) requests: Arc<NodeRequests>,
 }
 
-/// What the requests of the nodes of a run have in common.
+/// Settings that the requests of all nodes of a run share.
 pub(super) struct NodeRequests {
     /// Start of their idempotency keys: the key of the request of the run, since a run without a session begins anew when it is
     /// repeated, or the id of the run.
