@@ -110,6 +110,7 @@ pub(crate) fn health(address: &str) -> Result<(), BoxError> {
 }
 
 /// Returns true on AWS Lambda.
+#[cfg(feature = "serve")]
 pub(crate) fn is_on_lambda() -> bool {
     std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }

@@ -7,6 +7,8 @@ use clap::Args;
 #[cfg(feature = "jwt")]
 use strands::identity::JwtVerifier;
 use strands::identity::{Audit, Identity};
+#[cfg(all(feature = "jwt", feature = "serve"))]
+use strands::serve::ui::OidcSignIn;
 #[cfg(feature = "serve")]
 use strands::{
     async_trait,
@@ -14,7 +16,7 @@ use strands::{
         Server,
         axum::{extract::ConnectInfo, http::request::Parts},
         http::{Authenticate, AuthenticationError, DevelopmentIdentity},
-        ui::{Attachments, OidcSignIn, SignIn, TokenPrices, UiSettings},
+        ui::{Attachments, SignIn, TokenPrices, UiSettings},
     },
 };
 

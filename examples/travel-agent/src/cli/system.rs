@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use strands::{
-    identity::{Audit, Identity},
+    identity::Identity,
     models::{Model, ModelIdError, from_id},
     serve::AgentService,
     session::SessionStore,
@@ -17,7 +17,9 @@ pub(crate) struct System {
     pub(crate) args: Args,
     pub(crate) agent: TravelAgent,
     pub(crate) user: Identity,
-    pub(crate) audit: Audit,
+    /// For the verification of tokens.
+    #[cfg(all(feature = "jwt", feature = "serve"))]
+    pub(crate) audit: strands::identity::Audit,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -32,7 +34,14 @@ impl System {
         };
         let agent = TravelAgent::new(model, desk, (args.clock(), Services::from_env().await?), audit.clone())?;
         let agent = agent.team(args.team);
-        Ok(Self { args, agent, user, audit, telemetry })
+        Ok(Self {
+            args,
+            agent,
+            user,
+            #[cfg(all(feature = "jwt", feature = "serve"))]
+            audit,
+            telemetry,
+        })
     }
 
     /// Returns the service of the agent: the one that all hosts call.
