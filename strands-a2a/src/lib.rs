@@ -6,10 +6,13 @@
 
 #[cfg(feature = "client")]
 mod client;
+#[cfg(any(feature = "client", feature = "server"))]
 mod json;
+#[cfg(any(feature = "client", feature = "server"))]
 mod parts;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(any(feature = "client", feature = "server"))]
 mod v03;
 
 #[cfg(feature = "client")]
