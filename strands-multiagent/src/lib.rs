@@ -6,6 +6,7 @@ mod activity;
 mod document;
 mod driver;
 mod emitting;
+mod given_values;
 mod graph;
 mod machine;
 mod node;

@@ -17,6 +17,7 @@ use strands_core::{
 use uuid::Uuid;
 
 use crate::document::DocumentError;
+use crate::given_values::Inject;
 use crate::node::{FunctionCall, NodeError};
 
 /// A graph or a swarm: creates its runs, and has what the driver needs to perform them.
@@ -56,7 +57,7 @@ pub(crate) struct Settings {
     pub(crate) hooks: Vec<Arc<dyn NodeHook>>,
     pub(crate) session_manager: Option<Arc<dyn SessionManager>>,
     /// Inject values into a request that has none of their types.
-    pub(crate) inject: Vec<Arc<dyn Fn(PromptRequest) -> PromptRequest + Send + Sync>>,
+    pub(crate) inject: Vec<Inject>,
     /// Values that a request must have, with the nodes that need them.
     pub(crate) requires: Vec<(Arc<str>, InjectedKey)>,
 }

@@ -235,11 +235,14 @@ impl A2aServerBuilder {
     ///
     /// # Errors
     ///
-    /// Returns [`A2aServerError`] if the agent card has no name or description, the URL is invalid, the tools of
+    /// Returns [`A2aServerError`] if the agent has a session manager, the agent card has no name or description, the URL is invalid, the tools of
     /// [`tool_skills`](Self::tool_skills) conflict, the card can't be signed, or the HTTP client for push notifications can't be set
     /// up.
     pub fn build(self) -> Result<A2aServer, A2aServerError> {
         let Self { agent, mut card, skills, identify, store, push, message_responses, discard, limits } = self;
+        if agent.has_session() {
+            return Err(A2aServerError::SharedSession);
+        }
         for skills in skills {
             card.skills.extend(skills?);
         }

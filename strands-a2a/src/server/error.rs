@@ -14,6 +14,12 @@ pub enum A2aServerError {
     /// The agent has no description.
     #[error("the agent card needs a description: call `.description(..)` on the builder of the agent or of the server")]
     MissingDescription,
+    /// The agent has a session manager, in whose session all callers would have one conversation.
+    #[error(
+        "the agent has a session manager, so all callers would share one conversation: remove it, as the server keeps the \
+         conversation of each context in its task store"
+    )]
+    SharedSession,
     /// The URL of the server is not one that clients can use.
     #[error("invalid URL `{url}`: expected the URL of the server for clients, such as `https://agent.example.com`")]
     InvalidUrl {

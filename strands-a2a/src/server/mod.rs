@@ -55,7 +55,7 @@ use self::http::Http;
 /// A server that offers an agent to A2A clients.
 ///
 /// The agent is anything that takes prompts. With an [`AgentBuilder`](strands_core::AgentBuilder), each task has an agent of its
-/// own, and the server keeps the conversation of a context from one task to the next. A
+/// own, and the server keeps the conversation of a context from one task to the next: it has no session manager. A
 /// [`SharedAgent`](strands_core::SharedAgent) is one conversation for all callers: only for a program of one user.
 ///
 /// - Protocol 1.0 over JSON-RPC and HTTP+JSON, and 0.3 over JSON-RPC, at the same URL. The agent card is one document for both.

@@ -112,6 +112,12 @@ async fn caches_can_ask_whether_the_card_has_changed() {
 }
 
 #[test]
+fn an_agent_with_a_session_manager_is_refused_as_callers_would_share_its_session() {
+    let stored = agent(model()).session_manager(strands::testing::InMemorySessionManager::new("s"));
+    assert!(matches!(A2aServer::builder(stored, URL).build(), Err(A2aServerError::SharedSession)));
+}
+
+#[test]
 fn a_card_needs_a_name_a_description_and_a_url() {
     let build = |agent: strands::AgentBuilder, url: &str| A2aServer::builder(agent, url).build().err();
     assert!(matches!(build(Agent::builder().model(model()).name("a"), URL), Some(A2aServerError::MissingDescription)));

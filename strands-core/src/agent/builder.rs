@@ -375,7 +375,11 @@ impl AgentBuilder {
     /// Returns the keys of the values that the tools read and that are not injected yet.
     pub(super) fn required_values(&self) -> Vec<InjectedKey> {
         let own = self.tools.own().flat_map(|tool| tool.requires().iter());
-        let mut required: Vec<InjectedKey> = own.filter(|key| !self.injected.contains(key)).copied().collect();
+        // The key of a tool context stands for any value.
+        let is_any = |key: &InjectedKey| key.is::<ToolContext>();
+        let is_needed =
+            |key: &&InjectedKey| is_any(key) || !(ToolContext::has_built_in(key) || self.injected.contains(key));
+        let mut required: Vec<InjectedKey> = own.filter(is_needed).copied().collect();
         // Hooks, and tools that are listed later, may read any value.
         if !self.calls.hooks.is_empty() || self.tools.has_providers() {
             required.push(InjectedKey::of::<ToolContext>());

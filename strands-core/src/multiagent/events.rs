@@ -35,7 +35,7 @@ impl<'a> BeforeRun<'a> {
 pub struct BeforeNode<'a> {
     /// The run and injected values; trace and cancellation are those of the node.
     pub context: &'a MultiAgentContext,
-    /// Id of the node.
+    /// Id of the node, or of one item of its list: `check[0]`.
     pub node: &'a str,
     /// One-based number of the attempt, over all starts of the node in this run.
     pub attempt: u32,

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use strands_core::Limits;
 use strands_core::multiagent::{MultiAgentKind, NodeHook};
 use strands_core::session::SessionManager;
-use strands_core::{InjectedKey, Limits, PromptRequest, ToolContext};
 
 use super::definition::{Condition, Definition, GraphState, Join};
 use super::topology::EdgeKind;
 use super::{Graph, GraphBuildError, checks};
+use crate::given_values::{GivenValues, MissingValue};
 use crate::machine::Settings;
 use crate::node::{Failure, IntoNode, Node};
 
@@ -30,10 +31,7 @@ pub struct GraphBuilder<S = ()> {
     pub(super) concurrency: usize,
     hooks: Vec<Arc<dyn NodeHook>>,
     session_manager: Option<Arc<dyn SessionManager>>,
-    inject: Vec<Arc<dyn Fn(PromptRequest) -> PromptRequest + Send + Sync>>,
-    /// Keys of the values that the graph has, and that each prompt has.
-    injected: Vec<InjectedKey>,
-    per_prompt: Vec<InjectedKey>,
+    given: GivenValues,
 }
 
 /// An edge by the ids of its nodes.
@@ -59,9 +57,7 @@ impl<S: GraphState> GraphBuilder<S> {
             concurrency: CONCURRENCY,
             hooks: Vec::new(),
             session_manager: None,
-            inject: Vec::new(),
-            injected: Vec::new(),
-            per_prompt: Vec::new(),
+            given: GivenValues::default(),
         }
     }
 
@@ -176,16 +172,14 @@ impl<S: GraphState> GraphBuilder<S> {
     /// Injects a value for the tools, hooks and functions of all nodes. A value of the same type that a prompt injects takes precedence.
     #[must_use]
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        let value = Arc::new(value);
-        self.injected.push(InjectedKey::of::<T>());
-        self.inject.push(Arc::new(move |request: PromptRequest| request.inject_default(&value)));
+        self.given.inject(value);
         self
     }
 
     /// Declares that each prompt injects a value of this type, so that the build does not require it. A prompt without it is an error.
     #[must_use]
     pub fn injected_per_prompt<T: Send + Sync + 'static>(mut self) -> Self {
-        self.per_prompt.push(InjectedKey::of::<T>());
+        self.given.expect::<T>();
         self
     }
 
@@ -196,7 +190,9 @@ impl<S: GraphState> GraphBuilder<S> {
     /// Returns a [`GraphBuildError`] if the graph is not valid.
     pub fn build(self) -> Result<Graph<S>, GraphBuildError> {
         let topology = checks::topology(&self)?;
-        let requires = self.required()?;
+        let requires = self.given.required(self.nodes.iter().map(|(id, node)| (id.as_str(), node.requires().to_vec())));
+        let requires =
+            requires.map_err(|MissingValue { of, ty }| GraphBuildError::MissingInjectedValue { id: of, ty })?;
         let settings = Settings {
             kind: MultiAgentKind::Graph,
             id: self.id.unwrap_or_else(|| self.name.clone()).into(),
@@ -205,7 +201,7 @@ impl<S: GraphState> GraphBuilder<S> {
             concurrency: self.concurrency,
             hooks: self.hooks,
             session_manager: self.session_manager,
-            inject: self.inject,
+            inject: self.given.inject,
             requires,
         };
         let definition = Definition {
@@ -217,25 +213,6 @@ impl<S: GraphState> GraphBuilder<S> {
             initial: Arc::new(self.initial),
         };
         Ok(Graph::new(definition))
-    }
-
-    /// Returns the keys of the values that each prompt must have, with the nodes that need them.
-    fn required(&self) -> Result<Vec<(Arc<str>, InjectedKey)>, GraphBuildError> {
-        let mut required: Vec<(Arc<str>, InjectedKey)> = Vec::new();
-        for (id, node) in &self.nodes {
-            // The key of a tool context stands for any value.
-            for key in node.requires().iter().filter(|key| !key.is::<ToolContext>()) {
-                let is_given = |given: &[InjectedKey]| given.iter().any(|given| key.matches(given));
-                if is_given(&self.injected) || required.iter().any(|(_, known)| known.matches(key)) {
-                    continue;
-                }
-                if !is_given(&self.per_prompt) {
-                    return Err(GraphBuildError::MissingInjectedValue { id: id.clone(), ty: key.type_name() });
-                }
-                required.push((id.as_str().into(), *key));
-            }
-        }
-        Ok(required)
     }
 }
 

@@ -103,6 +103,9 @@ impl<S: 'static> Node<S> {
     /// [`NodeInput::item`]. The node ends when all have ended; its output are theirs, in the order of the list, and its structured
     /// output is an array. If one fails for good, no others start, and the node fails.
     ///
+    /// In events, paths, interrupts and hooks, an item is named by the node and its zero-based index, such as `check[0]`. Items don't keep
+    /// a conversation.
+    ///
     /// A list with more than `max` items fails the node.
     #[must_use]
     pub fn for_each<T: Serialize>(
@@ -138,8 +141,8 @@ impl<S: 'static> Node<S> {
         self
     }
 
-    /// Declares that the node must never run twice for the same input. If the process ends while it is running, the node fails with
-    /// [`NodeError::OutcomeUnknown`] instead of running again. Failed attempts are not repeated.
+    /// Declares that the node must never run twice for the same input. If the process ends, a limit is reached or the run is cancelled
+    /// while it is running, the node fails with [`NodeError::OutcomeUnknown`] instead of running again. Failed attempts are not repeated.
     #[must_use]
     pub fn runs_once(mut self) -> Self {
         self.policy.runs_once = true;

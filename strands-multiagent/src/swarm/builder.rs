@@ -7,12 +7,13 @@ use std::time::Duration;
 use indexmap::IndexSet;
 use strands_core::multiagent::{MultiAgentKind, NodeHook};
 use strands_core::session::SessionManager;
-use strands_core::{InjectedKey, Limits, PromptRequest, RetryPolicy, ToolContext};
+use strands_core::{Limits, RetryPolicy};
 
 use super::Swarm;
 use super::definition::{Definition, MemberDefinition, Members, Repetition};
 use super::error::SwarmBuildError;
 use super::member::{IntoMember, Member};
+use crate::given_values::{GivenValues, MissingValue};
 use crate::machine::Settings;
 
 const MAX_NAME: usize = 128;
@@ -43,10 +44,7 @@ pub struct SwarmBuilder {
     shared_limit: usize,
     hooks: Vec<Arc<dyn NodeHook>>,
     sessions: Option<Arc<dyn SessionManager>>,
-    inject: Vec<Arc<dyn Fn(PromptRequest) -> PromptRequest + Send + Sync>>,
-    /// Keys of the values that the swarm has, and that each prompt has.
-    injected: Vec<InjectedKey>,
-    per_prompt: Vec<InjectedKey>,
+    given: GivenValues,
 }
 
 impl SwarmBuilder {
@@ -67,9 +65,7 @@ impl SwarmBuilder {
             shared_limit: DEFAULT_SHARED_LIMIT,
             hooks: Vec::new(),
             sessions: None,
-            inject: Vec::new(),
-            injected: Vec::new(),
-            per_prompt: Vec::new(),
+            given: GivenValues::default(),
         }
     }
 
@@ -170,15 +166,13 @@ impl SwarmBuilder {
 
     /// Injects a value for the tools and hooks of all members. A value of the same type that a prompt injects takes precedence.
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        let value = Arc::new(value);
-        self.injected.push(InjectedKey::of::<T>());
-        self.inject.push(Arc::new(move |request: PromptRequest| request.inject_default(&value)));
+        self.given.inject(value);
         self
     }
 
     /// Declares that each prompt injects a value of this type, so that the build does not require it. A prompt without it is an error.
     pub fn injected_per_prompt<T: Send + Sync + 'static>(mut self) -> Self {
-        self.per_prompt.push(InjectedKey::of::<T>());
+        self.given.expect::<T>();
         self
     }
 
@@ -196,7 +190,9 @@ impl SwarmBuilder {
         {
             return Err(SwarmBuildError::InvalidRepetition { window, min_unique, members: members.len() });
         }
-        let requires = self.required()?;
+        let requires = self.given.required(self.members.iter().map(|member| (&*member.name, member.agent.requires())));
+        let requires =
+            requires.map_err(|MissingValue { of, ty }| SwarmBuildError::MissingInjectedValue { name: of, ty })?;
         let hooks: Arc<[Arc<dyn NodeHook>]> = self.hooks.clone().into();
         let definition = Definition {
             settings: Settings {
@@ -207,7 +203,7 @@ impl SwarmBuilder {
                 concurrency: 1,
                 hooks: self.hooks,
                 session_manager: self.sessions,
-                inject: self.inject,
+                inject: self.given.inject,
                 requires,
             },
             description: self.description,
@@ -280,27 +276,6 @@ impl SwarmBuilder {
             Some(name) => Err(SwarmBuildError::Unreachable { name: name.to_string() }),
             None => Ok((members, Arc::clone(entry))),
         }
-    }
-}
-
-impl SwarmBuilder {
-    /// Returns the keys of the values that each prompt must have, with the members that need them.
-    fn required(&self) -> Result<Vec<(Arc<str>, InjectedKey)>, SwarmBuildError> {
-        let mut required: Vec<(Arc<str>, InjectedKey)> = Vec::new();
-        for Member { name, agent, .. } in &self.members {
-            // The key of a tool context stands for any value.
-            for key in agent.requires().into_iter().filter(|key| !key.is::<ToolContext>()) {
-                let is_given = |given: &[InjectedKey]| given.iter().any(|given| key.matches(given));
-                if is_given(&self.injected) || required.iter().any(|(_, known)| known.matches(&key)) {
-                    continue;
-                }
-                if !is_given(&self.per_prompt) {
-                    return Err(SwarmBuildError::MissingInjectedValue { name: name.to_string(), ty: key.type_name() });
-                }
-                required.push((Arc::clone(name), key));
-            }
-        }
-        Ok(required)
     }
 }
 

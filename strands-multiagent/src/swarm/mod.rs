@@ -1,18 +1,4 @@
 //! Swarms: agents that hand a task over to each other.
-//!
-//! # Semantics
-//!
-//! - One member has the turn. The first one is the entry; it gets the task.
-//! - A member hands over by calling the tool `handoff_to_agent`, which is added to its prompt and not to the agent. The call ends its turn
-//!   at once. It must be the only call of its turn: otherwise no tool of the turn runs, and the model is told why.
-//! - The tool accepts the members that the rules allow, a message of at most 32 KiB, and values for the shared context up to its limit.
-//!   Hooks may deny a handoff. What is refused is an error result, and the member keeps the turn.
-//! - The next member gets the message, the task, the names of those who had a turn before, the shared context, and the members to which
-//!   it may hand over itself; and all images and documents of the task.
-//! - A member that ends without a handoff completes the run, unless the swarm returns to another member, which goes on with the response.
-//! - The run ends with `limit_steps` before a handoff or a turn too many, and goes on from there if a later limit allows it.
-//! - The end of a turn, the changes of the shared context and the next turn are one record. After a crash, a turn that has started runs
-//!   again, unless its member may run only once.
 
 mod adoption;
 mod builder;
@@ -79,6 +65,20 @@ use definition::Definition;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
+///
+/// # Semantics
+///
+/// - One member has the turn. The first one is the entry; it gets the task.
+/// - A member hands over by calling the tool `handoff_to_agent`, which is added to its prompt and not to the agent. The call ends its turn
+///   at once. It must be the only call of its turn: otherwise no tool of the turn runs, and the model is told why.
+/// - The tool accepts the members that the rules allow, a message of at most 32 KiB, and values for the shared context up to its limit.
+///   Hooks may deny a handoff. What is refused is an error result, and the member keeps the turn.
+/// - The next member gets the message, the task, the names of those who had a turn before, the shared context, and the members to which
+///   it may hand over itself; and all images and documents of the task.
+/// - A member that ends without a handoff completes the run, unless the swarm returns to another member, which goes on with the response.
+/// - The run ends with `limit_steps` before a handoff or a turn too many, and goes on from there if a later limit allows it.
+/// - The end of a turn, the changes of the shared context and the next turn are one record. After a crash, a turn that has started runs
+///   again, unless its member may run only once.
 #[derive(Clone)]
 pub struct Swarm {
     definition: Arc<Definition>,

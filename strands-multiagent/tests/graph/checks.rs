@@ -1,8 +1,8 @@
 //! Checks of a graph when it is built: each names the node.
 
-use strands::multiagent::{Failure, Graph, GraphBuilder, Join};
+use strands::multiagent::{Failure, Graph, GraphBuilder, Join, MultiAgentContext};
 use strands::testing::InMemorySessionManager;
-use strands::{RetryPolicy, tool, tools};
+use strands::{AgentState, CancellationToken, RetryPolicy, ToolContext, tool, tools};
 
 use crate::steps::{agent, graph, says};
 
@@ -96,6 +96,34 @@ async fn host_values_come_from_the_graph_or_the_prompt() {
     assert_eq!(per_prompt.run(request()).await.unwrap().text(), "Hello Bob");
     let error = per_prompt.run("hi").await.unwrap_err();
     assert!(matches!(&error, strands::AgentError::MissingInjectedValue { tool, .. } if tool == "a"), "{error:?}");
+}
+
+/// Returns the name of the run.
+#[tool]
+fn run_name(
+    run: &MultiAgentContext,
+    call: &ToolContext,
+    state: &AgentState,
+    cancellation: &CancellationToken,
+) -> String {
+    state.set("run", run.name()).unwrap();
+    format!("{} {} {}", call.tool_name(), run.name(), cancellation.is_cancelled())
+}
+
+#[tokio::test(start_paused = true)]
+async fn tools_read_values_of_calls_and_runs_that_nobody_injects() {
+    use strands::testing::{ScriptedModel, ScriptedTurn};
+    let model = ScriptedModel::from_fn(|request| match request.messages.len() {
+        1 => ScriptedTurn::tool_use("run_name", strands::serde_json::json!({})),
+        _ => ScriptedTurn::text(crate::steps::result_text(request)),
+    });
+    let asking = strands::Agent::builder().name("a").model(model).tools(tools![RunName]);
+    let graph = graph().node("a", asking.clone()).build().unwrap();
+    assert_eq!(graph.run("x").await.unwrap().text(), "run_name test false");
+    let swarm = strands::multiagent::Swarm::builder("team").member(asking.clone()).build().unwrap();
+    assert_eq!(swarm.run("x").await.unwrap().text(), "run_name team false");
+    // Outside of a run, there is no such value.
+    assert!(matches!(asking.build().await, Err(strands::BuildError::MissingInjectedValue { .. })));
 }
 
 #[test]
