@@ -1,16 +1,12 @@
 //! [`PromptScope`]: limits, usage, cancellation and trace that several prompts share.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_core::Stream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::AgentEvent;
 use crate::injected::InjectedValues;
 use crate::limits::Limits;
 use crate::nesting::{self, Budget, Spent};
@@ -114,7 +110,7 @@ impl PromptScope {
 
     /// Prompts within the scope.
     pub fn prompt(&self, promptable: &dyn Promptable, request: PromptRequest) -> PromptStream {
-        Box::pin(WithinScope { budget: Some(Arc::clone(&self.budget)), events: promptable.stream(request) })
+        Box::pin(nesting::stream_inside(&self.budget, promptable.stream(request)))
     }
 
     /// Runs a future within the scope: agents that it prompts share the limits.
@@ -221,21 +217,5 @@ impl Drop for PromptScope {
 impl fmt::Debug for PromptScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PromptScope").field("limits", &self.limits).finish_non_exhaustive()
-    }
-}
-
-/// Events of a prompt, polled within a scope.
-struct WithinScope {
-    budget: Option<Arc<Budget>>,
-    events: PromptStream,
-}
-
-impl Stream for WithinScope {
-    type Item = Result<AgentEvent, AgentError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let _entered = nesting::enter(&mut this.budget);
-        this.events.as_mut().poll_next(cx)
     }
 }

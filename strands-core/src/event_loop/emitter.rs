@@ -236,14 +236,19 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::event_loop::open_turn::OpenTurn;
+    use crate::limits::Limits;
     use crate::models::{StreamEvent, TurnBuilder};
+    use crate::nesting::{Budget, Spent};
 
     #[tokio::test]
     async fn the_driver_is_not_polled_for_each_event_of_a_response() {
         let mut listener = Listener::default();
         let emitter = listener.emitter();
         let events = stream::iter((0..10).map(|_| Ok(StreamEvent::text(0, "word "))));
-        let reader = StreamReader::new(Box::pin(events), TurnBuilder::new(1_000), Instant::now(), true, None);
+        let budget = Arc::new(Budget::new(None, Limits::new(), None, None, Spent::default()));
+        let turn = OpenTurn::new(TurnBuilder::new(1_000), &budget);
+        let reader = StreamReader::new(Box::pin(events), turn, Instant::now(), true, None);
         let mut stop = StopSignal::default();
         let mut reading = Box::pin(emitter.read(Box::new(reader), &mut stop));
         let polls = AtomicUsize::new(0);

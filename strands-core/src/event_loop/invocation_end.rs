@@ -22,6 +22,8 @@ impl Driver<'_> {
         stop: &mut StopSignal,
     ) -> Result<Box<AgentResponse>, AgentError> {
         self.end_cycle();
+        // Before a refused response suspends the run again: what others did with theirs counts.
+        self.update_spent();
         // The durable engine makes another attempt, which has the real results.
         if matches!(ended, Err(AgentError::Journal(_))) {
             self.work.settle();

@@ -17,6 +17,7 @@ mod json_char;
 mod model_attempt;
 mod model_call;
 mod model_outcome;
+mod open_turn;
 mod output_request;
 mod partial_json;
 mod partial_output;

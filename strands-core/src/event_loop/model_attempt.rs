@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::driver::Driver;
 use super::journal_records;
 use super::model_outcome::{Attempt, AttemptOutcome, PartialResponse};
+use super::open_turn::OpenTurn;
 use super::stop_signal::StopSignal;
 use super::stream_reader::{StreamEnd, StreamReader};
 use crate::hook::{AfterModelCall, BeforeModelCall};
@@ -15,6 +16,7 @@ use crate::message::{Message, Role};
 use crate::models::{
     Failures, FallbackStep, ModelError, ModelRequest, ModelStream, StopReason, ToolChoice, Turn, TurnBuilder,
 };
+use crate::nesting;
 use crate::outcome::AgentError;
 
 /// Inputs to the delay before the next attempt.
@@ -86,17 +88,19 @@ impl Driver<'_> {
             reason = stop.stopped() => Err(StreamEnd::Stopped(reason)),
             opened = (*self.work.model).stream(request) => opened.map_err(StreamEnd::Failed),
         };
-        let mut turn = TurnBuilder::new(config.max_response_bytes);
+        let turn = TurnBuilder::new(config.max_response_bytes);
         let mut observed = Observed { attempt: number, ..Observed::default() };
         let outcome = match opened {
             Ok(events) => {
                 let events = self.hooked_stream(events);
+                let mut turn = OpenTurn::new(turn, &self.context.scope().budget);
                 turn.set_earlier_calls(self.work.history.call_ids());
                 let is_listening = !self.emitter.is_silent();
                 let output = self.output.partial(choice.is_some()).filter(|_| is_listening);
                 let reader = Box::new(StreamReader::new(events, turn, began, is_listening, output));
                 let (reader, ended) = self.emitter.read(reader, stop).await;
-                let StreamReader { mut turn, first_content, .. } = *reader;
+                let StreamReader { turn, first_content, .. } = *reader;
+                let mut turn = turn.close();
                 observed.first_content = first_content;
                 observed.fallbacks = turn.take_fallbacks();
                 attempt_outcome(ended, turn, began, first_content)
@@ -136,7 +140,9 @@ impl Driver<'_> {
             return stream;
         }
         let context = self.context.live();
-        hooks.iter().rev().fold(stream, |stream, hook| hook.response_stream(&context, stream))
+        let hooked = hooks.iter().rev().fold(stream, |stream, hook| hook.response_stream(&context, stream));
+        // A hook may prompt an agent for what it reads.
+        Box::pin(nesting::stream_inside(&self.context.scope().budget, hooked))
     }
 
     async fn before_model_call(&self, attempt: u32, stop: &mut StopSignal) -> Result<Option<Box<Turn>>, AgentError> {

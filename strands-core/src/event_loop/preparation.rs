@@ -113,8 +113,8 @@ impl<'a> Driver<'a> {
         let budget = Budget::new(parent.clone(), effective_limits, cancellation.clone(), deadline, spent);
         let budget = Arc::new(budget);
         budget.continue_trace(&mut injected);
-        let replayed = effects.recorder.as_ref().map(|recorder| Arc::clone(recorder.replayed_micros()));
-        let stop = StopSignal::new(cancellation, time_left, parent, replayed, Arc::clone(&budget));
+        let recorded = effects.recorder.as_ref().map(|recorder| Arc::clone(recorder.recorded_micros()));
+        let stop = StopSignal::new(cancellation, time_left, parent, recorded, Arc::clone(&budget));
         // Hidden tools and the system prompt of the resumed invocation stay in effect.
         let (hidden, stored_system) = run.map(Run::options).unwrap_or_default();
         tools.hidden.extend(hidden);

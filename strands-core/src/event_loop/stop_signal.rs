@@ -48,20 +48,27 @@ struct Filtered {
 
 impl StopSignal {
     /// Creates the stop signal of an invocation with this time left, nested in the invocation of `parent`. With a journal,
-    /// `replayed_micros` is the time of earlier attempts, which is known once the signal is first polled.
+    /// `recorded_micros` is the time of earlier attempts, which is known once the signal is first polled.
     pub(super) fn new(
         cancellation: Option<CancellationToken>,
         time_left: Option<Duration>,
         parent: Option<Arc<Budget>>,
-        replayed_micros: Option<Arc<AtomicU64>>,
+        recorded_micros: Option<Arc<AtomicU64>>,
         budget: Arc<Budget>,
     ) -> Self {
-        let journaled = replayed_micros
+        let journaled = recorded_micros
             .is_some()
             .then(|| Box::new(Inputs { cancellation: cancellation.clone(), time_left, parent: parent.clone() }));
         let can_stop = cancellation.is_some() || time_left.is_some() || parent.is_some();
         let reason = can_stop.then(|| {
-            let reason = Box::pin(stop_requested_after(replayed_micros, cancellation.clone(), time_left, parent));
+            let cancellation = cancellation.clone();
+            let reason: BoxFuture<'static, StopReason> = match recorded_micros {
+                Some(recorded) => {
+                    let budget = Arc::clone(&budget);
+                    Box::pin(stop_requested_after(recorded, cancellation, time_left, parent, budget))
+                }
+                None => Box::pin(stop_requested(cancellation, time_left, parent)),
+            };
             Box::new(Filtered { wakes: WakeFilter::default(), reason })
         });
         Self { cancellation, reason, fired: None, journaled, budget: Some(budget) }
@@ -152,15 +159,20 @@ impl<F: Future> Future for Race<'_, F> {
     }
 }
 
-/// As [`stop_requested`], with less time left: that of earlier attempts, in microseconds.
+/// As [`stop_requested`], without the time of earlier attempts, in microseconds. Nested invocations have no more time than that.
 async fn stop_requested_after(
-    replayed_micros: Option<Arc<AtomicU64>>,
+    recorded_micros: Arc<AtomicU64>,
     cancellation: Option<CancellationToken>,
     time: Option<Duration>,
     parent: Option<Arc<Budget>>,
+    budget: Arc<Budget>,
 ) -> StopReason {
-    let replayed = replayed_micros.map(|micros| Duration::from_micros(micros.load(Ordering::Relaxed)));
-    let time = time.map(|time| time.saturating_sub(replayed.unwrap_or_default()));
+    let recorded = Duration::from_micros(recorded_micros.load(Ordering::Relaxed));
+    let time = time.map(|time| time.saturating_sub(recorded));
+    if let Some(deadline) = time.and_then(|time| Instant::now().checked_add(time)) {
+        budget.tighten_deadline(deadline);
+    }
+    drop(budget);
     stop_requested(cancellation, time, parent).await
 }
 

@@ -8,12 +8,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::open_turn::OpenTurn;
 use super::partial_output::PartialOutput;
 use super::stop_signal::StopSignal;
 use crate::event::AgentEvent;
-use crate::models::{
-    BlockDelta, BlockStart, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder,
-};
+use crate::models::{BlockDelta, BlockStart, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent};
 
 /// Number of events to read before the task yields to others, such as timers. Without this limit, a fast stream would
 /// block the thread.
@@ -22,7 +21,7 @@ const EVENTS_PER_YIELD: u32 = 128;
 /// Reader of one response stream.
 pub(super) struct StreamReader {
     events: ModelStream,
-    pub(super) turn: TurnBuilder,
+    pub(super) turn: OpenTurn,
     /// True if there is a listener.
     is_listening: bool,
     /// Ids of the tool calls announced to the listener, by the index of their block.
@@ -49,7 +48,7 @@ pub(super) enum StreamEnd {
 impl StreamReader {
     pub(super) fn new(
         events: ModelStream,
-        turn: TurnBuilder,
+        turn: OpenTurn,
         began: Instant,
         is_listening: bool,
         output: Option<PartialOutput>,

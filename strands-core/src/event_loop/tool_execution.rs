@@ -110,7 +110,8 @@ impl Driver<'_> {
         (turn, Channels { events: event_receiver, starts: start_receiver })
     }
 
-    /// Waits for the given number of running calls, until all have ended or the invocation is stopped.
+    /// Waits for the given number of running calls, until all have ended or the invocation is stopped. Then they are cancelled
+    /// before they are dropped, so that what they do elsewhere ends as well.
     async fn listen(
         &mut self,
         (mut running, mut calls): (Running<'_>, usize),
@@ -124,17 +125,20 @@ impl Driver<'_> {
                     calls -= 1;
                     self.take_outcome(outcome, &mut end.failure);
                 }
-                CallEvent::AllEnded => return,
+                CallEvent::AllEnded => break,
                 CallEvent::Stopped(reason) => {
                     end.stopped = Some(reason);
-                    return;
+                    break;
                 }
                 CallEvent::Starting(start) => {
                     if !Box::pin(self.record_starts(start, channels, end, stop)).await {
-                        return;
+                        break;
                     }
                 }
             }
+        }
+        if end.stopped.is_some() {
+            self.context.scope().budget.end();
         }
     }
 
@@ -202,11 +206,17 @@ impl Driver<'_> {
             let stop = &mut *stop;
             let effect = async {
                 newly_started.into_iter().for_each(Start::allow);
-                let running = running.get_or_insert_with(|| tools.continuing(calls, started_earlier, concurrency));
                 let next = loop {
-                    match channels.next_event(running, emitter, stop).await {
+                    let calls_running =
+                        running.get_or_insert_with(|| tools.continuing(calls, started_earlier, concurrency));
+                    match channels.next_event(calls_running, emitter, stop).await {
                         CallEvent::Ended(outcome) => break NextCall::Ended(Box::new(outcome)),
-                        CallEvent::Stopped(reason) => break stopped(reason, budget.spent().beyond(counted)),
+                        CallEvent::Stopped(reason) => {
+                            budget.end();
+                            // What they have used until then counts.
+                            *running = None;
+                            break stopped(reason, budget.spent().beyond(counted));
+                        }
                         // Unreachable: a step is only requested while a call is open.
                         CallEvent::AllEnded => break stopped(StopReason::Cancelled, budget.spent().beyond(counted)),
                         CallEvent::Starting(start) => {

@@ -22,10 +22,10 @@ pub(crate) struct Recorder<'a> {
     journal: &'a dyn Journal,
     /// Time of the journal at the start of the attempt.
     began: Duration,
-    /// Time of earlier attempts, which replayed steps stand for, in microseconds.
-    replayed: Arc<AtomicU64>,
+    /// Time of earlier attempts, which replayed steps stand for and the journal's own time lacks, in microseconds.
+    replayed: AtomicU64,
     /// Time of the invocation at the end of the newest step or wait, in microseconds.
-    newest: AtomicU64,
+    newest: Arc<AtomicU64>,
     /// Number of steps whose names have no numbers of their own.
     steps: AtomicU32,
     /// True if the newest step was replayed rather than executed.
@@ -45,8 +45,8 @@ impl<'a> Recorder<'a> {
         Self {
             journal,
             began: journal.now(),
-            replayed: Arc::default(),
-            newest: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
+            newest: Arc::default(),
             steps: AtomicU32::new(steps),
             is_replay: AtomicBool::new(false),
         }
@@ -120,14 +120,9 @@ impl<'a> Recorder<'a> {
         self.began
     }
 
-    /// Returns the time of earlier attempts, which replayed steps stand for.
+    /// Returns the time of earlier attempts, which replayed steps stand for and the journal's own time lacks.
     fn replayed(&self) -> Duration {
         Duration::from_micros(self.replayed.load(Ordering::Relaxed))
-    }
-
-    /// Returns the shared counter of that time, in microseconds.
-    pub(crate) fn replayed_micros(&self) -> &Arc<AtomicU64> {
-        &self.replayed
     }
 
     /// Returns the time since the start of the invocation.
@@ -138,6 +133,11 @@ impl<'a> Recorder<'a> {
     /// Returns the time of the invocation at the end of the newest step or wait: the same in each attempt.
     pub(crate) fn recorded_elapsed(&self) -> Duration {
         Duration::from_micros(self.newest.load(Ordering::Relaxed))
+    }
+
+    /// Returns the shared value of [`recorded_elapsed`](Self::recorded_elapsed), in microseconds.
+    pub(crate) fn recorded_micros(&self) -> &Arc<AtomicU64> {
+        &self.newest
     }
 
     /// Notes the time of the invocation at the end of a step or wait, and moves the time forward to it if it is earlier.

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::select_all;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,8 @@ pub(crate) struct Budget {
     limits: Limits,
     cancellation: InvocationToken,
     deadline: Option<Instant>,
+    /// An earlier deadline, once the time of earlier attempts is known.
+    tightened: OnceLock<Instant>,
     spent: Counter,
     /// True once another budget is nested in this one.
     is_shared: AtomicBool,
@@ -80,6 +82,7 @@ impl Budget {
             limits,
             cancellation,
             deadline,
+            tightened: OnceLock::new(),
             spent: Counter::new(spent),
             is_shared,
             trace: Mutex::default(),
@@ -94,6 +97,7 @@ impl Budget {
             limits: Limits::unlimited(),
             cancellation: InvocationToken::derived_from(Some(cancellation)),
             deadline: None,
+            tightened: OnceLock::new(),
             spent: Counter::default(),
             is_shared: AtomicBool::new(false),
             trace: Mutex::default(),
@@ -194,9 +198,15 @@ impl Budget {
         Ok(())
     }
 
+    /// Sets an earlier deadline of this invocation, once.
+    pub(crate) fn tighten_deadline(&self, deadline: Instant) {
+        // A second one is of the same attempt, with the same time left.
+        _ = self.tightened.set(deadline);
+    }
+
     /// Returns the earliest deadline of this invocation and the outer ones.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.chain().filter_map(|budget| budget.deadline).min()
+        self.chain().filter_map(|budget| budget.tightened.get().copied().or(budget.deadline)).min()
     }
 
     /// Returns the stop reason of a limit, of this invocation or an outer one, that allows no more model calls.

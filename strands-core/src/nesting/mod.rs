@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 pub(crate) use budget::{Budget, Spent};
@@ -81,6 +82,27 @@ pin_project! {
         budget: Option<Arc<Budget>>,
         #[pin]
         work: F,
+    }
+}
+
+/// Polls a stream with this budget as the current one.
+pub(crate) fn stream_inside<S: Stream + Unpin>(budget: &Arc<Budget>, stream: S) -> StreamInside<S> {
+    StreamInside { budget: Some(Arc::clone(budget)), stream }
+}
+
+/// A stream that is polled with a current budget.
+pub(crate) struct StreamInside<S> {
+    budget: Option<Arc<Budget>>,
+    stream: S,
+}
+
+impl<S: Stream + Unpin> Stream for StreamInside<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let _entered = enter(&mut this.budget);
+        Pin::new(&mut this.stream).poll_next(cx)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Changes to an agent's state by one part of an invocation, as a journal records them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -23,7 +25,7 @@ impl StateChanges {
 /// A state with its earlier values.
 pub(crate) struct WatchedState {
     state: AgentState,
-    before: Map<String, Value>,
+    before: Arc<Map<String, Value>>,
     version: u64,
 }
 
@@ -33,9 +35,10 @@ impl WatchedState {
         if self.state.version() == self.version {
             return None;
         }
-        let now = self.state.to_json();
+        let now = self.state.values();
         let removed = self.before.keys().filter(|name| !now.contains_key(*name)).cloned().collect();
-        let set = now.into_iter().filter(|(name, value)| self.before.get(name) != Some(value)).collect();
+        let changed = now.iter().filter(|(name, value)| self.before.get(*name) != Some(*value));
+        let set = changed.map(|(name, value)| (name.clone(), value.clone())).collect();
         StateChanges { set, removed }.unless_empty()
     }
 }
@@ -43,13 +46,13 @@ impl WatchedState {
 impl AgentState {
     /// Watches the state from now on.
     pub(crate) fn watched(&self) -> WatchedState {
-        WatchedState { state: self.clone(), before: self.to_json(), version: self.version() }
+        WatchedState { state: self.clone(), before: self.values(), version: self.version() }
     }
 
     /// Returns the present values of all names that were changed through this handle and its clones.
     pub(crate) fn own_changes(&self) -> Option<StateChanges> {
         let names = self.changed_names()?;
-        let values = self.to_json();
+        let values = self.values();
         let (mut set, mut removed) = (Map::new(), Vec::new());
         for name in names {
             match values.get(&name) {

@@ -42,7 +42,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Versioned {
-    values: Map<String, Value>,
+    /// Shared with the watches of a journal, which keep the values as they were.
+    values: Arc<Map<String, Value>>,
     version: u64,
 }
 
@@ -123,7 +124,7 @@ impl AgentState {
         self.note(name);
         let mut shared = self.shared.values();
         shared.version += 1;
-        shared.values.shift_remove(name)
+        Arc::make_mut(&mut shared.values).shift_remove(name)
     }
 
     /// Updates a value atomically: no other thread can change the state meanwhile. `change` gets the value, or null if there
@@ -152,7 +153,12 @@ impl AgentState {
 
     /// Returns all values.
     pub fn to_json(&self) -> Map<String, Value> {
-        self.shared.values().values.clone()
+        (*self.values()).clone()
+    }
+
+    /// Returns all values as they are now.
+    fn values(&self) -> Arc<Map<String, Value>> {
+        Arc::clone(&self.shared.values().values)
     }
 
     /// Returns another handle of the same state, which notes the names that are changed through it and its clones.
@@ -180,14 +186,14 @@ impl AgentState {
         let _writing = self.shared.write();
         let mut shared = self.shared.values();
         shared.version += 1;
-        shared.values = values;
+        shared.values = Arc::new(values);
     }
 
     fn put(&self, name: String, value: Value) {
         self.note(&name);
         let mut shared = self.shared.values();
         shared.version += 1;
-        shared.values.insert(name, value);
+        Arc::make_mut(&mut shared.values).insert(name, value);
     }
 
     /// Returns the number of changes.
@@ -202,7 +208,8 @@ fn checked(value: &Value) -> Result<(), serde_json::Error> {
 
 impl From<Map<String, Value>> for AgentState {
     fn from(values: Map<String, Value>) -> Self {
-        let shared = Shared { values: Mutex::new(Versioned { values, version: 0 }), ..Shared::default() };
+        let shared =
+            Shared { values: Mutex::new(Versioned { values: Arc::new(values), version: 0 }), ..Shared::default() };
         Self { shared: Arc::new(shared), changed: None }
     }
 }

@@ -117,6 +117,7 @@ async fn a_refusal_at_level_three_keeps_what_siblings_have_done() {
     let mut agent = outer().build().await.unwrap();
     let end = agent.prompt(Prompt::none()).resume(left.iter().map(|one| one.respond(true))).await.unwrap();
     assert_eq!(end.text(), "paid & paid & sibling done");
+    assert_eq!(end.turns, 8, "also the calls of the sibling, in the invocation that ended with the refusal");
     assert_eq!(log.lines().iter().filter(|line| *line == "pay 9").count(), 1);
     assert_eq!(log.lines().iter().filter(|line| *line == "sibling").count(), 1);
 }

@@ -1,7 +1,8 @@
 //! Hooks, conversation managers, limits and approvals in the replays of a durable engine.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,8 @@ use strands_core::hook::{
 use strands_core::models::{ModelError, StopReason};
 use strands_core::testing::{RecordedJournal, ScriptedModel, ScriptedTurn};
 use strands_core::{
-    AgentBuilder, AgentError, AgentResponse, CancellationToken, Limits, Prompt, ToolAnnotations, ToolOutput, ToolPolicy,
+    AgentBuilder, AgentError, AgentResponse, BoxFuture, CancellationToken, Journal, JournalError, JournalStep, Limits,
+    Prompt, PromptRequest, PromptScope, ToolAnnotations, ToolContext, ToolOutput, ToolPolicy,
 };
 
 use crate::support::{Log, naming, newest_results, template, tool};
@@ -220,21 +222,17 @@ async fn names_the_step_whose_request_differs() {
 async fn a_record_of_another_step_is_an_error_with_both_names() {
     /// A journal that returns entries by position without a look at their names.
     struct Blind(RecordedJournal, Vec<(String, Value)>, AtomicU32);
-    impl strands_core::Journal for Blind {
+    impl Journal for Blind {
         fn step<'a>(
             &'a self,
-            _: strands_core::JournalStep<'a>,
-            _: strands_core::BoxFuture<'a, Value>,
-        ) -> strands_core::BoxFuture<'a, Result<Value, strands_core::JournalError>> {
+            _: JournalStep<'a>,
+            _: BoxFuture<'a, Value>,
+        ) -> BoxFuture<'a, Result<Value, JournalError>> {
             let at = self.2.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move { Ok(self.1[at as usize].1.clone()) })
         }
 
-        fn sleep<'a>(
-            &'a self,
-            name: &'a str,
-            time: Duration,
-        ) -> strands_core::BoxFuture<'a, Result<(), strands_core::JournalError>> {
+        fn sleep<'a>(&'a self, name: &'a str, time: Duration) -> BoxFuture<'a, Result<(), JournalError>> {
             self.0.sleep(name, time)
         }
 
@@ -341,6 +339,112 @@ async fn a_time_limit_counts_the_time_of_earlier_attempts() {
     assert_eq!(response.stop_reason, StopReason::LimitDuration);
     assert_eq!(began.elapsed().as_secs(), 20, "what was left, without the time between the attempts");
     assert_eq!(response.metrics.total_duration().as_secs(), 100);
+}
+
+/// A journal of an engine, whose time goes on with what is recorded.
+struct Engine {
+    steps: RecordedJournal,
+    /// Seconds that each recorded effect has taken.
+    took: Arc<Mutex<BTreeMap<String, Duration>>>,
+    clock: Mutex<Duration>,
+    effect_began: Mutex<Option<tokio::time::Instant>>,
+}
+
+impl Engine {
+    fn new(steps: RecordedJournal, took: &Arc<Mutex<BTreeMap<String, Duration>>>) -> Self {
+        Self { steps, took: Arc::clone(took), clock: Mutex::default(), effect_began: Mutex::default() }
+    }
+}
+
+impl Journal for Engine {
+    fn step<'a>(
+        &'a self,
+        step: JournalStep<'a>,
+        effect: BoxFuture<'a, Value>,
+    ) -> BoxFuture<'a, Result<Value, JournalError>> {
+        let name = step.name.to_owned();
+        let timed = async move {
+            let began = tokio::time::Instant::now();
+            *self.effect_began.lock().unwrap() = Some(began);
+            let value = effect.await;
+            self.took.lock().unwrap().insert(name, began.elapsed());
+            value
+        };
+        let name = step.name.to_owned();
+        Box::pin(async move {
+            let value = self.steps.step(step, Box::pin(timed)).await?;
+            *self.effect_began.lock().unwrap() = None;
+            *self.clock.lock().unwrap() += self.took.lock().unwrap()[&name];
+            Ok(value)
+        })
+    }
+
+    fn sleep<'a>(&'a self, name: &'a str, time: Duration) -> BoxFuture<'a, Result<(), JournalError>> {
+        *self.clock.lock().unwrap() += time;
+        self.steps.sleep(name, time)
+    }
+
+    fn random(&self) -> u64 {
+        self.steps.random()
+    }
+
+    fn now(&self) -> Duration {
+        let effect = self.effect_began.lock().unwrap().map_or(Duration::ZERO, |began| began.elapsed());
+        *self.clock.lock().unwrap() + effect
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_counts_earlier_attempts_in_the_time_of_an_engine_as_well() {
+    let left = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&left);
+    let slow = tool("one", move |_, _| {
+        let remaining = PromptScope::new(&PromptRequest::new("x"), Limits::unlimited()).unwrap().remaining();
+        *seen.lock().unwrap() = Some(remaining);
+        async move {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            Ok(ToolOutput::text("one"))
+        }
+    });
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::tool_use("one", json!({})));
+    let template = template(&model, [slow]).limits(Limits::new().duration(Duration::from_secs(100)));
+    let took = Arc::default();
+    let engine = Engine::new(RecordedJournal::new().crash_after(4), &took);
+    template.clone().build().await.unwrap().prompt("go").journal(&engine).await.unwrap_err();
+    let engine = Engine::new(engine.steps.replay(), &took);
+    let began = tokio::time::Instant::now();
+    let response = template.clone().build().await.unwrap().prompt("go").journal(&engine).await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::LimitDuration);
+    assert_eq!(began.elapsed().as_secs(), 20);
+    let left = format!("{:?}", left.lock().unwrap());
+    assert!(left.contains("20s"), "nested prompts have no more: {left}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_a_stop_cuts_off_are_cancelled_before_they_are_dropped() {
+    /// Logs whether the call was cancelled when it was dropped.
+    struct Dropped(ToolContext, Log);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.1.add(format!("cancelled: {}", self.0.cancellation().is_cancelled()));
+        }
+    }
+
+    let log = Log::default();
+    let dropped = log.clone();
+    let stuck = tool("one", move |ctx, _| {
+        let dropped = Dropped(ctx, dropped.clone());
+        async move {
+            std::future::pending::<()>().await;
+            drop(dropped);
+            Ok(ToolOutput::text(""))
+        }
+    });
+    let template = template(&calls_one(), [stuck]).limits(Limits::new().duration(Duration::from_secs(5)));
+    template.clone().build().await.unwrap().prompt("go").await.unwrap();
+    prompt(&template, &RecordedJournal::new()).await.unwrap();
+    assert_eq!(log.lines(), ["cancelled: true", "cancelled: true"]);
 }
 
 /// Prompts, approves the calls, and returns the newest results.

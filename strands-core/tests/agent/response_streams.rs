@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use strands_core::hook::{BeforeModelCall, Hook, HookContext};
 use strands_core::message::Message;
+use strands_core::metrics::Usage;
 use strands_core::models::{BlockDelta, ErrorDetails, ModelError, ModelStream, StopReason, StreamEvent};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, AgentEvent, RetryPolicy};
@@ -216,4 +217,21 @@ async fn a_replay_has_the_changed_response_and_no_stream() {
     assert_eq!((replayed.text().as_str(), *streams.lock().unwrap()), ("onea ", 1));
     let recorded = format!("{:?}", journal.entries.lock().unwrap());
     assert!(recorded.contains("onea "), "{recorded}");
+}
+
+#[tokio::test]
+async fn agents_that_a_hook_prompts_for_a_response_count() {
+    let judged = Changes(|_: &HookContext, stream: ModelStream| -> ModelStream {
+        Box::pin(stream.then(async |event| {
+            if matches!(&event, Ok(StreamEvent::MessageStop { .. })) {
+                let judge = ScriptedModel::new([ScriptedTurn::text("fine").with_usage(Usage::new(5, 1))]);
+                template(&judge, []).build().await.unwrap().prompt("Is it fine?").await.unwrap();
+            }
+            event
+        }))
+    });
+    let model = ScriptedModel::new([ScriptedTurn::text("hi").with_usage(Usage::new(10, 2))]);
+    let mut agent = template(&model, []).hook(judged).build().await.unwrap();
+    let response = agent.prompt("go").await.unwrap();
+    assert_eq!((response.turns, response.usage), (2, Usage::new(15, 3)));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use strands_core::metrics::Usage;
 use strands_core::models::{ErrorDetails, ModelError, StopReason, StreamEvent};
-use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::testing::{RecordedJournal, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentResponse, Limits, RetryPolicy};
 
 use crate::support::{listen, naming, template};
@@ -143,4 +143,34 @@ async fn usage_sums_do_not_overflow() {
         agent.prompt("go").await.unwrap();
     }
     assert_eq!(agent.metrics().accumulated_usage().total_tokens, u64::MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_usage_of_a_nested_response_that_is_dropped_counts() {
+    let stalling = || {
+        let model = ScriptedModel::from_fn(|_| costing_first(Usage::new(7, 3)).stalling_after(3));
+        Agent::builder().name("expert").model(model)
+    };
+    let planner = || {
+        ScriptedModel::from_fn(|request| match request.messages.last().unwrap().is_prompt() {
+            true => ScriptedTurn::tool_use("expert", json!({"input": "go"})).with_usage(Usage::new(100, 0)),
+            false => ScriptedTurn::text("done").with_usage(Usage::new(100, 0)),
+        })
+    };
+    let planner = || Agent::builder().model(planner()).tools([stalling()]);
+    let timed = planner().tool_timeout(Duration::from_secs(5));
+    let response = timed.build().await.unwrap().prompt("go").await.unwrap();
+    assert_eq!((response.text().as_str(), response.usage), ("done", Usage::new(207, 3)));
+
+    let limits = Limits::new().duration(Duration::from_secs(5));
+    let response = planner().build().await.unwrap().prompt("go").limits(limits).await.unwrap();
+    assert_eq!((response.stop_reason, response.usage), (StopReason::LimitDuration, Usage::new(107, 3)));
+
+    let journal = RecordedJournal::new();
+    let mut agent = planner().limits(limits).build().await.unwrap();
+    let response = agent.prompt("go").journal(&journal).await.unwrap();
+    assert_eq!((response.stop_reason, response.usage), (StopReason::LimitDuration, Usage::new(107, 3)));
+    let mut agent = planner().limits(limits).build().await.unwrap();
+    let replayed = agent.prompt("go").journal(&journal.replay()).await.unwrap();
+    assert_eq!(replayed.usage, Usage::new(107, 3));
 }
