@@ -202,10 +202,15 @@ pub struct PromptRequest {
     /// True if a durable engine repeats the request, with the same key, after the caller was dropped. Then dropping the stream is
     /// no cancellation: work elsewhere continues, and only the token cancels it.
     pub is_durable: bool,
+    /// Takes the conversation of a prompt that fails or is dropped, of a promptable in this process.
+    pub(crate) keep_cut_off: Option<KeepConversation>,
     pub(crate) injected: InjectedValues,
     pub(crate) output: Option<OutputType>,
     pub(crate) tools: Vec<Arc<dyn Tool>>,
 }
+
+/// Takes a conversation, to go on with it later.
+pub(crate) type KeepConversation = Arc<dyn Fn(&Continuation) + Send + Sync>;
 
 impl PromptRequest {
     /// Creates a request with a prompt and no options.

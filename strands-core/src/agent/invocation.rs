@@ -27,7 +27,7 @@ use crate::models::OutputSchema;
 use crate::outcome::AgentError;
 use crate::output_type::{OutputType, StructuredOutput};
 use crate::prompt::Prompt;
-use crate::promptable::PromptRequest;
+use crate::promptable::{KeepConversation, PromptRequest};
 use crate::tool::{ToolContext, Toolset};
 
 /// A prompt with its options. It does nothing until it is awaited or streamed.
@@ -47,11 +47,7 @@ type ReadOutput<T> = fn(Value) -> Option<T>;
 /// The agent of an invocation.
 enum AgentHolder<'a> {
     Borrowed(&'a mut Agent),
-    Owned {
-        agent: Box<Agent>,
-        /// True if the caller wants the conversation with each response.
-        keeps_conversation: bool,
-    },
+    Owned(OwnedAgent),
     Taken(TakenAgent),
 }
 
@@ -59,7 +55,7 @@ impl AgentHolder<'_> {
     fn get(&self) -> Option<&Agent> {
         match self {
             Self::Borrowed(agent) => Some(agent),
-            Self::Owned { agent, .. } => Some(agent),
+            Self::Owned(owned) => Some(&owned.agent),
             Self::Taken(taken) => taken.agent.as_deref(),
         }
     }
@@ -68,7 +64,7 @@ impl AgentHolder<'_> {
     fn get_mut(&mut self) -> Option<&mut Agent> {
         match self {
             Self::Borrowed(agent) => Some(agent),
-            Self::Owned { agent, .. } => Some(agent),
+            Self::Owned(owned) => Some(&mut owned.agent),
             Self::Taken(taken) => taken.agent.as_deref_mut(),
         }
     }
@@ -82,15 +78,17 @@ impl<'a> Invocation<'a> {
 
     pub(super) fn owning(agent: Agent, prompt: Prompt) -> Self {
         let request = request(&agent, prompt);
-        let agent = AgentHolder::Owned { agent: Box::new(agent), keeps_conversation: false };
+        let agent = AgentHolder::Owned(OwnedAgent::new(agent));
         Self { agent, request, read_output: Some }
     }
 
     /// Creates an invocation that owns the agent, from a request.
     pub(super) fn requested(agent: Agent, prompt_request: PromptRequest) -> Self {
-        let keeps_conversation = prompt_request.keeps_conversation;
-        let request = requested(&agent, prompt_request);
-        let agent = AgentHolder::Owned { agent: Box::new(agent), keeps_conversation };
+        let mut owned = OwnedAgent::new(agent);
+        owned.keeps_conversation = prompt_request.keeps_conversation;
+        owned.keep_cut_off.clone_from(&prompt_request.keep_cut_off);
+        let request = requested(&owned.agent, prompt_request);
+        let agent = AgentHolder::Owned(owned);
         Self { agent, request, read_output: Some }
     }
 
@@ -292,6 +290,34 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
     }
 }
 
+/// An agent that an invocation owns.
+struct OwnedAgent {
+    agent: Box<Agent>,
+    /// True if the caller wants the conversation with each response.
+    keeps_conversation: bool,
+    /// Takes the conversation if the invocation fails or is dropped: what it has done is done.
+    keep_cut_off: Option<KeepConversation>,
+    has_begun: bool,
+}
+
+impl OwnedAgent {
+    fn new(agent: Agent) -> Self {
+        Self { agent: Box::new(agent), keeps_conversation: false, keep_cut_off: None, has_begun: false }
+    }
+}
+
+impl Drop for OwnedAgent {
+    fn drop(&mut self) {
+        let Some(keep) = self.keep_cut_off.take().filter(|_| self.has_begun) else { return };
+        // One that is suspended is known by its interrupts.
+        if self.agent.work.suspended_run().is_none()
+            && let Ok(Some(conversation)) = self.agent.continuation()
+        {
+            keep(&conversation);
+        }
+    }
+}
+
 fn request<'a>(agent: &Agent, prompt: Prompt) -> Box<Request<'a>> {
     Box::new(Request {
         prompt,
@@ -333,11 +359,22 @@ fn run<'a>(
         owned => owned,
     };
     Box::pin(async move {
-        let is_kept = matches!(agent, AgentHolder::Owned { keeps_conversation: true, .. });
-        let is_owned = matches!(agent, AgentHolder::Owned { .. });
         let is_lent = matches!(agent, AgentHolder::Borrowed(_));
-        let Some(agent) = agent.get_mut() else { return Err(AgentError::Busy { name: String::new() }) };
-        match Driver::invoke(&mut agent.work, emitter, request).await {
+        let is_kept = matches!(&agent, AgentHolder::Owned(owned) if owned.keeps_conversation);
+        let is_owned = match &mut agent {
+            AgentHolder::Owned(owned) => {
+                owned.has_begun = true;
+                true
+            }
+            AgentHolder::Borrowed(_) | AgentHolder::Taken(_) => false,
+        };
+        let Some(lent) = agent.get_mut() else { return Err(AgentError::Busy { name: String::new() }) };
+        let ended = Driver::invoke(&mut lent.work, emitter, request).await;
+        if let (Ok(_), AgentHolder::Owned(owned)) = (&ended, &mut agent) {
+            owned.keep_cut_off = None;
+        }
+        let Some(agent) = agent.get() else { return ended };
+        match ended {
             Ok(mut response) => {
                 let is_suspended = !response.interrupts.is_empty();
                 if is_kept || is_owned && is_suspended {

@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::outcome::AgentError;
 use crate::output_type::{OutputType, StructuredOutput, schema_of};
 use crate::prompt::Prompt;
-use crate::promptable::{PromptRequest, Promptable};
+use crate::promptable::{KeepConversation, PromptRequest, Promptable};
 use crate::stop_reason::StopReason;
 use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSetError, ToolSpec, tool_name_of};
 
@@ -206,7 +206,7 @@ impl AgentTool {
     /// Sets whether calls continue one conversation, rather than starting a new one each. Default: false.
     ///
     /// The conversation is part of the outer agent's state, under the name `agent_tool:` and that of the tool, so that it is in
-    /// its session and in its snapshots. It is as long as the conversation manager of the inner agent allows. Such calls are not
+    /// its session and in its snapshots. What a call has done before it failed, was cancelled or took too long is part of it. It is as long as the conversation manager of the inner agent allows. Such calls are not
     /// concurrent with others of the same turn. A promptable that has a session, or is one conversation like
     /// [`SharedAgent`](crate::SharedAgent), keeps its context itself.
     ///
@@ -254,6 +254,7 @@ impl AgentTool {
         let mut request = PromptRequest::within(ctx);
         request.output.clone_from(&self.output);
         request.keeps_conversation = self.keeps_context;
+        request.keep_cut_off = self.keeps_context.then(|| self.keeps_cut_off(ctx));
         request.idempotency_key = Some(ctx.idempotency_key());
         request.is_durable = ctx.is_journaled();
         match ctx.continuation() {
@@ -272,6 +273,17 @@ impl AgentTool {
             }
         }
         Ok(request)
+    }
+
+    /// Returns a function that keeps the conversation of a call that fails or is cut off, so that the agent knows what it has done.
+    fn keeps_cut_off(&self, ctx: &ToolContext) -> KeepConversation {
+        let (state, name) = (ctx.state().clone(), self.kept_name());
+        let tool = self.spec.name.clone();
+        Arc::new(move |conversation| {
+            if state.set(name.as_str(), conversation.value()).is_err() {
+                diagnostics::context_not_kept(&tool);
+            }
+        })
     }
 
     /// Forwards the events of a prompt, and returns its response.

@@ -380,6 +380,31 @@ async fn kept_context_is_in_the_session_of_the_outer_agent() {
     assert_eq!(other.prompt("go").await.unwrap().text(), "b of 1");
 }
 
+#[tokio::test(start_paused = true)]
+async fn kept_context_has_what_a_call_did_before_it_failed_or_was_cut_off() {
+    let failing = || ScriptedTurn::error(ModelError::InvalidRequest { details: ErrorDetails::new().boxed() });
+    let stalling = || ScriptedTurn::text("never").stalling_after(1);
+    let cut_off: [fn() -> ScriptedTurn; 2] = [failing, stalling];
+    for cut_off in cut_off {
+        let model = ScriptedModel::from_fn(move |request| {
+            let booked = request.messages.iter().flat_map(|message| message.tool_results()).count();
+            // A prompt after results without a response is in one message with them.
+            match (booked, request.messages.last().unwrap().text().is_empty()) {
+                (0, _) => ScriptedTurn::tool_use("book", json!({})),
+                (_, true) => cut_off(),
+                (booked, false) => ScriptedTurn::text(format!("{booked} booked")),
+            }
+        });
+        let clerk = Agent::builder().name("clerk").tool(naming("book")).model(model).as_tool().keeps_context(true);
+        let model = calling_once(vec![("clerk", json!({"input": "book"}))]);
+        let outer = Agent::builder().model(model).tool(clerk).tool_timeout(Duration::from_secs(5));
+        let mut agent = outer.build().await.unwrap();
+        let failed = agent.prompt("go").await.unwrap();
+        assert!(!failed.text().contains("booked"), "{failed}");
+        assert_eq!(agent.prompt("go").await.unwrap().text(), "1 booked");
+    }
+}
+
 #[tokio::test]
 async fn kept_context_survives_an_interrupt() {
     let (sessions, log) = (InMemorySessionManager::new("s"), Log::default());
