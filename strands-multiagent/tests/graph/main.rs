@@ -22,3 +22,4 @@ mod runs;
 mod steps;
 mod stops;
 mod store;
+mod tools;
