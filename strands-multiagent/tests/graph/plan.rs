@@ -1,6 +1,6 @@
 //! Random graphs: a description, and the graph that it describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -169,7 +169,9 @@ impl Plan {
     }
 
     fn inputs(&self, node: usize) -> usize {
-        self.forward().iter().filter(|(edge, _)| edge.to == node).count()
+        // Of two edges from one node, for its success and its failure, only one fires.
+        let sources = self.forward().into_iter().filter(|(edge, _)| edge.to == node).map(|(edge, _)| edge.from);
+        sources.collect::<BTreeSet<_>>().len()
     }
 
     /// Returns which nodes lead to which others; each leads to itself.
