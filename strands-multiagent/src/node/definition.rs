@@ -261,7 +261,7 @@ where
     Node::of(Body::Function(Arc::new(move |ctx, input| {
         let running = run(ctx, input);
         async move {
-            let NodeOutput { content, output, updates } = running.await.into_node_output()?;
+            let NodeOutput { content, output, updates } = running.await.into_node_output()?.checked()?;
             Ok(Returned { message: Message::new(Role::Assistant, content), output, updates })
         }
         .boxed()

@@ -45,7 +45,7 @@ pub enum NodeError {
         /// Reason of the hook.
         reason: String,
     },
-    /// The agent's structured output is missing, or is not of the type that the node reads.
+    /// The agent's structured output is missing, or is not of the type that the node reads; or the output of a function nests too deep.
     #[error("no valid `{output}`: {reason}")]
     InvalidOutput {
         /// Name of the type.
