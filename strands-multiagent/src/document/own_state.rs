@@ -35,10 +35,10 @@ struct OwnState {
 }
 
 /// Returns the state as it is stored in a document with these fields of Strands.
-pub(super) fn write(state: &Value, strands: &Map<String, Value>) -> Result<Value, DocumentError> {
-    let state = if fits(state, MAX_DEPTH) {
-        state.clone()
-    } else if fits(state, MAX_TEXT_DEPTH) {
+pub(super) fn write(state: Value, strands: &Map<String, Value>) -> Result<Value, DocumentError> {
+    let state = if fits(&state, MAX_DEPTH) {
+        state
+    } else if fits(&state, MAX_TEXT_DEPTH) {
         Value::String(state.to_string())
     } else {
         return Err(DocumentError::TooDeep { max: MAX_TEXT_DEPTH });

@@ -124,8 +124,9 @@ impl<S: GraphState> GraphRun<S> {
         };
         (result.usage, result.turns, result.duration) = (node.spent.usage, node.spent.turns, node.spent.elapsed);
         result.attempts = node.activities.iter().map(|activity| activity.attempts).sum();
-        // The results of a list are part of the result now.
+        // The results of a list are part of the result now, and its items are not needed any more.
         node.activities.iter_mut().for_each(|activity| activity.result = None);
+        node.items = None;
         (node.status, node.result) = (NodeStatus::Completed, Some(result));
         self.run.order.push(index);
         self.settle(index, events);
