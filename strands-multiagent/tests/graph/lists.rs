@@ -85,6 +85,26 @@ async fn a_failed_item_fails_the_node_and_starts_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_item_starts_no_others_when_the_graph_bounds_them() {
+    // The item 13 ends first.
+    for (items, concurrency, expected) in [(vec![13, 1, 2, 3], 1, 1), (vec![13, 1, 2, 3], 2, 2)] {
+        for failure in [Failure::Skip, Failure::Run] {
+            let (calls, store) = (Calls::default(), Store::default());
+            let each = doubles(calls.clone()).for_each(10, |state, _| state.clone()).on_failure(failure.clone());
+            let graph = Graph::with_state("list", items.clone()).node("each", each).concurrency(concurrency);
+            let graph = graph.session_manager(store.clone()).build().unwrap();
+            assert_eq!(graph.run("go").await.is_ok(), failure == Failure::Skip);
+            assert_eq!(calls.get(), expected, "{concurrency}");
+            // All others run when the node runs again.
+            if failure == Failure::Run {
+                graph.run(Prompt::none()).await.unwrap_err();
+                assert!(calls.get() > expected);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_interrupted_item_is_continued_alone() {
     let calls = Calls::default();
     let graph = graph(vec![1, 7, 2], |node| node, calls.clone());

@@ -255,7 +255,9 @@ impl PlanNode {
             Policy::Route(to) => node.on_failure(Failure::route(id(to))),
         };
         match acts {
-            Acts::HasFailingItem => node.for_each(8, move |_, _| vec![0, 1, 2]),
+            Acts::HasFailingItem => {
+                node.for_each(8, move |_, _| vec![0, 1, 2]).concurrency(usize::try_from(millis).unwrap() % 3 + 1)
+            }
             Acts::HasItems(count) | Acts::HasAgents(count) => {
                 node.for_each(8, move |_, _| (0..count).collect::<Vec<u32>>()).concurrency(2)
             }

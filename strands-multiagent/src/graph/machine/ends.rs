@@ -69,6 +69,8 @@ impl<S: GraphState> GraphRun<S> {
                     activity.result = Some(result);
                 }
                 node.has_failed = true;
+                // Before the others have ended: no more items start.
+                self.run.withdraw(index);
                 let error = error.unwrap_or_else(|| NodeError::new(UNKNOWN_FAILURE));
                 self.errors.entry(index).or_insert_with(|| Arc::new(error));
             }
