@@ -179,7 +179,11 @@ pub(crate) struct Spent {
 pub(crate) struct Work<U> {
     /// Position of the node in the machine.
     pub(crate) key: (usize, usize),
-    /// Id of the node, for events, hooks and interrupts.
+    /// Id of the node, for hooks.
+    pub(crate) id: Arc<str>,
+    /// Zero-based index of the item of its list.
+    pub(crate) item: Option<usize>,
+    /// The id, with the index of the item, for events and interrupts.
     pub(crate) node: Arc<str>,
     /// One-based number of the attempt, over all starts of the node in this run.
     pub(crate) attempt: u32,

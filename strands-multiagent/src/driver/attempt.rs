@@ -181,7 +181,9 @@ async fn call_function<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Atte
     let responses = work.responses.iter().filter_map(|response| response.within_node(&work.node)).collect();
     let function_call = FunctionCall {
         idempotency_key: visit_key(&node.requests.effect_key, &work.node, &work.start),
-        node: Arc::clone(&work.node),
+        id: Arc::clone(&work.id),
+        item: work.item,
+        name: Arc::clone(&work.node),
         attempt: number,
         visit: Arc::clone(&work.visit),
         scope: Arc::clone(&node.scope),

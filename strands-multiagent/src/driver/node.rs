@@ -179,7 +179,10 @@ async fn before<U>(
     number: u32,
     prompt: &mut Prompt,
 ) -> Result<(Option<String>, Vec<Interrupt>), AgentError> {
-    let mut event = BeforeNode::new(&node.context, &work.node, number, prompt, &work.responses);
+    let mut event = BeforeNode::new(&node.context, &work.id, number, prompt, &work.responses);
+    if let Some(item) = work.item {
+        event = event.of_item(item);
+    }
     if !work.is_first {
         event = event.of_visit(&work.visit);
     }
@@ -204,7 +207,8 @@ async fn retry_delay<U>(
         && (!work.is_resumed || work.continuation.is_some());
     let planned = may_repeat.then(|| work.policy.retry.delay_after(result.attempts, result.duration)).flatten();
     let mut event =
-        AfterNode::new(&node.context, &work.node, number, result, error.map(|error| error as _), planned.is_some());
+        AfterNode::new(&node.context, &work.id, number, result, error.map(|error| error as _), planned.is_some());
+    event.item = work.item;
     let repeats = |retry: bool| retry && may_repeat && (planned.is_some() || result.attempts <= MAX_HOOK_RETRIES);
     for hook in node.hooks.iter().rev() {
         if let Err(error) = hook.after_node(&mut event).await {

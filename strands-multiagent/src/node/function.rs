@@ -17,7 +17,10 @@ use crate::emitting::Emitter;
 /// One call of a function.
 #[derive(Clone)]
 pub(crate) struct FunctionCall {
-    pub(crate) node: Arc<str>,
+    pub(crate) id: Arc<str>,
+    pub(crate) item: Option<usize>,
+    /// The id, with the index of the item.
+    pub(crate) name: Arc<str>,
     pub(crate) attempt: u32,
     /// Text that differs in each visit of the node, of all runs.
     pub(crate) visit: Arc<str>,
@@ -37,7 +40,12 @@ pub struct NodeContext<S = ()> {
 impl<S> NodeContext<S> {
     /// Returns the id of the node.
     pub fn node(&self) -> &str {
-        &self.call.node
+        &self.call.id
+    }
+
+    /// Returns the zero-based index of the item of a list that this call is for.
+    pub fn item(&self) -> Option<usize> {
+        self.call.item
     }
 
     /// Returns the one-based number of the attempt, over all starts of the node in this run.
@@ -92,7 +100,7 @@ impl<S> NodeContext<S> {
             if let AgentEvent::Result { response } = &event {
                 last = Some(AgentResponse::clone(response));
             }
-            self.call.events.emit(event.at_node(Arc::clone(&name)).at_node(Arc::clone(&self.call.node))).await;
+            self.call.events.emit(event.at_node(Arc::clone(&name)).at_node(Arc::clone(&self.call.name))).await;
         }
         last.ok_or_else(|| NodeError::from(AgentError::NoResponse { name: name.to_string() }))
     }
@@ -125,7 +133,7 @@ impl<S> NodeContext<S> {
 impl<S> fmt::Debug for NodeContext<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeContext")
-            .field("node", &self.call.node)
+            .field("node", &self.call.name)
             .field("attempt", &self.call.attempt)
             .finish_non_exhaustive()
     }

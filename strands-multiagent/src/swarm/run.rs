@@ -85,6 +85,8 @@ impl SwarmRun {
         let kept = self.state.conversations.get(&turn.member).filter(|_| member.policy.keeps_conversation);
         Some(Work {
             key: (0, 0),
+            id: Arc::clone(&turn.member),
+            item: None,
             node: Arc::clone(&turn.member),
             attempt: activity.attempts,
             from: turn.from.iter().cloned().collect(),

@@ -71,6 +71,8 @@ impl<S: GraphState> GraphRun<S> {
         };
         Some(Work {
             key,
+            id: Arc::clone(id),
+            item: input.item.as_ref().map(|_| item),
             node: if input.item.is_some() { format!("{id}[{item}]").into() } else { Arc::clone(id) },
             attempt,
             from,
