@@ -202,7 +202,8 @@ pub(crate) struct Work<U> {
     pub(crate) responses: Vec<InterruptResponse>,
     /// Those to its last interrupts.
     pub(crate) new_responses: Vec<InterruptResponse>,
-    /// State from which an agent goes on: after an interrupt, or that of its last run if it keeps its conversation.
+    /// State from which an agent goes on: after an interrupt, or that of its last run if it keeps its conversation. For a graph or a
+    /// swarm, also that of a run that was cut off, which goes on without a prompt.
     pub(crate) continuation: Option<Continuation>,
     /// True if the agent was interrupted, and goes on with the responses instead of the prompt.
     pub(crate) is_resumed: bool,

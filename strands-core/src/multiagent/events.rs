@@ -42,7 +42,7 @@ pub struct BeforeNode<'a> {
     pub item: Option<usize>,
     /// One-based number of the attempt, over all starts of the node in this run.
     pub attempt: u32,
-    /// Prompt of the node. Empty if the node goes on after an interrupt.
+    /// Prompt of the node. Empty if the node goes on: after an interrupt, or as a graph or a swarm that was stopped.
     pub prompt: &'a mut Prompt,
     /// If set, the node does not run, and fails with this reason. It is not repeated.
     pub deny: Option<String>,

@@ -158,7 +158,7 @@ async fn once<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Result<Outcom
         Attempted::Interrupted { result, continuation, is_agent } => {
             Outcome { continuation, is_suspended: is_agent, ..Outcome::without_effect(result) }
         }
-        Attempted::Stopped(result) => Outcome::without_effect(result),
+        Attempted::Stopped { result, continuation } => Outcome { continuation, ..Outcome::without_effect(result) },
         Attempted::Failed(error) => Outcome::failed(error),
         Attempted::Fatal(error) => return Err(NodeEnd::Fatal { error, not_begun: None }),
         Attempted::Refused { error, suspended } => {

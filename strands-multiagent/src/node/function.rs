@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
+use strands_core::models::StopReason;
 use strands_core::{
     AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, PromptRequest, PromptScope,
     Promptable,
@@ -85,7 +86,9 @@ impl<S> NodeContext<S> {
     ///
     /// # Errors
     ///
-    /// Returns [`NodeError::Agent`] with the error of the agent.
+    /// Returns [`NodeError::Agent`] with the error of the agent, and [`NodeError::Stopped`] if the run was cancelled or has reached a
+    /// limit meanwhile. Pass that one on: the function then runs again, from its start, when the run goes on. A response that ended by
+    /// limits of the agent itself is returned.
     pub async fn prompt(
         &self,
         agent: &dyn Promptable,
@@ -102,7 +105,13 @@ impl<S> NodeContext<S> {
             }
             self.call.events.emit(event.at_node(Arc::clone(&name)).at_node(Arc::clone(&self.call.name))).await;
         }
-        last.ok_or_else(|| NodeError::from(AgentError::NoResponse { name: name.to_string() }))
+        let response = last.ok_or_else(|| NodeError::from(AgentError::NoResponse { name: name.to_string() }))?;
+        let reason = &response.stop_reason;
+        // Else the function would go on with a response that was cut off, and would be recorded as completed.
+        if is_stop(reason) && has_stopped(&self.call.scope) {
+            return Err(NodeError::Stopped { reason: reason.clone() });
+        }
+        Ok(response)
     }
 
     /// Raises an interrupt, or returns the response to it. The run ends with the interrupt once all other nodes have ended, and the
@@ -128,6 +137,16 @@ impl<S> NodeContext<S> {
         let reason = serde_json::to_value(reason).map_err(|error| NodeError::Function(error.into()))?;
         Err(NodeError::Interrupted(vec![Interrupt::new(id, name, reason)]))
     }
+}
+
+/// Returns true for the stop reason of an agent that was cut off.
+pub(crate) fn is_stop(reason: &StopReason) -> bool {
+    *reason == StopReason::Cancelled || reason.is_limit()
+}
+
+/// Returns true if a scope, or an invocation around it, was cancelled or has reached a limit.
+pub(crate) fn has_stopped(scope: &PromptScope) -> bool {
+    scope.cancellation().is_cancelled() || scope.limit_reached().is_some()
 }
 
 impl<S> fmt::Debug for NodeContext<S> {

@@ -9,6 +9,7 @@
 
 mod basics;
 mod checks;
+mod cut_off;
 mod elsewhere;
 mod failures;
 mod interrupts;

@@ -53,20 +53,17 @@ impl<S: GraphState> GraphRun<S> {
             NodeStatus::Interrupted if is_unchanged => activity.refuse(),
             NodeStatus::Interrupted => activity.interrupt(result, continuation, is_suspended),
             NodeStatus::Stopped => {
-                if definition.policy.runs_once && has_begun {
-                    // It stays started: nothing tells how far it came.
-                    return;
+                if activity.stop(definition.policy.runs_once, has_begun, continuation) {
+                    self.run.ready.push_front(key);
                 }
-                // As before it was started: with the interrupts that it had then.
-                activity.status = ActivityStatus::Ready;
-                self.run.ready.push_front(key);
                 return;
             }
             _ => {
                 activity.status = ActivityStatus::Failed;
                 // An agent that was interrupted goes on with the responses to those interrupts when it runs again.
                 if !activity.is_suspended {
-                    activity.result = Some(result);
+                    // A graph that was cut off begins anew: the state of its run may be what failed.
+                    (activity.result, activity.continuation) = (Some(result), None);
                 }
                 node.has_failed = true;
                 // Before the others have ended: no more items start.
