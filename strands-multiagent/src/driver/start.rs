@@ -95,7 +95,6 @@ pub(crate) async fn begin<O: Orchestrator>(
         context = context.with_session(manager.session_id());
         start = start.with_session(manager.session_id());
     }
-    emitter.emit(start).await;
     let has_ended = matches!(run.phase(), Phase::Interrupted(_) | Phase::Completed | Phase::Limited(_));
     let is_as_stored = is_resumed && has_ended && request.resume.is_empty();
     let mut events = Vec::new();
@@ -122,6 +121,8 @@ pub(crate) async fn begin<O: Orchestrator>(
             run.set_task(task, asked);
         }
     }
+    // The error of a prompt that is rejected comes in its place: a request that gave responses can be made again.
+    emitter.emit(start).await;
     let asked = PromptRequest::new(Prompt::none()).output_of(&request);
     let is_stored = session.is_some();
     let visit = request.injected::<VisitKey>().filter(|visit| request.idempotency_key.as_ref() == Some(&visit.of));
