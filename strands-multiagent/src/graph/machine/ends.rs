@@ -180,7 +180,9 @@ impl<S: GraphState> GraphRun<S> {
             if !node.has_begun && has_failed {
                 again.push((index, 0));
             }
-            for (item, activity) in node.activities.iter_mut().enumerate() {
+            // Else they are those of its last visit.
+            let current = node.activities.iter_mut().enumerate().take_while(|_| node.has_begun);
+            for (item, activity) in current {
                 match activity.status {
                     ActivityStatus::Started if runs_once => unknown.push((index, item)),
                     ActivityStatus::Failed if runs_once => {
