@@ -80,8 +80,8 @@ pub(crate) async fn run<O: Orchestrator>(
     let after = tokio::select! {
         biased;
         called = after => called,
-        // A run that is stopped does not wait for hooks.
-        () = scope.cancellation().cancelled() => Ok(()),
+        // A run that is cancelled or out of time does not wait for hooks.
+        _ = scope.stopped() => Ok(()),
     };
     context.end();
     after.and(ended)
