@@ -154,6 +154,31 @@ async fn nested_work_that_a_limit_has_stopped_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nested_work_that_was_cancelled_goes_on() {
+    let (first, prompts, store) = (Calls::default(), Calls::default(), Store::default());
+    let build = || {
+        let prompts = prompts.clone();
+        let model = ScriptedModel::from_fn(move |_| match prompts.add() {
+            1 => ScriptedTurn::text("half").stalling_after(3),
+            _ => ScriptedTurn::text("whole"),
+        });
+        let graph = Graph::builder("inner").node("a", member("a", &first, None));
+        let graph = graph.node("b", Agent::builder().name("b").model(model)).edge("a", "b").build().unwrap();
+        outer(false, Arc::new(graph), Some(&store))
+    };
+    let token = CancellationToken::new();
+    let cancel = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        token.cancel();
+    };
+    let cancelled = build().respond(PromptRequest::new("go").cancel_with(token.clone()));
+    let (cancelled, ()) = tokio::join!(cancelled, cancel);
+    assert_eq!(cancelled.unwrap().stop_reason, StopReason::Cancelled);
+    let ended = build().respond(Prompt::none().into()).await.unwrap();
+    assert_eq!((ended.text().as_str(), first.get(), prompts.get()), ("whole", 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nested_work_is_not_asked_for_its_responses_again() {
     let (calls, second) = (Calls::default(), Calls::default());
     let build = || {
