@@ -33,7 +33,7 @@ pub(crate) struct Activity {
     /// All responses to its interrupts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) responses: Vec<InterruptResponse>,
-    /// State of an agent that was interrupted.
+    /// State of an agent that was interrupted, or of a graph or swarm that was cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) continuation: Option<Continuation>,
     /// True if an agent was interrupted, and not a hook before it.
@@ -117,11 +117,24 @@ impl Activity {
         self.status = ActivityStatus::Interrupted;
     }
 
-    /// Records that it was cut off. It can start again as it was before, unless it may run only once and has begun.
-    pub(crate) fn stop(&mut self, runs_once: bool, has_begun: bool) {
-        // Else it stays started: nothing tells how far it came.
-        if !(runs_once && has_begun) {
-            self.status = ActivityStatus::Ready;
+    /// Records that it was cut off, with the state of a graph or swarm from which that goes on. Without one, it can start again as it was
+    /// before: with the interrupts that it had then. Returns false if it may run only once and has begun.
+    pub(crate) fn stop(&mut self, runs_once: bool, has_begun: bool, continuation: Option<Continuation>) -> bool {
+        if runs_once && has_begun {
+            // It stays started: nothing tells how far it came.
+            return false;
         }
+        self.status = ActivityStatus::Ready;
+        if continuation.is_some() {
+            // Responses to earlier interrupts are in that state.
+            (self.continuation, self.is_suspended, self.result) = (continuation, false, None);
+            self.asked.clear();
+        }
+        true
+    }
+
+    /// Returns true if it goes on from a state, without a prompt: after an interrupt, or as a graph or swarm that was cut off.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.is_suspended || self.continuation.is_some()
     }
 }

@@ -3,6 +3,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod activity;
+mod depth;
 mod document;
 mod driver;
 mod emitting;

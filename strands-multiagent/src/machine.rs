@@ -179,7 +179,11 @@ pub(crate) struct Spent {
 pub(crate) struct Work<U> {
     /// Position of the node in the machine.
     pub(crate) key: (usize, usize),
-    /// Id of the node, for events, hooks and interrupts.
+    /// Id of the node, for hooks.
+    pub(crate) id: Arc<str>,
+    /// Zero-based index of the item of its list.
+    pub(crate) item: Option<usize>,
+    /// The id, with the index of the item, for events and interrupts.
     pub(crate) node: Arc<str>,
     /// One-based number of the attempt, over all starts of the node in this run.
     pub(crate) attempt: u32,
@@ -198,7 +202,8 @@ pub(crate) struct Work<U> {
     pub(crate) responses: Vec<InterruptResponse>,
     /// Those to its last interrupts.
     pub(crate) new_responses: Vec<InterruptResponse>,
-    /// State from which an agent goes on: after an interrupt, or that of its last run if it keeps its conversation.
+    /// State from which an agent goes on: after an interrupt, or that of its last run if it keeps its conversation. For a graph or a
+    /// swarm, also that of a run that was cut off, which goes on without a prompt.
     pub(crate) continuation: Option<Continuation>,
     /// True if the agent was interrupted, and goes on with the responses instead of the prompt.
     pub(crate) is_resumed: bool,

@@ -114,19 +114,20 @@ impl NodeHook for AgentTelemetry {
         let Some(spans) = self.run(event.context) else { return Ok(()) };
         let mut state = spans.state();
         let Some(run) = &state.run else { return Ok(()) };
-        let span = self.start_span(event.context, run.context(), semconv::EXECUTE_NODE, event.node);
-        span.set(semconv::NODE_ID, event.node.to_owned());
+        let name = event.name().into_owned();
+        let span = self.start_span(event.context, run.context(), semconv::EXECUTE_NODE, &name);
+        span.set(semconv::NODE_ID, name.clone());
         span.set(semconv::NODE_ATTEMPT, i64::from(event.attempt));
         // One that was cut off by the error of another hook.
-        state.nodes.retain(|open| open.node != event.node);
-        state.nodes.push(NodeSpan { node: event.node.to_owned(), span });
+        state.nodes.retain(|open| open.node != name);
+        state.nodes.push(NodeSpan { node: name, span });
         Ok(())
     }
 
     async fn after_node(&self, event: &mut AfterNode<'_>) -> HookResult {
         let Some(spans) = self.run(event.context) else { return Ok(()) };
         let mut state = spans.state();
-        let Some(at) = state.nodes.iter().position(|open| open.node == event.node) else { return Ok(()) };
+        let Some(at) = state.nodes.iter().position(|open| open.node == event.name()) else { return Ok(()) };
         let NodeSpan { span, .. } = state.nodes.swap_remove(at);
         span.set(semconv::NODE_STATUS, event.result.status.as_str().to_owned());
         match event.result.status {

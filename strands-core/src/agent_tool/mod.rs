@@ -208,7 +208,8 @@ impl AgentTool {
     /// The conversation is part of the outer agent's state, under the name `agent_tool:` and that of the tool, so that it is in
     /// its session and in its snapshots. What a call has done before it failed, was cancelled or took too long is part of it. It is as long as the conversation manager of the inner agent allows. Such calls are not
     /// concurrent with others of the same turn. A promptable that has a session, or is one conversation like
-    /// [`SharedAgent`](crate::SharedAgent), keeps its context itself.
+    /// [`SharedAgent`](crate::SharedAgent), keeps its context itself. An agent that a limit has stopped remembers that turn; a call that
+    /// stops another promptable, such as a graph, leaves its context as it was.
     ///
     /// [Rewinding](crate::Agent::rewind) the outer agent does not rewind its state, and so not this conversation. A direct call, which may
     /// come from any client of a server, fails with [`AgentError::KeptContext`].
@@ -343,7 +344,11 @@ impl Tool for AgentTool {
             let (interrupts, continuation) = suspension(ctx, response.interrupts, continuation);
             return Err(ToolError::interrupts(interrupts, continuation));
         }
-        if let Some(conversation) = continuation.filter(|_| self.keeps_context)
+        // An agent that was cut off goes on with another prompt. A graph does not: its run is unfinished, and the result of the call says
+        // that it was stopped. The next call then goes on with what the last finished one has left.
+        let is_cut_off = response.stop_reason == StopReason::Cancelled || response.stop_reason.is_limit();
+        let is_kept = |state: &Continuation| self.keeps_context && (!is_cut_off || state.is_of_agent());
+        if let Some(conversation) = continuation.filter(is_kept)
             && ctx.state().set(self.kept_name(), conversation.value()).is_err()
         {
             // The work is done, and its result counts.

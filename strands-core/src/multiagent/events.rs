@@ -1,5 +1,6 @@
 //! Events of a run of nodes, which node hooks observe and control.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use serde_json::Value;
@@ -35,11 +36,13 @@ impl<'a> BeforeRun<'a> {
 pub struct BeforeNode<'a> {
     /// The run and injected values; trace and cancellation are those of the node.
     pub context: &'a MultiAgentContext,
-    /// Id of the node, or of one item of its list: `check[0]`.
+    /// Id of the node.
     pub node: &'a str,
+    /// Zero-based index of the item, if the node runs once for each item of a list.
+    pub item: Option<usize>,
     /// One-based number of the attempt, over all starts of the node in this run.
     pub attempt: u32,
-    /// Prompt of the node. Empty if the node goes on after an interrupt.
+    /// Prompt of the node. Empty if the node goes on: after an interrupt, or as a graph or a swarm that was stopped.
     pub prompt: &'a mut Prompt,
     /// If set, the node does not run, and fails with this reason. It is not repeated.
     pub deny: Option<String>,
@@ -57,7 +60,19 @@ impl<'a> BeforeNode<'a> {
         prompt: &'a mut Prompt,
         responses: &'a [InterruptResponse],
     ) -> Self {
-        Self { context, node, attempt, prompt, deny: None, responses, visit: None, interrupts: Vec::new() }
+        Self { context, node, item: None, attempt, prompt, deny: None, responses, visit: None, interrupts: Vec::new() }
+    }
+
+    /// Sets the zero-based index of an item of the node's list, for a custom orchestrator.
+    #[must_use]
+    pub fn of_item(mut self, item: usize) -> Self {
+        self.item = Some(item);
+        self
+    }
+
+    /// Returns the name in paths of events and in ids of interrupts: the id of the node, and the index of the item in `check[0]`.
+    pub fn name(&self) -> Cow<'a, str> {
+        name_of(self.node, self.item)
     }
 
     /// Sets a text that differs each time that the node is reached, in a loop or in a later run, for a custom orchestrator. The ids of
@@ -73,9 +88,10 @@ impl<'a> BeforeNode<'a> {
     /// go on, and the run ends with [`StopReason::Interrupt`](crate::models::StopReason::Interrupt). The hook runs again when the run
     /// is resumed.
     pub fn interrupt(&mut self, name: &str, reason: impl Into<Value>) -> Option<Value> {
-        let interrupt = Interrupt::before_visit(self.node, self.visit, name.to_owned(), reason.into());
+        let node = self.name();
+        let interrupt = Interrupt::before_visit(&node, self.visit, name.to_owned(), reason.into());
         // All of them are of this visit: those with an id of Strands are to interrupts that it has raised.
-        let of_strands = Interrupt::before_node(self.node, name, Value::Null);
+        let of_strands = Interrupt::before_node(&node, name, Value::Null);
         let is_to_it =
             |response: &&InterruptResponse| [&interrupt.id, &of_strands.id].contains(&&response.interrupt_id);
         let response = self.responses.iter().rev().find(is_to_it);
@@ -99,6 +115,8 @@ pub struct AfterNode<'a> {
     pub context: &'a MultiAgentContext,
     /// Id of the node.
     pub node: &'a str,
+    /// Zero-based index of the item, if the node runs once for each item of a list.
+    pub item: Option<usize>,
     /// One-based number of the attempt, over all starts of the node in this run.
     pub attempt: u32,
     /// The result: completed, failed, interrupted or stopped.
@@ -119,7 +137,19 @@ impl<'a> AfterNode<'a> {
         error: Option<&'a (dyn StdError + Send + Sync + 'static)>,
         retry: bool,
     ) -> Self {
-        Self { context, node, attempt, result, error, retry }
+        Self { context, node, item: None, attempt, result, error, retry }
+    }
+
+    /// Returns the name in paths of events: the id of the node, and the index of the item in `check[0]`.
+    pub fn name(&self) -> Cow<'a, str> {
+        name_of(self.node, self.item)
+    }
+}
+
+fn name_of(node: &str, item: Option<usize>) -> Cow<'_, str> {
+    match item {
+        Some(item) => Cow::Owned(format!("{node}[{item}]")),
+        None => Cow::Borrowed(node),
     }
 }
 

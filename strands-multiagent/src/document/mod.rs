@@ -147,7 +147,7 @@ impl RunDocument {
     /// # Errors
     ///
     /// Returns [`DocumentError::TooDeep`] if the state of this crate nests too deep.
-    pub(crate) fn write(&self, stored: Option<&Value>) -> Result<Value, DocumentError> {
+    pub(crate) fn write(self, stored: Option<&Value>) -> Result<Value, DocumentError> {
         write::write(self, stored)
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::DocumentError;
+use crate::depth::fits;
 
 const VERSION: u64 = 1;
 /// The deepest state that is stored as JSON and not as text: with what is around it, it stays below the 127 levels that `serde_json`
@@ -34,10 +35,10 @@ struct OwnState {
 }
 
 /// Returns the state as it is stored in a document with these fields of Strands.
-pub(super) fn write(state: &Value, strands: &Map<String, Value>) -> Result<Value, DocumentError> {
-    let state = if fits(state, MAX_DEPTH) {
-        state.clone()
-    } else if fits(state, MAX_TEXT_DEPTH) {
+pub(super) fn write(state: Value, strands: &Map<String, Value>) -> Result<Value, DocumentError> {
+    let state = if fits(&state, MAX_DEPTH) {
+        state
+    } else if fits(&state, MAX_TEXT_DEPTH) {
         Value::String(state.to_string())
     } else {
         return Err(DocumentError::TooDeep { max: MAX_TEXT_DEPTH });
@@ -69,14 +70,4 @@ fn digest(strands: &Map<String, Value>) -> Uuid {
     let progress = PROGRESS.map(|name| strands.get(name));
     let json = serde_json::to_vec(&(progress, results)).unwrap_or_default();
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &json)
-}
-
-/// Returns true if a value has at most `levels` levels of arrays and objects.
-fn fits(value: &Value, levels: usize) -> bool {
-    let inside = |value: &Value| levels.checked_sub(1).is_some_and(|levels| fits(value, levels));
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(inside),
-        Value::Object(fields) => levels > 0 && fields.values().all(inside),
-        _ => true,
-    }
 }

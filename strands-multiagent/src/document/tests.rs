@@ -135,7 +135,7 @@ fn reads_a_completed_swarm_of_strands() {
 #[test]
 fn reads_what_it_wrote() {
     for (run, kind) in [(graph(), MultiAgentKind::Graph), (swarm(), MultiAgentKind::Swarm)] {
-        let document = run.write(None).unwrap();
+        let document = run.clone().write(None).unwrap();
         assert_eq!(RunDocument::read(&document, kind, "news").unwrap(), run);
         let text = document.to_string();
         let again: Value = serde_json::from_str(&text).unwrap();
@@ -179,7 +179,7 @@ fn stores_other_continuations_as_text() {
     let deep = (0..100).fold(json!(1), |value, _| json!([value]));
     for continuation in [deep, json!("text"), json!({"scope": "agent"})] {
         run.interrupted[0].continuation = Some(Continuation::new(continuation));
-        let document = run.write(None).unwrap().to_string();
+        let document = run.clone().write(None).unwrap().to_string();
         let document: Value = serde_json::from_str(&document).unwrap();
         assert_eq!(RunDocument::read(&document, MultiAgentKind::Graph, "news").unwrap(), run);
     }
@@ -220,7 +220,7 @@ fn reads_state_that_nests_deep_and_refuses_deeper_one() {
     let nested = |levels| (0..levels).fold(json!({}), |value, _| json!({ "in": value }));
     for levels in [60, 64, 118] {
         let run = RunDocument { own: Some(nested(levels)), ..graph() };
-        let document: Value = serde_json::from_str(&run.write(None).unwrap().to_string()).unwrap();
+        let document: Value = serde_json::from_str(&run.clone().write(None).unwrap().to_string()).unwrap();
         assert_eq!(RunDocument::read(&document, MultiAgentKind::Graph, "news").unwrap(), run, "{levels}");
     }
     let run = RunDocument { own: Some(nested(120)), ..graph() };

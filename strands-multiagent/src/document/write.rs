@@ -10,12 +10,12 @@ use super::{DocumentError, KindFields, RunDocument, interrupts, own_state, resul
 const INTERNAL_STATE: &str = "_internal_state";
 const RUN: &str = "run";
 
-pub(super) fn write(run: &RunDocument, stored: Option<&Value>) -> Result<Value, DocumentError> {
-    let mut fields = strands_fields(run)?;
+pub(super) fn write(mut run: RunDocument, stored: Option<&Value>) -> Result<Value, DocumentError> {
+    let mut fields = strands_fields(&run)?;
     let interrupts = interrupts::write(&run.interrupted, run.kind.kind());
     let interrupts = serde_json::to_value(interrupts).map_err(DocumentError::field("interrupt_state"))?;
     let mut internal = Map::from_iter([("interrupt_state".to_owned(), interrupts)]);
-    if let Some(own) = &run.own {
+    if let Some(own) = run.own.take() {
         internal.insert(RUN.to_owned(), own_state::write(own, &fields)?);
     }
     if let Some(stored) = stored.and_then(Value::as_object) {

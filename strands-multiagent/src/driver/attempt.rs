@@ -14,7 +14,7 @@ use super::node::NodeScope;
 use super::start::digest;
 use super::visit_key::{VisitKey, visit_key};
 use crate::machine::{Executor, Returned, Work};
-use crate::node::{FunctionCall, NodeError};
+use crate::node::{FunctionCall, NodeError, has_stopped, is_stop};
 
 /// Maximum length of the message of a panic, in bytes.
 const MAX_PANIC: usize = 1024;
@@ -32,7 +32,11 @@ pub(super) enum Attempted<U> {
         is_agent: bool,
     },
     /// The run was cancelled, or has reached a limit.
-    Stopped(NodeResult),
+    Stopped {
+        result: NodeResult,
+        /// State of a graph or a swarm that was cut off.
+        continuation: Option<Continuation>,
+    },
     Failed(NodeError),
     /// An error that ends the run, as it is.
     Fatal(AgentError),
@@ -69,9 +73,7 @@ pub(super) async fn attempt<U>(work: &Work<U>, node: &NodeScope, number: u32, pr
     };
     match attempted {
         // A consequence of the cancellation.
-        Attempted::Failed(_) if node.scope.cancellation().is_cancelled() => {
-            Attempted::Stopped(stopped(StopReason::Cancelled))
-        }
+        Attempted::Failed(_) if node.scope.cancellation().is_cancelled() => stopped(StopReason::Cancelled),
         attempted => attempted,
     }
 }
@@ -158,14 +160,13 @@ fn responded<U>(
             result.interrupts = at_node(interrupts, &work.node);
             Attempted::Interrupted { result, continuation, is_agent: true }
         }
-        reason if reason == StopReason::Cancelled || reason.is_limit() => {
-            let is_cancelled = node.scope.cancellation().is_cancelled();
-            if is_cancelled || node.scope.limit_reached().is_some() {
-                result.status = NodeStatus::Stopped;
-                return Attempted::Stopped(result);
-            }
-            Attempted::Failed(NodeError::Stopped { reason })
+        reason if is_stop(&reason) && has_stopped(&node.scope) => {
+            result.status = NodeStatus::Stopped;
+            // The conversation of an agent that keeps it is no state of a run that was cut off.
+            let continuation = continuation.filter(|_| !work.policy.keeps_conversation);
+            Attempted::Stopped { result, continuation }
         }
+        reason if is_stop(&reason) => Attempted::Failed(NodeError::Stopped { reason }),
         _ => match read(&result) {
             Ok(updates) => Attempted::Completed { result, updates, continuation },
             Err(error) => Attempted::Failed(error),
@@ -181,7 +182,9 @@ async fn call_function<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Atte
     let responses = work.responses.iter().filter_map(|response| response.within_node(&work.node)).collect();
     let function_call = FunctionCall {
         idempotency_key: visit_key(&node.requests.effect_key, &work.node, &work.start),
-        node: Arc::clone(&work.node),
+        id: Arc::clone(&work.id),
+        item: work.item,
+        name: Arc::clone(&work.node),
         attempt: number,
         visit: Arc::clone(&work.visit),
         scope: Arc::clone(&node.scope),
@@ -207,7 +210,10 @@ async fn call_function<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Atte
             result.interrupts = at_node(interrupts, &work.node);
             Attempted::Interrupted { result, continuation: None, is_agent: false }
         }
-        Ok(Err(error)) => Attempted::Failed(error),
+        Ok(Err(error)) => match error.stop_reason().filter(|_| has_stopped(&node.scope)) {
+            Some(reason) => stopped(reason.clone()),
+            None => Attempted::Failed(error),
+        },
         Err(panic) => Attempted::Failed(NodeError::Panicked { message: message_of(&*panic) }),
     }
 }
@@ -221,11 +227,11 @@ fn at_node(interrupts: Vec<Interrupt>, node: &str) -> Vec<Interrupt> {
     interrupts.into_iter().map(outside).collect()
 }
 
-/// Returns the result of a node that was stopped.
-pub(super) fn stopped(reason: StopReason) -> NodeResult {
+/// Returns the end of a node that was stopped.
+fn stopped<U>(reason: StopReason) -> Attempted<U> {
     let mut result = NodeResult::new(NodeStatus::Stopped);
     result.stop_reason = Some(reason);
-    result
+    Attempted::Stopped { result, continuation: None }
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {

@@ -80,8 +80,8 @@ pub(crate) async fn run<O: Orchestrator>(
     let after = tokio::select! {
         biased;
         called = after => called,
-        // A run that is stopped does not wait for hooks.
-        () = scope.cancellation().cancelled() => Ok(()),
+        // A run that is cancelled or out of time does not wait for hooks.
+        _ = scope.stopped() => Ok(()),
     };
     context.end();
     after.and(ended)
@@ -115,6 +115,8 @@ struct Driver<'a, M: Machine> {
     elapsed: Duration,
     began: Instant,
     keeps_conversation: bool,
+    /// True if an unfinished run has something to go on from.
+    has_state: bool,
     requests: Arc<NodeRequests>,
 }
 
@@ -129,8 +131,8 @@ enum Next<U> {
 
 impl<'a, M: Machine> Driver<'a, M> {
     fn new(settings: &'a Settings, begun: Begun<M>, emitter: Emitter) -> Self {
-        let Begun { run, scope, context, mut saves, keeps_conversation, requests, is_as_stored, events, stopped } =
-            begun;
+        let Begun { run, scope, context, mut saves, keeps_conversation, requests, .. } = begun;
+        let Begun { is_as_stored, events, has_state, stopped, .. } = begun;
         if stopped.is_none() && !is_as_stored {
             saves.change();
         }
@@ -153,6 +155,7 @@ impl<'a, M: Machine> Driver<'a, M> {
             refusal: None,
             began: Instant::now(),
             keeps_conversation,
+            has_state,
             requests: Arc::new(requests),
         }
     }
@@ -339,7 +342,7 @@ impl<'a, M: Machine> Driver<'a, M> {
             false => self.requested_output(output, &response)?,
             true => output,
         };
-        if is_unfinished || self.keeps_conversation {
+        if is_unfinished && self.has_state || self.keeps_conversation {
             response.continuation = self.continuation()?;
         }
         Ok(Finished { run: self.run, response })

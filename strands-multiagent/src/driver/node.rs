@@ -158,7 +158,7 @@ async fn once<U>(work: &Work<U>, node: &NodeScope, number: u32) -> Result<Outcom
         Attempted::Interrupted { result, continuation, is_agent } => {
             Outcome { continuation, is_suspended: is_agent, ..Outcome::without_effect(result) }
         }
-        Attempted::Stopped(result) => Outcome::without_effect(result),
+        Attempted::Stopped { result, continuation } => Outcome { continuation, ..Outcome::without_effect(result) },
         Attempted::Failed(error) => Outcome::failed(error),
         Attempted::Fatal(error) => return Err(NodeEnd::Fatal { error, not_begun: None }),
         Attempted::Refused { error, suspended } => {
@@ -179,7 +179,10 @@ async fn before<U>(
     number: u32,
     prompt: &mut Prompt,
 ) -> Result<(Option<String>, Vec<Interrupt>), AgentError> {
-    let mut event = BeforeNode::new(&node.context, &work.node, number, prompt, &work.responses);
+    let mut event = BeforeNode::new(&node.context, &work.id, number, prompt, &work.responses);
+    if let Some(item) = work.item {
+        event = event.of_item(item);
+    }
     if !work.is_first {
         event = event.of_visit(&work.visit);
     }
@@ -204,7 +207,8 @@ async fn retry_delay<U>(
         && (!work.is_resumed || work.continuation.is_some());
     let planned = may_repeat.then(|| work.policy.retry.delay_after(result.attempts, result.duration)).flatten();
     let mut event =
-        AfterNode::new(&node.context, &work.node, number, result, error.map(|error| error as _), planned.is_some());
+        AfterNode::new(&node.context, &work.id, number, result, error.map(|error| error as _), planned.is_some());
+    event.item = work.item;
     let repeats = |retry: bool| retry && may_repeat && (planned.is_some() || result.attempts <= MAX_HOOK_RETRIES);
     for hook in node.hooks.iter().rev() {
         if let Err(error) = hook.after_node(&mut event).await {

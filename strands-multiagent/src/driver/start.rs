@@ -30,6 +30,8 @@ pub(super) struct Begun<M> {
     pub(crate) is_as_stored: bool,
     /// Events of nodes that ended when the run was restored.
     pub(crate) events: Vec<AgentEvent>,
+    /// False for a nested run that was stopped before it started: hooks have not seen its task, and it begins anew.
+    pub(crate) has_state: bool,
     /// Set if the request was stopped before the run started.
     pub(crate) stopped: Option<StopReason>,
 }
@@ -74,10 +76,13 @@ pub(crate) async fn begin<O: Orchestrator>(
         restored => restored,
     });
     let restored = restored.transpose().map_err(|RestoreError { reason, .. }| not_restored(reason))?;
+    let is_nested = request.injected::<MultiAgentContext>().is_some();
     let mut run = match (stopped.is_some(), restored) {
-        // Nothing was read, and nothing runs.
-        (true, _) => orchestrator.begin(task, random_id(), None, true),
-        (false, restored) => chosen(orchestrator, restored, task, &request)?,
+        // Nothing runs. A run that was to go on stays as it is.
+        (true, Some(run)) => run,
+        // Nothing was read.
+        (true, None) => orchestrator.begin(task, random_id(), None, !is_nested),
+        (false, restored) => chosen(orchestrator, restored, task, &request, is_nested)?,
     };
     let spent = run.spent();
     let scope = PromptScope::resumed(&request, settings.limits, spent.usage, spent.turns, spent.elapsed)?;
@@ -90,7 +95,6 @@ pub(crate) async fn begin<O: Orchestrator>(
         context = context.with_session(manager.session_id());
         start = start.with_session(manager.session_id());
     }
-    emitter.emit(start).await;
     let has_ended = matches!(run.phase(), Phase::Interrupted(_) | Phase::Completed | Phase::Limited(_));
     let is_as_stored = is_resumed && has_ended && request.resume.is_empty();
     let mut events = Vec::new();
@@ -117,6 +121,8 @@ pub(crate) async fn begin<O: Orchestrator>(
             run.set_task(task, asked);
         }
     }
+    // The error of a prompt that is rejected comes in its place: a request that gave responses can be made again.
+    emitter.emit(start).await;
     let asked = PromptRequest::new(Prompt::none()).output_of(&request);
     let is_stored = session.is_some();
     let visit = request.injected::<VisitKey>().filter(|visit| request.idempotency_key.as_ref() == Some(&visit.of));
@@ -139,6 +145,7 @@ pub(crate) async fn begin<O: Orchestrator>(
         },
         is_as_stored,
         events,
+        has_state: stopped.is_none() || is_resumed || !is_nested,
         stopped,
     })
 }
@@ -174,9 +181,9 @@ fn chosen<O: Orchestrator>(
     restored: Option<O::Run>,
     task: Prompt,
     request: &PromptRequest,
+    is_nested: bool,
 ) -> Result<O::Run, AgentError> {
     let is_new = !task.messages().is_empty();
-    let is_nested = request.injected::<MultiAgentContext>().is_some();
     let Some(run) = restored else {
         return match request.resume.first() {
             Some(response) => Err(AgentError::UnknownInterrupt { id: response.interrupt_id.clone() }),

@@ -184,7 +184,10 @@ fn nodes<S>(
     for (id, join) in &builder.joins {
         let index = index_of(ids, id, || "a join".to_owned())?;
         let Some(node) = nodes.get_mut(index) else { continue };
-        let edges = node.inputs.len() + usize::from(node.is_entry);
+        // Of two edges from one node, for its success and its failure, only one fires.
+        let sources: HashSet<usize> =
+            node.inputs.iter().filter_map(|input| edges.get(*input)).map(|edge| edge.from).collect();
+        let edges = sources.len() + usize::from(node.is_entry);
         if let Join::AtLeast(needed) = *join
             && (needed == 0 || needed > edges)
         {

@@ -1,5 +1,6 @@
 //! The document of a graph's run: the fields of Strands, and the state of this crate without what those fields have.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -61,7 +62,7 @@ pub(super) fn written<S: GraphState>(graph: &GraphRun<S>, stored: Option<&Value>
     };
     // Strands continues a failed run with the nodes that failed, as this crate does.
     document.next.extend(run.failed.iter().map(|node| topology.id(*node)));
-    let mut own = run.to_value(topology, state);
+    let mut own = run.to_value(topology, state, |id| document.has_result(id));
     leave_out(&mut own, &document);
     document.own = Some(own);
     document.write(stored)
@@ -155,11 +156,9 @@ fn leave_out(own: &mut Value, document: &RunDocument) {
     if document.has_whole_task() {
         own.shift_remove(TASK);
     }
+    let interrupted = by_name(document);
     for (id, node) in nodes(own) {
-        if document.has_result(id) {
-            node.shift_remove(RESULT);
-        }
-        let waiting = document.interrupted.iter().find(|waiting| *waiting.node == **id);
+        let waiting = interrupted.get(id.as_str());
         if waiting.is_some_and(|waiting| waiting.continuation.is_some()) {
             for activity in activities(node) {
                 activity.shift_remove(CONTINUATION);
@@ -174,11 +173,12 @@ fn fill_in(own: &mut Value, document: &RunDocument) -> Result<(), serde_json::Er
     if !own.contains_key(TASK) {
         own.insert(TASK.to_owned(), serde_json::to_value(document.task.messages())?);
     }
+    let interrupted = by_name(document);
     for (id, node) in nodes(own) {
         if let Some(result) = document.results.get(id.as_str()) {
             node.insert(RESULT.to_owned(), serde_json::to_value(result)?);
         }
-        let waiting = document.interrupted.iter().find(|waiting| *waiting.node == **id);
+        let waiting = interrupted.get(id.as_str());
         if let Some(continuation) = waiting.and_then(|waiting| waiting.continuation.as_ref()) {
             for activity in activities(node) {
                 activity.insert(CONTINUATION.to_owned(), serde_json::to_value(continuation)?);
@@ -186,6 +186,10 @@ fn fill_in(own: &mut Value, document: &RunDocument) -> Result<(), serde_json::Er
         }
     }
     Ok(())
+}
+
+fn by_name(document: &RunDocument) -> HashMap<&str, &InterruptedNode> {
+    document.interrupted.iter().map(|waiting| (&*waiting.node, waiting)).collect()
 }
 
 fn nodes(own: &mut Map<String, Value>) -> impl Iterator<Item = (&String, &mut Map<String, Value>)> {

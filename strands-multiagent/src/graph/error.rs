@@ -79,14 +79,15 @@ pub enum GraphBuildError {
         /// Maximum number of iterations.
         max: u32,
     },
-    /// A join needs more edges than the node has, or none.
-    #[error("the join of `{id}` needs {needed} edges: expected 1 to {edges}, the number of its incoming edges")]
+    /// A join needs more edges than can fire, or none.
+    #[error("the join of `{id}` needs {needed} edges: expected 1 to {edges}, the number of its sources")]
     ImpossibleJoin {
         /// The node.
         id: String,
         /// Number of edges that the join needs.
         needed: usize,
-        /// Number of incoming edges, without those of loops, and with the task if the node is an entry.
+        /// Number of nodes with an edge to it, without those of loops, and with the task if the node is an entry. Edges for the success
+        /// and the failure of a node count once, since one of them fires.
         edges: usize,
     },
     /// A node has a session manager of its own, so that its conversation would be stored apart from the run.

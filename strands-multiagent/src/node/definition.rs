@@ -103,8 +103,8 @@ impl<S: 'static> Node<S> {
     /// [`NodeInput::item`]. The node ends when all have ended; its output are theirs, in the order of the list, and its structured
     /// output is an array. If one fails for good, no others start, and the node fails.
     ///
-    /// In events, paths, interrupts and hooks, an item is named by the node and its zero-based index, such as `check[0]`. Items don't keep
-    /// a conversation.
+    /// In events, paths and ids of interrupts, an item is named by the node and its zero-based index, such as `check[0]`. Hooks get the id of
+    /// the node, and the index apart from it. Items don't keep a conversation.
     ///
     /// A list with more than `max` items fails the node.
     #[must_use]
@@ -261,7 +261,7 @@ where
     Node::of(Body::Function(Arc::new(move |ctx, input| {
         let running = run(ctx, input);
         async move {
-            let NodeOutput { content, output, updates } = running.await.into_node_output()?;
+            let NodeOutput { content, output, updates } = running.await.into_node_output()?.checked()?;
             Ok(Returned { message: Message::new(Role::Assistant, content), output, updates })
         }
         .boxed()

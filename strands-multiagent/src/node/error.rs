@@ -33,7 +33,8 @@ pub enum NodeError {
         /// The timeout.
         after: Duration,
     },
-    /// The agent was stopped by limits of its own, or did not respond for another reason.
+    /// The agent was stopped by limits of its own, or did not respond for another reason. A function gets this error of
+    /// [`NodeContext::prompt`](super::NodeContext::prompt) if the run was stopped.
     #[error("it ended with `{reason}`")]
     Stopped {
         /// Stop reason of the agent.
@@ -45,7 +46,7 @@ pub enum NodeError {
         /// Reason of the hook.
         reason: String,
     },
-    /// The agent's structured output is missing, or is not of the type that the node reads.
+    /// The agent's structured output is missing, or is not of the type that the node reads; or the output of a function nests too deep.
     #[error("no valid `{output}`: {reason}")]
     InvalidOutput {
         /// Name of the type.
@@ -82,6 +83,22 @@ impl NodeError {
         let mut text = ErrorChain::new(self).to_string();
         text.truncate(text.floor_char_boundary(MAX_TEXT));
         text
+    }
+
+    /// Returns the stop reason of an agent that was cut off, also if a function has wrapped the error.
+    pub(crate) fn stop_reason(&self) -> Option<&StopReason> {
+        let mut error: Option<&(dyn StdError + 'static)> = match self {
+            Self::Stopped { reason } => return Some(reason),
+            Self::Function(source) => Some(&**source),
+            _ => None,
+        };
+        while let Some(source) = error {
+            if let Some(Self::Stopped { reason }) = source.downcast_ref() {
+                return Some(reason);
+            }
+            error = source.source();
+        }
+        None
     }
 
     /// Returns true if another attempt may succeed.

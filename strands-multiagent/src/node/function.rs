@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
+use strands_core::models::StopReason;
 use strands_core::{
     AgentError, AgentEvent, AgentResponse, CancellationToken, Interrupt, InterruptResponse, PromptRequest, PromptScope,
     Promptable,
@@ -17,7 +18,10 @@ use crate::emitting::Emitter;
 /// One call of a function.
 #[derive(Clone)]
 pub(crate) struct FunctionCall {
-    pub(crate) node: Arc<str>,
+    pub(crate) id: Arc<str>,
+    pub(crate) item: Option<usize>,
+    /// The id, with the index of the item.
+    pub(crate) name: Arc<str>,
     pub(crate) attempt: u32,
     /// Text that differs in each visit of the node, of all runs.
     pub(crate) visit: Arc<str>,
@@ -37,7 +41,12 @@ pub struct NodeContext<S = ()> {
 impl<S> NodeContext<S> {
     /// Returns the id of the node.
     pub fn node(&self) -> &str {
-        &self.call.node
+        &self.call.id
+    }
+
+    /// Returns the zero-based index of the item of a list that this call is for.
+    pub fn item(&self) -> Option<usize> {
+        self.call.item
     }
 
     /// Returns the one-based number of the attempt, over all starts of the node in this run.
@@ -77,7 +86,9 @@ impl<S> NodeContext<S> {
     ///
     /// # Errors
     ///
-    /// Returns [`NodeError::Agent`] with the error of the agent.
+    /// Returns [`NodeError::Agent`] with the error of the agent, and [`NodeError::Stopped`] if the run was cancelled or has reached a
+    /// limit meanwhile. Pass that one on: the function then runs again, from its start, when the run goes on. A response that ended by
+    /// limits of the agent itself is returned.
     pub async fn prompt(
         &self,
         agent: &dyn Promptable,
@@ -92,9 +103,15 @@ impl<S> NodeContext<S> {
             if let AgentEvent::Result { response } = &event {
                 last = Some(AgentResponse::clone(response));
             }
-            self.call.events.emit(event.at_node(Arc::clone(&name)).at_node(Arc::clone(&self.call.node))).await;
+            self.call.events.emit(event.at_node(Arc::clone(&name)).at_node(Arc::clone(&self.call.name))).await;
         }
-        last.ok_or_else(|| NodeError::from(AgentError::NoResponse { name: name.to_string() }))
+        let response = last.ok_or_else(|| NodeError::from(AgentError::NoResponse { name: name.to_string() }))?;
+        let reason = &response.stop_reason;
+        // Else the function would go on with a response that was cut off, and would be recorded as completed.
+        if is_stop(reason) && has_stopped(&self.call.scope) {
+            return Err(NodeError::Stopped { reason: reason.clone() });
+        }
+        Ok(response)
     }
 
     /// Raises an interrupt, or returns the response to it. The run ends with the interrupt once all other nodes have ended, and the
@@ -122,10 +139,20 @@ impl<S> NodeContext<S> {
     }
 }
 
+/// Returns true for the stop reason of an agent that was cut off.
+pub(crate) fn is_stop(reason: &StopReason) -> bool {
+    *reason == StopReason::Cancelled || reason.is_limit()
+}
+
+/// Returns true if a scope, or an invocation around it, was cancelled or has reached a limit.
+pub(crate) fn has_stopped(scope: &PromptScope) -> bool {
+    scope.cancellation().is_cancelled() || scope.limit_reached().is_some()
+}
+
 impl<S> fmt::Debug for NodeContext<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeContext")
-            .field("node", &self.call.node)
+            .field("node", &self.call.name)
             .field("attempt", &self.call.attempt)
             .finish_non_exhaustive()
     }

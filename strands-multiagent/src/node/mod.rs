@@ -13,6 +13,6 @@ pub use input::{NodeInput, NodeSource};
 pub use output::{IntoNodeOutput, NodeOutput};
 
 pub(crate) use definition::{Apply, Body};
-pub(crate) use function::FunctionCall;
+pub(crate) use function::{FunctionCall, has_stopped, is_stop};
 pub(crate) use input::is_output;
 pub(crate) use output::Update;

@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
-use strands_core::message::ContentBlock;
+use strands_core::message::{ContentBlock, ToolResultContent};
 
 use super::NodeError;
+use crate::depth::fits;
+
+/// Maximum number of levels of arrays and objects in the JSON of an output, as for agents.
+const MAX_DEPTH: usize = 100;
 
 /// Change of a graph's state, made when the result of a node is recorded.
 pub(crate) type Update<S> = Box<dyn FnOnce(&mut S) + Send>;
@@ -36,7 +40,8 @@ impl<S> NodeOutput<S> {
         Self { content: content.into_iter().map(Into::into).collect(), ..Self::none() }
     }
 
-    /// Creates a structured output, with its JSON as text.
+    /// Creates a structured output, with its JSON as text. It may nest up to 100 levels of arrays and objects; the node fails with
+    /// [`NodeError::InvalidOutput`] otherwise.
     ///
     /// # Errors
     ///
@@ -44,6 +49,25 @@ impl<S> NodeOutput<S> {
     pub fn json(value: impl Serialize) -> Result<Self, serde_json::Error> {
         let value = serde_json::to_value(value)?;
         Ok(Self { output: Some(value.clone()), ..Self::text(value.to_string()) })
+    }
+
+    /// Returns the output, if a session can store it and read it again.
+    pub(crate) fn checked(self) -> Result<Self, NodeError> {
+        let is_flat = |value: &Value| fits(value, MAX_DEPTH);
+        let is_flat_block = |block: &ContentBlock| match block {
+            ContentBlock::Provider(content) => is_flat(&content.content),
+            ContentBlock::ToolUse(call) => is_flat(&call.input),
+            ContentBlock::ToolResult(result) => result.content.iter().all(|content| match content {
+                ToolResultContent::Json(json) => is_flat(json),
+                _ => true,
+            }),
+            _ => true,
+        };
+        if self.output.iter().all(is_flat) && self.content.iter().all(is_flat_block) {
+            return Ok(self);
+        }
+        let reason = format!("its JSON nests deeper than {MAX_DEPTH} levels of arrays and objects; make it flatter");
+        Err(NodeError::InvalidOutput { output: "NodeOutput", reason })
     }
 
     /// Changes the state. The change and the result of the node are recorded together.

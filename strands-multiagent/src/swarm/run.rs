@@ -80,21 +80,23 @@ impl SwarmRun {
         let turn = &self.state.turn;
         let (executor, member) = (self.executor()?, self.definition.members.get(&turn.member)?);
         let activity = &turn.activity;
-        let is_resumed = activity.is_suspended;
+        let (is_resumed, goes_on) = (activity.is_suspended, activity.goes_on());
         let turns = self.state.history.iter().filter(|member| **member == turn.member).count();
         let kept = self.state.conversations.get(&turn.member).filter(|_| member.policy.keeps_conversation);
         Some(Work {
             key: (0, 0),
+            id: Arc::clone(&turn.member),
+            item: None,
             node: Arc::clone(&turn.member),
             attempt: activity.attempts,
             from: turn.from.iter().cloned().collect(),
-            prompt: if is_resumed { Prompt::none() } else { self.prompt() },
+            prompt: if goes_on { Prompt::none() } else { self.prompt() },
             visit: format!("{}.{}", self.state.run_id, turns + 1).into(),
             start: format!("{}.{}", turns + 1, activity.ended),
             is_first: turns == 0 && !self.state.is_later,
             responses: activity.responses.clone(),
             new_responses: activity.new_responses(),
-            continuation: if is_resumed { activity.continuation.clone() } else { kept.cloned() },
+            continuation: if goes_on { activity.continuation.clone() } else { kept.cloned() },
             is_resumed,
             executor,
             policy: member.policy,

@@ -150,11 +150,15 @@ impl State {
                 None
             }
             NodeStatus::Stopped => {
-                activity.stop(runs_once(definition, &self.turn.member), has_begun);
+                activity.stop(runs_once(definition, &self.turn.member), has_begun, continuation);
                 None
             }
             _ => {
                 activity.status = ActivityStatus::Failed;
+                if !activity.is_suspended {
+                    // A graph that was cut off begins anew: the state of its run may be what failed.
+                    activity.continuation = None;
+                }
                 self.status = Status::Failed;
                 None
             }

@@ -52,11 +52,19 @@ fn each_mistake_has_its_message() {
         (ab().entry("a"), "the node `b` can't be reached from an entry: add an edge to it, or `.entry(\"b\")`"),
         (
             ab().edge("a", "b").join("b", Join::AtLeast(2)),
-            "the join of `b` needs 2 edges: expected 1 to 1, the number of its incoming edges",
+            "the join of `b` needs 2 edges: expected 1 to 1, the number of its sources",
+        ),
+        (
+            graph()
+                .node("a", says("").on_failure(Failure::route("b")))
+                .node("b", says(""))
+                .edge("a", "b")
+                .join("b", Join::AtLeast(2)),
+            "the join of `b` needs 2 edges: expected 1 to 1, the number of its sources",
         ),
         (
             ab().edge("a", "b").join("b", Join::AtLeast(0)),
-            "the join of `b` needs 0 edges: expected 1 to 1, the number of its incoming edges",
+            "the join of `b` needs 0 edges: expected 1 to 1, the number of its sources",
         ),
         (
             graph().node("a", agent("a", "").session_manager(InMemorySessionManager::new("s"))),

@@ -6,8 +6,10 @@ use std::time::Duration;
 use strands::hook::HookResult;
 use strands::models::StopReason;
 use strands::multiagent::{
-    AfterNode, Failure, Graph, Node, NodeContext, NodeError, NodeHook, NodeInput, NodeStatus, RunError, function,
+    AfterNode, Failure, Graph, Node, NodeContext, NodeError, NodeHook, NodeInput, NodeOutput, NodeStatus, RunError,
+    function,
 };
+use strands::serde_json::json;
 use strands::{AgentError, AgentEvent, Prompt, PromptRequest, Promptable, RetryPolicy, StreamExt, async_trait};
 
 use crate::steps::{Calls, agent, echoes, events, fails, graph, says, text};
@@ -272,4 +274,26 @@ async fn a_run_that_a_crash_has_ended_takes_another_task() {
     cut_off(&graph()).await;
     assert_eq!(graph().run(Prompt::none()).await.unwrap().results["pay"].status, NodeStatus::Failed);
     assert_eq!(graph().run("another task").await.unwrap().text(), "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_nests_too_deep_to_be_stored_fails_the_node() {
+    let deep = |levels: u32| (0..levels).fold(json!("leaf"), |value, _| json!([value]));
+    for (levels, is_list) in [(100, false), (100, true), (101, false), (101, true)] {
+        let store = Store::default();
+        let nests = function(move |_: NodeContext, _: NodeInput| async move {
+            NodeOutput::json(deep(levels)).map_err(|error| NodeError::new(error.to_string()))
+        });
+        let nests = if is_list { nests.for_each(1, |(), _| vec![0]) } else { nests };
+        let graph = graph().node("a", nests).node("b", fails(1, Calls::default())).edge("a", "b");
+        let graph = graph.session_manager(store.clone()).build().unwrap();
+        let failed = text(&graph.run("go").await.unwrap_err());
+        if levels == 100 {
+            assert!(failed.ends_with("the node `b` failed: failure 1"), "{failed}");
+            assert_eq!(graph.run(Prompt::none()).await.unwrap().text(), "recovered");
+        } else {
+            assert!(failed.contains("no valid `NodeOutput`: its JSON nests deeper than 100 levels"), "{failed}");
+            assert!(graph.discard_run().await.unwrap());
+        }
+    }
 }

@@ -3,14 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use strands::multiagent::{Failure, Graph, Node, NodeContext, NodeError, NodeInput, NodeOutput, function};
+use strands::hook::HookResult;
+use strands::multiagent::{
+    AfterNode, BeforeNode, Failure, Graph, Node, NodeContext, NodeError, NodeHook, NodeInput, NodeOutput, function,
+};
 use strands::serde_json::{Value, json};
 use strands::testing::{ScriptedModel, ScriptedTurn};
-use strands::{Agent, Prompt, PromptRequest};
+use strands::{Agent, Prompt, PromptRequest, async_trait};
 use tokio::time::Instant;
 
 use crate::interrupts::{payer, resume};
-use crate::steps::{Calls, text};
+use crate::steps::{Calls, says, text};
 use crate::store::Store;
 
 fn doubles(calls: Calls) -> Node<Vec<u64>> {
@@ -82,6 +85,73 @@ async fn a_failed_item_fails_the_node_and_starts_no_others() {
     let response = graph.run("go").await.unwrap();
     assert_eq!(response.results["each"].error.as_deref(), Some("unlucky"));
     assert_eq!(calls.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_item_starts_no_others_when_the_graph_bounds_them() {
+    // The item 13 ends first.
+    for (items, concurrency, expected) in [(vec![13, 1, 2, 3], 1, 1), (vec![13, 1, 2, 3], 2, 2)] {
+        for failure in [Failure::Skip, Failure::Run] {
+            let (calls, store) = (Calls::default(), Store::default());
+            let each = doubles(calls.clone()).for_each(10, |state, _| state.clone()).on_failure(failure.clone());
+            let graph = Graph::with_state("list", items.clone()).node("each", each).concurrency(concurrency);
+            let graph = graph.session_manager(store.clone()).build().unwrap();
+            assert_eq!(graph.run("go").await.is_ok(), failure == Failure::Skip);
+            assert_eq!(calls.get(), expected, "{concurrency}");
+            // All others run when the node runs again.
+            if failure == Failure::Run {
+                graph.run(Prompt::none()).await.unwrap_err();
+                assert!(calls.get() > expected);
+            }
+        }
+    }
+}
+
+/// Records the nodes and items of the events, and asks before the second item.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+
+#[async_trait]
+impl NodeHook for Seen {
+    async fn before_node(&self, event: &mut BeforeNode<'_>) -> HookResult {
+        if event.node == "each" && event.item == Some(1) && event.interrupt("sure", "?").is_none() {
+            return Ok(());
+        }
+        self.0.lock().unwrap().push(format!("before {} {:?} {}", event.node, event.item, event.name()));
+        Ok(())
+    }
+
+    async fn after_node(&self, event: &mut AfterNode<'_>) -> HookResult {
+        let line = format!("after {} {:?} {} {}", event.node, event.item, event.name(), event.result.status);
+        self.0.lock().unwrap().push(line);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_and_functions_get_the_id_of_the_node_and_the_index_of_the_item() {
+    let (seen, ran) = (Seen::default(), Seen::default());
+    let lines = Arc::clone(&ran.0);
+    let each = function(move |ctx: NodeContext, _: NodeInput| {
+        lines.lock().unwrap().push(format!("{} {:?}", ctx.node(), ctx.item()));
+        async { Ok::<_, NodeError>("done") }
+    });
+    let graph = Graph::builder("list").node("each", each.for_each(2, |(), _| vec![0, 1])).node("other", says("done"));
+    let graph = graph.edge("each", "other").concurrency(1).hook(seen.clone()).build().unwrap();
+    let asked = graph.run("go").await.unwrap().response;
+    assert!(asked.interrupts[0].id.starts_with("v1:before_node_call:each[1]:"), "{}", asked.interrupts[0].id);
+    graph.run(resume(&asked, [asked.interrupts[0].respond(true)])).await.unwrap();
+    let expected = [
+        "before each Some(0) each[0]",
+        "after each Some(0) each[0] completed",
+        "after each Some(1) each[1] interrupted",
+        "before each Some(1) each[1]",
+        "after each Some(1) each[1] completed",
+        "before other None other",
+        "after other None other completed",
+    ];
+    assert_eq!(*seen.0.lock().unwrap(), expected);
+    assert_eq!(*ran.0.lock().unwrap(), ["each Some(0)", "each Some(1)"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,14 @@
 //! Loops that are tied to each other.
 
-use strands::multiagent::{Graph, GraphBuilder, Node, NodeOutput, function};
+use strands::models::StopReason;
+use strands::multiagent::{
+    Failure, Graph, GraphBuilder, Node, NodeContext, NodeError, NodeInput, NodeOutput, function,
+};
+use strands::serde_json::json;
+use strands::{CancellationToken, Prompt, PromptRequest};
+
+use crate::steps::{Calls, fails, says};
+use crate::store::Store;
 
 /// Ids of the nodes that have completed, in order.
 type Ran = Vec<String>;
@@ -63,4 +71,58 @@ async fn an_inner_loop_stays_within_loops_that_become_one() {
     let ran = ran(builder).await;
     assert_eq!(ran.iter().filter(|id| *id == "i").count(), 6);
     assert_eq!(ran.len(), 6 + 10);
+}
+
+/// Runs a loop of two iterations that is cancelled before `work` starts for the second time, and then goes on.
+async fn work_after_a_cancellation(work: impl Fn() -> Node) -> strands::multiagent::GraphResponse {
+    let (store, starts) = (Store::default(), Calls::default());
+    let graph = || {
+        let starts = starts.clone();
+        let start = function(move |ctx: NodeContext, _: NodeInput| {
+            let starts = starts.clone();
+            async move {
+                if starts.add() == 2 {
+                    ctx.injected::<CancellationToken>().unwrap().cancel();
+                    // Until the run has stopped.
+                    tokio::task::yield_now().await;
+                }
+                Ok::<_, NodeError>("started")
+            }
+        });
+        let graph = Graph::builder("loop").node("start", start).node("work", work()).node("check", says("checked"));
+        let graph = graph.edge("start", "work").edge("start", "check").edge("work", "check");
+        graph.loop_if("check", "start", 2, |()| true).session_manager(store.clone()).build().unwrap()
+    };
+    let token = CancellationToken::new();
+    let request = PromptRequest::new("go").cancel_with(token.clone()).inject(token);
+    assert_eq!(graph().run(request).await.unwrap().response.stop_reason, StopReason::Cancelled);
+    assert_eq!(starts.get(), 2);
+    graph().run(Prompt::none()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_an_earlier_iteration_is_not_one_of_a_node_that_has_not_begun() {
+    let calls = Calls::default();
+    let response = work_after_a_cancellation(|| fails(1, calls.clone()).runs_once().on_failure(Failure::Skip)).await;
+    assert_eq!((response.results["work"].text().as_str(), calls.get()), ("recovered", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_of_an_earlier_iteration_are_not_those_of_a_list_that_has_not_begun() {
+    let calls = Calls::default();
+    let each = || {
+        let calls = calls.clone();
+        let each = function(move |_: NodeContext, input: NodeInput| {
+            let calls = calls.clone();
+            async move {
+                match input.item::<u32>()? {
+                    2 if calls.add() == 1 => Err(NodeError::new("not yet")),
+                    item => Ok(item.to_string()),
+                }
+            }
+        });
+        each.for_each(4, |(), _| vec![0, 1, 2, 3]).concurrency(1).on_failure(Failure::Skip)
+    };
+    let response = work_after_a_cancellation(each).await;
+    assert_eq!(response.results["work"].output, Some(json!(["0", "1", "2", "3"])));
 }

@@ -9,6 +9,7 @@
 
 mod basics;
 mod checks;
+mod cut_off;
 mod elsewhere;
 mod failures;
 mod interrupts;
@@ -22,3 +23,4 @@ mod runs;
 mod steps;
 mod stops;
 mod store;
+mod tools;

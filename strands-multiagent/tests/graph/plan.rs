@@ -1,6 +1,6 @@
 //! Random graphs: a description, and the graph that it describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -169,7 +169,9 @@ impl Plan {
     }
 
     fn inputs(&self, node: usize) -> usize {
-        self.forward().iter().filter(|(edge, _)| edge.to == node).count()
+        // Of two edges from one node, for its success and its failure, only one fires.
+        let sources = self.forward().into_iter().filter(|(edge, _)| edge.to == node).map(|(edge, _)| edge.from);
+        sources.collect::<BTreeSet<_>>().len()
     }
 
     /// Returns which nodes lead to which others; each leads to itself.
@@ -253,7 +255,9 @@ impl PlanNode {
             Policy::Route(to) => node.on_failure(Failure::route(id(to))),
         };
         match acts {
-            Acts::HasFailingItem => node.for_each(8, move |_, _| vec![0, 1, 2]),
+            Acts::HasFailingItem => {
+                node.for_each(8, move |_, _| vec![0, 1, 2]).concurrency(usize::try_from(millis).unwrap() % 3 + 1)
+            }
             Acts::HasItems(count) | Acts::HasAgents(count) => {
                 node.for_each(8, move |_, _| (0..count).collect::<Vec<u32>>()).concurrency(2)
             }

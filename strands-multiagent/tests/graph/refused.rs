@@ -6,7 +6,9 @@ use serde_json::json;
 use strands::hook::{BeforeInvocation, Hook, HookResult};
 use strands::message::Message;
 use strands::models::StopReason;
-use strands::multiagent::{Graph, GraphBuilder, Node};
+use strands::multiagent::{
+    BeforeRun, Graph, GraphBuilder, Node, NodeContext, NodeError, NodeHook, NodeInput, Swarm, function,
+};
 use strands::testing::contract::check_promptable;
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{
@@ -15,7 +17,7 @@ use strands::{
 };
 
 use crate::interrupts::{payer, resume};
-use crate::steps::{Calls, echoes, result_text};
+use crate::steps::{Calls, echoes, result_text, says};
 use crate::store::Store;
 
 /// Accepts no response but `true`.
@@ -107,6 +109,45 @@ async fn accepted_responses_are_kept_when_others_are_refused() {
             assert_eq!(ended.response.stop_reason, StopReason::EndTurn, "{index}");
             assert_eq!((strict.get(), lenient.get()), (1, 1), "{index}");
         }
+    }
+}
+
+#[async_trait]
+impl NodeHook for OnlyTrue {
+    async fn before_run(&self, event: &mut BeforeRun<'_>) -> HookResult {
+        match event.responses.iter().all(|response| response.response == true) {
+            true => Ok(()),
+            false => Err("this user may not approve".into()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_work_whose_hooks_refuse_a_response_stays_suspended() {
+    for is_swarm in [false, true] {
+        let payments = Calls::default();
+        let bank = || {
+            let inner: Arc<dyn Promptable> = match is_swarm {
+                true => Arc::new(Swarm::builder("inner").member(payer()).hook(OnlyTrue).build().unwrap()),
+                false => Arc::new(Graph::builder("inner").node("pay", payer()).hook(OnlyTrue).build().unwrap()),
+            };
+            let graph = Graph::builder("bank").node("inner", Node::new(inner)).node("other", says("other"));
+            let payments = payments.clone();
+            let counts = function(move |_: NodeContext, input: NodeInput| {
+                payments.add();
+                async move { Ok::<_, NodeError>(input.of("inner").map(|source| source.text()).unwrap_or_default()) }
+            });
+            graph.node("after", counts).edge("inner", "after").build().unwrap()
+        };
+        let asked = bank().run("go").await.unwrap().response;
+        let refused = bank().run(resume(&asked, [asked.interrupts[0].respond("maybe")])).await.unwrap_err();
+        let AgentError::Suspended { interrupts, continuation, source } = refused else { panic!("{refused}") };
+        assert!(matches!(*source, AgentError::Hook { event: "before_run", .. }), "{source}");
+        assert_eq!(interrupts, asked.interrupts);
+        let mut still = AgentResponse::new(Arc::clone(&asked.message), StopReason::Interrupt);
+        (still.interrupts, still.continuation) = (interrupts, continuation);
+        let ended = bank().run(resume(&still, [still.interrupts[0].respond(true)])).await.unwrap();
+        assert_eq!((ended.results["after"].text().as_str(), payments.get()), ("paid 100", 1), "{is_swarm}");
     }
 }
 

@@ -10,7 +10,7 @@ use strands::models::StopReason;
 use strands::multiagent::{
     AfterRun, BeforeNode, Graph, GraphBuilder, GraphResponse, Node, NodeContext, NodeHook, NodeInput, function,
 };
-use strands::{AgentError, CancellationToken, Prompt, PromptRequest};
+use strands::{AgentError, CancellationToken, Limits, Prompt, PromptRequest};
 use tokio::time::Instant;
 
 use crate::steps::{Calls, says, text};
@@ -151,4 +151,14 @@ async fn a_run_that_is_cancelled_during_a_hook_after_it_ends() {
     assert_eq!((response.unwrap().text().as_str(), calls.get()), ("a", 0));
     graph.run("go").await.unwrap();
     assert_eq!(calls.get(), 1, "a run waits for the hook");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_out_of_time_during_a_hook_after_it_ends() {
+    let calls = Calls::default();
+    let graph = Graph::builder("stopped").node("a", says("a")).hook(SlowAfterRun(calls.clone())).build().unwrap();
+    let (began, limits) = (Instant::now(), Limits::new().duration(Duration::from_secs(1)));
+    let response = graph.run(PromptRequest::new("go").limits(limits)).await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(1) + END, "{:?}", began.elapsed());
+    assert_eq!((response.text().as_str(), calls.get()), ("a", 0));
 }

@@ -150,6 +150,18 @@ async fn spans_of_nodes_that_later_hooks_stop_end_with_the_attempt() {
 }
 
 #[tokio::test]
+async fn spans_of_items_are_named_by_the_node_and_the_index() {
+    let rig = Rig::new();
+    let each = function(|_: NodeContext, _: NodeInput| async { Ok::<_, Infallible>("done") });
+    let graph = Graph::builder("list").node("each", each.for_each(2, |(), _| vec!["a", "b"]));
+    graph.hook(rig.telemetry.clone()).build().unwrap().run("go").await.unwrap();
+    for name in ["each[0]", "each[1]"] {
+        let span = rig.span(&format!("execute_node {name}"));
+        assert_eq!((attribute(&span, semconv::NODE_ID).as_deref(), span.status), (Some(name), Status::Ok));
+    }
+}
+
+#[tokio::test]
 async fn a_swarm_that_its_limit_of_handoffs_stops_is_not_ok() {
     let arguments = strands::serde_json::json!({"agent_name": "b", "message": "go", "context": {}});
     let turn = ScriptedTurn::tool_use("handoff_to_agent", arguments);

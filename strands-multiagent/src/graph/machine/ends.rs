@@ -53,22 +53,21 @@ impl<S: GraphState> GraphRun<S> {
             NodeStatus::Interrupted if is_unchanged => activity.refuse(),
             NodeStatus::Interrupted => activity.interrupt(result, continuation, is_suspended),
             NodeStatus::Stopped => {
-                if definition.policy.runs_once && has_begun {
-                    // It stays started: nothing tells how far it came.
-                    return;
+                if activity.stop(definition.policy.runs_once, has_begun, continuation) {
+                    self.run.ready.push_front(key);
                 }
-                // As before it was started: with the interrupts that it had then.
-                activity.status = ActivityStatus::Ready;
-                self.run.ready.push_front(key);
                 return;
             }
             _ => {
                 activity.status = ActivityStatus::Failed;
                 // An agent that was interrupted goes on with the responses to those interrupts when it runs again.
                 if !activity.is_suspended {
-                    activity.result = Some(result);
+                    // A graph that was cut off begins anew: the state of its run may be what failed.
+                    (activity.result, activity.continuation) = (Some(result), None);
                 }
                 node.has_failed = true;
+                // Before the others have ended: no more items start.
+                self.run.withdraw(index);
                 let error = error.unwrap_or_else(|| NodeError::new(UNKNOWN_FAILURE));
                 self.errors.entry(index).or_insert_with(|| Arc::new(error));
             }
@@ -124,8 +123,9 @@ impl<S: GraphState> GraphRun<S> {
         };
         (result.usage, result.turns, result.duration) = (node.spent.usage, node.spent.turns, node.spent.elapsed);
         result.attempts = node.activities.iter().map(|activity| activity.attempts).sum();
-        // The results of a list are part of the result now.
+        // The results of a list are part of the result now, and its items are not needed any more.
         node.activities.iter_mut().for_each(|activity| activity.result = None);
+        node.items = None;
         (node.status, node.result) = (NodeStatus::Completed, Some(result));
         self.run.order.push(index);
         self.settle(index, events);
@@ -180,7 +180,9 @@ impl<S: GraphState> GraphRun<S> {
             if !node.has_begun && has_failed {
                 again.push((index, 0));
             }
-            for (item, activity) in node.activities.iter_mut().enumerate() {
+            // Else they are those of its last visit.
+            let current = node.activities.iter_mut().enumerate().take_while(|_| node.has_begun);
+            for (item, activity) in current {
                 match activity.status {
                     ActivityStatus::Started if runs_once => unknown.push((index, item)),
                     ActivityStatus::Failed if runs_once => {

@@ -57,7 +57,8 @@ impl<S: GraphState> GraphRun<S> {
         let (attempt, ended, is_resumed) = (activity.attempts, activity.ended, activity.is_suspended);
         let new_responses = activity.new_responses();
         let responses = activity.responses.clone();
-        let continuation = if is_resumed { activity.continuation.clone() } else { state.kept.clone() };
+        let goes_on = activity.goes_on();
+        let continuation = if goes_on { activity.continuation.clone() } else { state.kept.clone() };
         input.item = item_value;
         state.running += 1;
         self.run.running += 1;
@@ -65,12 +66,14 @@ impl<S: GraphState> GraphRun<S> {
         let id = &definition.topology.node(index)?.id;
         let from = input.from.iter().map(|source| Arc::clone(&source.node)).collect();
         let prompt = match (&node.body, &node.input) {
-            (Body::Agent { .. }, _) if is_resumed => Prompt::none(),
+            (Body::Agent { .. }, _) if goes_on => Prompt::none(),
             (Body::Agent { .. }, Some(prompt)) => prompt(&self.state, &input),
             (_, _) => input.prompt(),
         };
         Some(Work {
             key,
+            id: Arc::clone(id),
+            item: input.item.as_ref().map(|_| item),
             node: if input.item.is_some() { format!("{id}[{item}]").into() } else { Arc::clone(id) },
             attempt,
             from,

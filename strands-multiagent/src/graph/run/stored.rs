@@ -68,8 +68,8 @@ struct StoredNode {
 }
 
 impl Run {
-    /// Returns the run as JSON, with the state of the graph.
-    pub(crate) fn to_value(&self, topology: &Topology, state: Value) -> Value {
+    /// Returns the run as JSON, with the state of the graph, and without the results that are stored elsewhere.
+    pub(crate) fn to_value(&self, topology: &Topology, state: Value, has_result: impl Fn(&str) -> bool) -> Value {
         let name = |index: &usize| topology.id(*index).to_string();
         let node = |(index, node): (usize, &NodeRun)| {
             let stored = StoredNode {
@@ -80,7 +80,7 @@ impl Run {
                     .then(|| node.sources.iter().map(name).collect()),
                 items: node.items.clone(),
                 activities: node.activities.clone(),
-                result: node.result.clone(),
+                result: node.result.as_ref().filter(|_| !has_result(&topology.id(index))).cloned(),
                 spent: node.spent,
                 kept: node.kept.clone(),
             };
