@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use a2a::{
-    Artifact, Part, PartContent, StreamResponse, Task, TaskArtifactUpdateEvent, TaskState, TaskStatus,
+    Artifact, Message, Part, PartContent, Role, StreamResponse, Task, TaskArtifactUpdateEvent, TaskState, TaskStatus,
     TaskStatusUpdateEvent,
 };
 use chrono::{DateTime, Utc};
@@ -90,6 +90,19 @@ impl LiveTask {
             apply(&mut state.task, event, self.history);
         }
         state.task.clone()
+    }
+
+    pub(super) fn history(&self) -> Option<Vec<Message>> {
+        self.state().task.history.clone()
+    }
+
+    /// Replaces the content of the last message of the user by the text of a guardrail.
+    pub(super) fn redact_prompt(&self, replacement: &str) {
+        let mut state = self.state();
+        let prompt = state.task.history.iter_mut().flatten().rfind(|message| message.role == Role::User);
+        if let Some(prompt) = prompt {
+            prompt.parts = vec![Part::text(replacement)];
+        }
     }
 
     /// Replaces the task by the one that another process has stored.
@@ -206,11 +219,11 @@ pub(super) struct HistoryLimits {
 }
 
 /// Adds a message to the history, and drops the oldest ones if there are too many, or if they are too large.
-pub(super) fn add_to_history(task: &mut Task, message: a2a::Message, limits: HistoryLimits) {
+pub(super) fn add_to_history(task: &mut Task, message: Message, limits: HistoryLimits) {
     let history = task.history.get_or_insert_default();
     history.push(message);
     let (mut bytes, mut values) = (0_usize, 0_usize);
-    let fits = |message: &&a2a::Message| {
+    let fits = |message: &&Message| {
         let size = json::size_of(message);
         bytes = bytes.saturating_add(size.bytes);
         values = values.saturating_add(size.values);
@@ -249,7 +262,6 @@ fn add_part(parts: &mut Vec<Part>, part: &Part) {
 
 #[cfg(test)]
 mod tests {
-    use a2a::{Message, Role};
     use serde_json::json;
 
     use super::*;

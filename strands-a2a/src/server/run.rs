@@ -136,6 +136,9 @@ async fn work(
             }
             Some(Ok(event)) => {
                 waiting = None;
+                if let AgentEvent::Redacted { user: Some(replacement), .. } = &event {
+                    live.redact_prompt(replacement);
+                }
                 if let Some(update) = artifact.update(event) {
                     live.publish(update);
                 }
@@ -159,6 +162,8 @@ async fn renew_lease(core: &Core, live: &LiveTask, stored: &mut Versioned<TaskRe
         tokio::time::sleep(core.limits.lease / 3).await;
         let mut next = stored.record.clone();
         next.run.iter_mut().for_each(|run| run.until = end_of_lease(core.limits.lease));
+        // A guardrail may have replaced the prompt, which must not stay in the store for the rest of a long run.
+        next.task.history = live.history();
         match core.records.put_task(&live.caller, &next, Some(&stored.stored)).await {
             Ok(Some(written)) => *stored = Versioned { record: next, stored: written },
             Ok(None) => reload(core, live, stored).await,

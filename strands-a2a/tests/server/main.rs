@@ -16,4 +16,5 @@ mod limits;
 mod lists;
 mod parts;
 mod push;
+mod redactions;
 mod streams;
