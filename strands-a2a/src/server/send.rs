@@ -83,7 +83,7 @@ impl Core {
             None => self.new_task(&caller, message).await?,
         };
         if let Some(config) = configuration.and_then(|configuration| configuration.task_push_notification_config) {
-            let config = self.accepted_push_config(&run.record.task.id, config, is_v03)?;
+            let config = self.push_config_of_message(&run.record.task.id, config)?;
             self.add_push_config(&mut run.record.push, PushConfig { config, is_v03 })?;
         }
         let key = caller.key();
