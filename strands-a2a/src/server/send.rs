@@ -59,9 +59,14 @@ impl Core {
     pub(super) async fn start(
         self: &Arc<Self>,
         caller: &Caller,
-        request: SendMessageRequest,
+        mut request: SendMessageRequest,
         is_v03: bool,
     ) -> Result<Started, Failure> {
+        // A client may write a field that is not set.
+        let SendMessageRequest { message, .. } = &mut request;
+        for id in [&mut message.task_id, &mut message.context_id] {
+            id.take_if(|id| id.is_empty());
+        }
         self.check(&request.message)?;
         // The response has it, and the task must not run in vain.
         check_history_length(request.configuration.as_ref().and_then(|configuration| configuration.history_length))?;
