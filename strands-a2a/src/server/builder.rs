@@ -61,6 +61,7 @@ pub struct A2aServerBuilder {
     message_responses: Option<MessageResponses>,
     discard: Option<Arc<dyn DiscardInterrupts>>,
     limits: A2aLimits,
+    may_lose_version: bool,
 }
 
 impl A2aServerBuilder {
@@ -92,6 +93,7 @@ impl A2aServerBuilder {
             message_responses: None,
             discard: None,
             limits: A2aLimits::default(),
+            may_lose_version: false,
         }
     }
 
@@ -218,6 +220,14 @@ impl A2aServerBuilder {
         self
     }
 
+    /// Treats a JSON-RPC request without a version as one of protocol 1.0 if its method has a name of 1.0, such as `SendMessage`: for
+    /// platforms that remove the header `A2A-Version`. Default: such a request is of 0.3, as the specification demands, and its method
+    /// is unknown.
+    pub fn version_of_method(mut self) -> Self {
+        self.may_lose_version = true;
+        self
+    }
+
     /// Serves protocol 1.0 alone: the agent card has no fields of 0.3, and requests of that version are rejected. Default: both.
     pub fn without_v03(mut self) -> Self {
         self.card.has_v03 = false;
@@ -239,7 +249,18 @@ impl A2aServerBuilder {
     /// [`tool_skills`](Self::tool_skills) conflict, the card can't be signed, or the HTTP client for push notifications can't be set
     /// up.
     pub fn build(self) -> Result<A2aServer, A2aServerError> {
-        let Self { agent, mut card, skills, identify, store, push, message_responses, discard, limits } = self;
+        let Self {
+            agent,
+            mut card,
+            skills,
+            identify,
+            store,
+            push,
+            message_responses,
+            discard,
+            limits,
+            may_lose_version,
+        } = self;
         if agent.has_session() {
             return Err(A2aServerError::SharedSession);
         }
@@ -278,7 +299,9 @@ impl A2aServerBuilder {
             discard,
             work: TaskTracker::new(),
         };
-        Ok(A2aServer { http: Arc::new(Http { core: Arc::new(core), identify, cards, serves_v03, serves_http_json }) })
+        let core = Arc::new(core);
+        let http = Http { core, identify, cards, serves_v03, serves_http_json, may_lose_version };
+        Ok(A2aServer { http: Arc::new(http) })
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
         Ok(call) => call,
         Err((id, failure)) => return Json(error(&id, failure.json_rpc())).into_response(),
     };
-    let called = match Version::of(&parts) {
+    let called = match Version::of_call(&parts, &method, http.may_lose_version) {
         Ok(Version::V1) => {
             let called = call(&http.core, &caller, &method, in_camel_case(params), false).await;
             called.map(|called| respond(id.clone(), called, false)).map_err(|failure| failure.json_rpc())
