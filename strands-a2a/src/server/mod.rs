@@ -46,7 +46,8 @@ pub use error::A2aServerError;
 pub use limits::A2aLimits;
 pub use push::PushTargets;
 pub use store::{
-    MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordVersion, StoredRecord, TaskStore, TaskStoreError,
+    MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordStream, RecordVersion, StoredRecord, TaskStore,
+    TaskStoreError,
 };
 pub use strands_http::{Caller, IdentifyCaller, Refusal};
 

@@ -12,6 +12,7 @@ mod crashes;
 mod discards;
 mod ends;
 mod interrupts;
+mod large_records;
 mod limits;
 mod lists;
 mod parts;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use a2a::{Task, TaskPushNotificationConfig, TaskState};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strands_core::{Continuation, Interrupt};
@@ -194,20 +195,11 @@ impl Records {
         }
     }
 
-    /// Returns what `keep` keeps of the tasks of a caller.
-    pub(in crate::server) async fn tasks<T>(
-        &self,
-        caller: &str,
-        keep: impl FnMut(TaskRecord) -> Option<T>,
-    ) -> Result<Vec<T>, Failure> {
-        self.list(caller, RecordKind::Task, keep).await
-    }
-
     /// Returns what `keep` keeps of the heads of the tasks of a caller.
     pub(in crate::server) async fn listed_tasks<T>(
         &self,
         caller: &str,
-        keep: impl FnMut(ListedTask) -> Option<T>,
+        keep: impl FnMut(ListedTask) -> Option<T> + Send,
     ) -> Result<Vec<T>, Failure> {
         self.list(caller, RecordKind::Task, keep).await
     }
@@ -223,7 +215,7 @@ impl Records {
     pub(in crate::server) async fn contexts<T>(
         &self,
         caller: &str,
-        keep: impl FnMut(ContextRecord) -> Option<T>,
+        keep: impl FnMut(ContextRecord) -> Option<T> + Send,
     ) -> Result<Vec<T>, Failure> {
         self.list(caller, RecordKind::Context, keep).await
     }
@@ -234,10 +226,11 @@ impl Records {
         kind: RecordKind,
         mut keep: impl FnMut(R) -> Option<T>,
     ) -> Result<Vec<T>, Failure> {
-        let stored = self.store.list(caller, kind).await.map_err(Failure::internal)?;
+        let mut records = self.store.list(caller, kind);
         let mut kept = Vec::new();
         // One whole record at a time.
-        for stored in stored {
+        while let Some(stored) = records.next().await {
+            let stored = stored.map_err(Failure::internal)?;
             kept.extend(readable(&stored).and_then(&mut keep));
         }
         Ok(kept)
