@@ -41,13 +41,17 @@ const MAX_LISTINGS_PER_CALLER: usize = 4;
 /// Maximum number of requests without a stream that are processed or whose response is sent. Messages have shares of their own: they
 /// may wait for the end of their task.
 const MAX_REQUESTS: usize = 1_024;
-/// Least number of callers that can use up all of those.
+/// Least number of callers that can use up all of those, or of the memory for bodies.
 const MIN_CALLERS: usize = 4;
 /// Maximum number of requests to cancel a task: they are small, and other requests never take their place.
 const MAX_CANCELS: usize = 256;
 const MAX_CANCELS_PER_CALLER: usize = 32;
 /// Number of messages without a stream for each running task: one waits for its end, and the response to another one is sent.
 const SENDS_PER_TASK: usize = 2;
+
+/// Memory for the bodies of requests that are read or processed, and for those of one caller, in bytes. Small ones do not count.
+const BODY_MEMORY: usize = 512 * 1024 * 1024;
+const BODY_MEMORY_PER_CALLER: usize = 128 * 1024 * 1024;
 
 /// Builder of an [`A2aServer`].
 #[must_use]
@@ -280,6 +284,11 @@ impl A2aServerBuilder {
         let core = Core {
             agent,
             streams: Shares::new(limits.streams, limits.streams_per_caller),
+            // One body of the maximum size always fits.
+            bodies: Shares::new(
+                BODY_MEMORY.max(limits.body_bytes.saturating_mul(MIN_CALLERS)),
+                BODY_MEMORY_PER_CALLER.max(limits.body_bytes),
+            ),
             sends: Shares::new(
                 limits.running_tasks.saturating_mul(SENDS_PER_TASK),
                 limits.running_tasks_per_caller.saturating_mul(SENDS_PER_TASK),

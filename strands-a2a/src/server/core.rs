@@ -46,6 +46,8 @@ pub(super) struct Core {
     pub(super) discard: Option<Arc<dyn DiscardInterrupts>>,
     /// Shares in open streams.
     pub(super) streams: Arc<Shares>,
+    /// Shares in the memory for bodies of requests, in bytes, until their responses.
+    pub(super) bodies: Arc<Shares>,
     /// Shares in messages without a stream, and in other requests without one, until their responses are sent.
     pub(super) sends: Arc<Shares>,
     pub(super) requests: Arc<Shares>,
