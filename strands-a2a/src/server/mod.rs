@@ -4,7 +4,7 @@
 //!
 //! 1. `http`: the bindings, the agent card, authentication.
 //! 2. `send`, `tasks`, `streams`, `push_config_requests`: the methods of the protocol, on its types.
-//! 3. `run`: the work of an agent on a task, with `response_artifact` and `outcome`; `discard` for interrupts without a response.
+//! 3. `run`: the work of an agent on a task, with `run_guard`, `response_artifact` and `outcome`; `discard` for interrupts without a response.
 //! 4. `core`: shared state and its limits; `shares` for those of callers; `registry` and `live_task` for what runs, `store` for what is kept, `push`.
 
 mod builder;
@@ -25,6 +25,7 @@ mod push_config_requests;
 mod registry;
 mod response_artifact;
 mod run;
+mod run_guard;
 mod send;
 mod shares;
 mod store;

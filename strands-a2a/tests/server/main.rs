@@ -15,6 +15,7 @@ mod interrupts;
 mod large_records;
 mod limits;
 mod lists;
+mod panics;
 mod parts;
 mod push;
 mod redactions;
