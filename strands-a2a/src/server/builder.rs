@@ -13,6 +13,7 @@ use super::context::A2aContext;
 use super::core::{Core, MessageResponses, unique};
 use super::discard::DiscardInterrupts;
 use super::error::A2aServerError;
+use super::followed_tasks::FollowedTasks;
 use super::http::{CardDocument, Cards, Http};
 use super::limits::A2aLimits;
 use super::push::{Push, PushTargets};
@@ -302,6 +303,7 @@ impl A2aServerBuilder {
             limits,
             records: Records::new(store.unwrap_or_else(|| Arc::new(MemoryTaskStore::new()))),
             registry: Arc::new(Registry::default()),
+            followed: Arc::new(FollowedTasks::default()),
             push,
             input_modes,
             message_responses,

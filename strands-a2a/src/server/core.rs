@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::context::A2aContext;
 use super::discard::DiscardInterrupts;
 use super::failure::Failure;
+use super::followed_tasks::FollowedTasks;
 use super::limits::A2aLimits;
 use super::live_task::{CancelReason, LiveTask};
 use super::outcome::Outcome;
@@ -46,6 +47,8 @@ pub(super) struct Core {
     pub(super) discard: Option<Arc<dyn DiscardInterrupts>>,
     /// Shares in open streams.
     pub(super) streams: Arc<Shares>,
+    /// Tasks whose changes in the store are sent to streams.
+    pub(super) followed: Arc<FollowedTasks>,
     /// Shares in the memory for bodies of requests, in bytes, until their responses.
     pub(super) bodies: Arc<Shares>,
     /// Shares in messages without a stream, and in other requests without one, until their responses are sent.

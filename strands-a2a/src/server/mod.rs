@@ -3,9 +3,9 @@
 //! Layers, each of which uses those below it:
 //!
 //! 1. `http`: the bindings, the agent card, authentication.
-//! 2. `send`, `tasks`, `streams`, `push_config_requests`: the methods of the protocol, on its types.
+//! 2. `send`, `tasks`, `streams` with `followed_events`, `push_config_requests`: the methods of the protocol, on its types.
 //! 3. `run`: the work of an agent on a task, with `run_guard`, `response_artifact` and `outcome`; `discard` for interrupts without a response.
-//! 4. `core`: shared state and its limits; `shares` for those of callers; `registry` and `live_task` for what runs, `store` for what is kept, `push`.
+//! 4. `core`: shared state and its limits; `shares` for those of callers; `registry` and `live_task` for what runs, `store` for what is kept, `followed_tasks` for what streams read of it, `push`.
 
 mod builder;
 mod card;
@@ -14,6 +14,8 @@ mod core;
 mod discard;
 mod error;
 mod failure;
+mod followed_events;
+mod followed_tasks;
 mod http;
 mod interrupts;
 mod limits;

@@ -11,6 +11,7 @@ mod controlled;
 mod crashes;
 mod discards;
 mod ends;
+mod follows;
 mod interrupts;
 mod large_records;
 mod limits;

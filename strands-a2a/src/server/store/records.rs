@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use strands_core::{Continuation, Interrupt};
 use uuid::Uuid;
 
-use super::{PutOutcome, RecordKey, RecordKind, StoredRecord, TaskStore};
+use super::{PutOutcome, RecordKey, RecordKind, RecordVersion, StoredRecord, TaskStore};
 use crate::server::failure::Failure;
 
 /// A task, and what is needed to continue it. It has no `Debug`, since it has conversations and credentials.
@@ -129,6 +129,18 @@ impl Records {
             Some(key) => self.read(&key).await,
             None => Ok(None),
         }
+    }
+
+    /// Returns true if the store has this version of a task. Its content is not parsed.
+    pub(in crate::server) async fn has_task(
+        &self,
+        caller: &str,
+        id: &str,
+        version: &RecordVersion,
+    ) -> Result<bool, Failure> {
+        let Some(key) = task_key(caller, id) else { return Ok(false) };
+        let stored = self.store.get(&key).await.map_err(Failure::internal)?;
+        Ok(stored.is_some_and(|stored| stored.version == *version))
     }
 
     /// Writes a task, and returns how the store has it, or `None` if another writer was first.
