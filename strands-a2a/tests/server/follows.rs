@@ -122,7 +122,8 @@ async fn a_stream_with_a_message_counts_until_the_client_has_it() {
     let mut first = client.stream("SendStreamingMessage", params()).await;
     prompts.next().await.end("hi");
     assert!(first.next().await.unwrap()["message"].is_object());
-    let refused = client.call("SendStreamingMessage", params()).await.unwrap_err();
+    let second = client.call("SendStreamingMessage", params());
+    let refused = tokio::time::timeout(Duration::from_secs(10), second).await.expect("a refusal").unwrap_err();
     assert_eq!(crate::client::reason(&refused), "OVERLOADED");
     assert_eq!(first.next().await, None);
     drop(first);

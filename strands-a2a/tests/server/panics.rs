@@ -57,7 +57,7 @@ async fn a_panic_of_the_store_ends_the_task() {
     let prompt = prompts.next().await;
     store.panics.store(true, Ordering::Relaxed);
     prompt.end("done");
-    let all = events.rest().await;
+    let all = tokio::time::timeout(Duration::from_secs(10), events.rest()).await.expect("an end");
     assert_eq!(all.iter().map(short).collect::<Vec<_>>(), ["task submitted", "working", "failed"]);
     assert_eq!(server.running_tasks(), 0);
     // The context goes on.

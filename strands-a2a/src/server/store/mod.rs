@@ -5,17 +5,18 @@ mod records;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::Stream;
 
 pub use memory::MemoryTaskStore;
 pub(super) use records::{ContextRecord, ListedTask, PushConfig, Records, RunLease, TaskRecord, Versioned};
 
 /// Records of a [`TaskStore`], which are read as the stream is polled.
-pub type RecordStream<'a> = BoxStream<'a, Result<StoredRecord, TaskStoreError>>;
+pub type RecordStream<'a> = Pin<Box<dyn Stream<Item = Result<StoredRecord, TaskStoreError>> + Send + 'a>>;
 
 /// A store of the server's tasks and contexts, with conditional writes.
 ///
