@@ -22,8 +22,8 @@ pub use client::{A2aAgent, A2aAgentBuilder, A2aError, TaskFailure, Transport};
 #[cfg_attr(docsrs, doc(cfg(feature = "server")))]
 pub use server::{
     A2aContext, A2aLimits, A2aServer, A2aServerBuilder, A2aServerError, Caller, CardSigner, DiscardInterrupts,
-    IdentifyCaller, MemoryTaskStore, PushTargets, PutOutcome, RecordKey, RecordKind, RecordVersion, Refusal,
-    SigningKeyError, Skill, StoredRecord, TaskStore, TaskStoreError,
+    IdentifyCaller, MemoryTaskStore, PushTargets, PutOutcome, RecordKey, RecordKind, RecordStream, RecordVersion,
+    Refusal, SigningKeyError, Skill, StoredRecord, TaskStore, TaskStoreError,
 };
 // Crates that public signatures name.
 #[cfg(feature = "server")]

@@ -12,6 +12,9 @@ const MAX_TEXT: usize = 4 * 1024;
 /// Codes of JSON-RPC for errors of the server's state: an internal one, and that of servers of this library which are overloaded.
 const INTERNAL_ERROR: i64 = -32_603;
 const SERVER_ERROR: i64 = -32_000;
+/// Codes of A2A for a message to a task that is not there, and to one that has ended.
+const TASK_NOT_FOUND: i64 = -32_001;
+const UNSUPPORTED_OPERATION: i64 = -32_004;
 
 /// An error of a remote agent. As the failure of a prompt it is the source of
 /// [`AgentError::Promptable`](strands_core::AgentError::Promptable).
@@ -191,6 +194,11 @@ impl A2aError {
             Self::Http { status, .. } => may_pass(*status),
             _ => false,
         }
+    }
+
+    /// Returns true if the server has no task that a message could resume: it has forgotten it, or it has ended.
+    pub(super) fn says_that_the_task_is_gone(&self) -> bool {
+        matches!(self, Self::Rejected { code, .. } if [TASK_NOT_FOUND, UNSUPPORTED_OPERATION].contains(code))
     }
 
     /// Returns true if a read of a task may succeed later.

@@ -215,7 +215,7 @@ impl Exchange {
             return Err(A2aError::protocol(format!("an id is longer than {MAX_ID} bytes")));
         }
         if let StreamResponse::Message(message) = &event {
-            self.context_id.clone_from(&message.context_id);
+            self.context_id = message.context_id.clone().filter(|id| !id.is_empty());
             return Ok(event);
         }
         if let Some(task_id) = task_id.filter(|id| !id.is_empty()) {

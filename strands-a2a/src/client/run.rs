@@ -189,10 +189,13 @@ impl Work {
         }
     }
 
-    /// Returns the error of an exchange. A task whose responses the server did not accept is suspended as before.
+    /// Returns the error of an exchange. A task whose responses the server did not accept is suspended as before, unless it is gone: it
+    /// would stay suspended for ever.
     fn interrupted_again(&mut self, error: A2aError) -> AgentError {
+        let is_gone = error.says_that_the_task_is_gone();
         let error = self.remote.failed(error);
-        match self.resumed.take() {
+        // The start was the first item of the stream, so that a plain error is no refusal after which the task still waits.
+        match self.resumed.take().filter(|_| !is_gone) {
             Some(conversation) => AgentError::Suspended {
                 source: Box::new(error),
                 interrupts: conversation.interrupts.clone(),

@@ -67,10 +67,10 @@ impl Transcript {
         let is_new = !self.artifacts.contains_key(&artifact.artifact_id);
         let id = if is_new { artifact.artifact_id.len() } else { 0 };
         let added = size_of(&artifact.parts) + id;
-        let generated = self.artifacts.entry(artifact.artifact_id).or_default();
+        check(self.size + added, self.limit)?;
         self.size += added;
+        let generated = self.artifacts.entry(artifact.artifact_id).or_default();
         generated.size += added;
-        check(self.size, self.limit)?;
         for part in artifact.parts {
             add(part, &mut generated.blocks, &mut self.events);
         }
@@ -84,16 +84,19 @@ impl Transcript {
 
     fn replace(&mut self, artifact: Artifact, may_be_old: bool) -> Result<(), A2aError> {
         let size = size_of(&artifact.parts) + artifact.artifact_id.len();
+        let known = self.artifacts.get(&artifact.artifact_id);
+        // Before anything is kept of it, its id included.
+        let total = self.size - known.map_or(0, |known| known.size) + size;
         let mut blocks = Vec::new();
         for part in artifact.parts {
             add(part, &mut blocks, &mut Events::default());
         }
-        let generated = self.artifacts.entry(artifact.artifact_id).or_default();
-        if may_be_old && difference(&blocks, &generated.blocks).is_some() {
+        if may_be_old && difference(&blocks, known.map_or(&[], |known| &known.blocks)).is_some() {
             return Ok(());
         }
-        self.size = self.size - generated.size + size;
-        check(self.size, self.limit)?;
+        check(total, self.limit)?;
+        self.size = total;
+        let generated = self.artifacts.entry(artifact.artifact_id).or_default();
         let before = std::mem::replace(generated, Generated { blocks, size }).blocks;
         match difference(&before, &generated.blocks) {
             Some(rest) => self.events.push_rest(rest),
@@ -337,6 +340,14 @@ mod tests {
         let mut empty = Transcript::new(1_000);
         let refused = (0..100).find_map(|id| empty.update(artifact(&id.to_string(), vec![]), false).err());
         assert!(refused.is_some());
+        // Of one that is read again and has no content, nothing is kept; a task may have other ones each time.
+        let mut polled = Transcript::new(1_000);
+        for id in 0..1_000 {
+            polled.restore(vec![artifact(&id.to_string(), vec![])]).unwrap();
+        }
+        assert_eq!((polled.artifacts.len(), polled.size), (0, 0));
+        let refused = (0..100).find_map(|id| polled.update(artifact(&id.to_string(), vec![]), true).err());
+        assert!(refused.is_some() && polled.size <= 1_000);
         // Whatever is kept of a part and of its artifact counts.
         let long = "x".repeat(2_000);
         let metadata = [(long.clone(), json!(1))].into_iter().collect();

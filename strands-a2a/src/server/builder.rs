@@ -13,6 +13,7 @@ use super::context::A2aContext;
 use super::core::{Core, MessageResponses, unique};
 use super::discard::DiscardInterrupts;
 use super::error::A2aServerError;
+use super::followed_tasks::FollowedTasks;
 use super::http::{CardDocument, Cards, Http};
 use super::limits::A2aLimits;
 use super::push::{Push, PushTargets};
@@ -41,13 +42,17 @@ const MAX_LISTINGS_PER_CALLER: usize = 4;
 /// Maximum number of requests without a stream that are processed or whose response is sent. Messages have shares of their own: they
 /// may wait for the end of their task.
 const MAX_REQUESTS: usize = 1_024;
-/// Least number of callers that can use up all of those.
+/// Least number of callers that can use up all of those, or of the memory for bodies.
 const MIN_CALLERS: usize = 4;
 /// Maximum number of requests to cancel a task: they are small, and other requests never take their place.
 const MAX_CANCELS: usize = 256;
 const MAX_CANCELS_PER_CALLER: usize = 32;
 /// Number of messages without a stream for each running task: one waits for its end, and the response to another one is sent.
 const SENDS_PER_TASK: usize = 2;
+
+/// Memory for the bodies of requests that are read or processed, and for those of one caller, in bytes. Small ones do not count.
+const BODY_MEMORY: usize = 512 * 1024 * 1024;
+const BODY_MEMORY_PER_CALLER: usize = 128 * 1024 * 1024;
 
 /// Builder of an [`A2aServer`].
 #[must_use]
@@ -61,6 +66,7 @@ pub struct A2aServerBuilder {
     message_responses: Option<MessageResponses>,
     discard: Option<Arc<dyn DiscardInterrupts>>,
     limits: A2aLimits,
+    may_lose_version: bool,
 }
 
 impl A2aServerBuilder {
@@ -92,6 +98,7 @@ impl A2aServerBuilder {
             message_responses: None,
             discard: None,
             limits: A2aLimits::default(),
+            may_lose_version: false,
         }
     }
 
@@ -218,6 +225,14 @@ impl A2aServerBuilder {
         self
     }
 
+    /// Treats a JSON-RPC request without a version as one of protocol 1.0 if its method has a name of 1.0, such as `SendMessage`: for
+    /// platforms that remove the header `A2A-Version`. Default: such a request is of 0.3, as the specification demands, and its method
+    /// is unknown.
+    pub fn version_of_method(mut self) -> Self {
+        self.may_lose_version = true;
+        self
+    }
+
     /// Serves protocol 1.0 alone: the agent card has no fields of 0.3, and requests of that version are rejected. Default: both.
     pub fn without_v03(mut self) -> Self {
         self.card.has_v03 = false;
@@ -239,7 +254,18 @@ impl A2aServerBuilder {
     /// [`tool_skills`](Self::tool_skills) conflict, the card can't be signed, or the HTTP client for push notifications can't be set
     /// up.
     pub fn build(self) -> Result<A2aServer, A2aServerError> {
-        let Self { agent, mut card, skills, identify, store, push, message_responses, discard, limits } = self;
+        let Self {
+            agent,
+            mut card,
+            skills,
+            identify,
+            store,
+            push,
+            message_responses,
+            discard,
+            limits,
+            may_lose_version,
+        } = self;
         if agent.has_session() {
             return Err(A2aServerError::SharedSession);
         }
@@ -259,6 +285,11 @@ impl A2aServerBuilder {
         let core = Core {
             agent,
             streams: Shares::new(limits.streams, limits.streams_per_caller),
+            // One body of the maximum size always fits.
+            bodies: Shares::new(
+                BODY_MEMORY.max(limits.body_bytes.saturating_mul(MIN_CALLERS)),
+                BODY_MEMORY_PER_CALLER.max(limits.body_bytes),
+            ),
             sends: Shares::new(
                 limits.running_tasks.saturating_mul(SENDS_PER_TASK),
                 limits.running_tasks_per_caller.saturating_mul(SENDS_PER_TASK),
@@ -272,13 +303,16 @@ impl A2aServerBuilder {
             limits,
             records: Records::new(store.unwrap_or_else(|| Arc::new(MemoryTaskStore::new()))),
             registry: Arc::new(Registry::default()),
+            followed: Arc::new(FollowedTasks::default()),
             push,
             input_modes,
             message_responses,
             discard,
             work: TaskTracker::new(),
         };
-        Ok(A2aServer { http: Arc::new(Http { core: Arc::new(core), identify, cards, serves_v03, serves_http_json }) })
+        let core = Arc::new(core);
+        let http = Http { core, identify, cards, serves_v03, serves_http_json, may_lose_version };
+        Ok(A2aServer { http: Arc::new(http) })
     }
 }
 

@@ -14,13 +14,14 @@ use uuid::Uuid;
 use super::context::A2aContext;
 use super::discard::DiscardInterrupts;
 use super::failure::Failure;
+use super::followed_tasks::FollowedTasks;
 use super::limits::A2aLimits;
 use super::live_task::{CancelReason, LiveTask};
 use super::outcome::Outcome;
 use super::push::Push;
 use super::registry::Registry;
 use super::shares::Shares;
-use super::store::{RecordKind, Records, RunLease, TaskRecord, Versioned};
+use super::store::{ListedTask, RecordKind, Records, RunLease, TaskRecord, Versioned};
 use crate::json;
 
 /// Maximum number of tasks between two deletions of old ones.
@@ -46,6 +47,10 @@ pub(super) struct Core {
     pub(super) discard: Option<Arc<dyn DiscardInterrupts>>,
     /// Shares in open streams.
     pub(super) streams: Arc<Shares>,
+    /// Tasks whose changes in the store are sent to streams.
+    pub(super) followed: Arc<FollowedTasks>,
+    /// Shares in the memory for bodies of requests, in bytes, until their responses.
+    pub(super) bodies: Arc<Shares>,
     /// Shares in messages without a stream, and in other requests without one, until their responses are sent.
     pub(super) sends: Arc<Shares>,
     pub(super) requests: Arc<Shares>,
@@ -171,27 +176,16 @@ impl Core {
     async fn try_prune(&self, caller: &Caller) -> Result<(), Failure> {
         let key = caller.key();
         let (max, limits) = (self.limits.tasks_per_caller, &self.limits);
-        let mut tasks = self
-            .records
-            .tasks(&key, |mut task| {
-                // All that is needed to end it.
-                (task.task.artifacts, task.task.status.message) = (None, None);
-                (task.push, task.continuation) = (Vec::new(), None);
-                for message in task.task.history.iter_mut().flatten() {
-                    message.parts = Vec::new();
-                }
-                task.run.as_ref().is_none_or(|run| run.until < Utc::now()).then_some(task)
-            })
-            .await?;
+        let listed = self.records.listed_tasks(&key, |ListedTask { task, run, updated }| {
+            is_idle(run.as_ref()).then_some((!task.status.state.is_terminal(), updated, task.id))
+        });
+        let mut tasks = listed.await?;
         // Those that have ended last, and then those that wait.
-        tasks.sort_by_key(|task| (!task.task.status.state.is_terminal(), task.updated));
+        tasks.sort_unstable();
         let surplus = tasks.len().saturating_sub(max);
-        for (index, task) in tasks.iter().enumerate() {
-            if index < surplus || is_older(task.updated, limits.task_age) {
-                // One whose interrupts are still there stays; the failure has been logged.
-                if self.discard_interrupts(caller, task).await.is_ok() {
-                    self.records.delete(&key, RecordKind::Task, &task.task.id).await?;
-                }
+        for (index, (_, updated, id)) in tasks.iter().enumerate() {
+            if index < surplus || is_older(*updated, limits.task_age) {
+                self.delete_idle(caller, id).await?;
             }
         }
         let mut contexts = self.records.contexts(&key, |context| Some((context.updated, context.id))).await?;
@@ -201,6 +195,17 @@ impl Core {
             if index < surplus || is_older(*updated, limits.task_age) {
                 self.records.delete(&key, RecordKind::Context, id).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Deletes a task, unless it runs again. One whose interrupts can't be discarded, or that can't be read, stays; the failure has been
+    /// logged.
+    async fn delete_idle(&self, caller: &Caller, id: &str) -> Result<(), Failure> {
+        let key = caller.key();
+        let Ok(Some(Versioned { record, .. })) = self.records.task(&key, id).await else { return Ok(()) };
+        if is_idle(record.run.as_ref()) && self.discard_interrupts(caller, &record).await.is_ok() {
+            self.records.delete(&key, RecordKind::Task, id).await?;
         }
         Ok(())
     }
@@ -236,7 +241,12 @@ impl Core {
 /// Returns true for a task whose run has ended without a result.
 pub(super) fn is_abandoned(state: &TaskState, run: Option<&RunLease>) -> bool {
     let is_running = !super::live_task::ends_stream(state) && *state != TaskState::Unspecified;
-    is_running && run.is_none_or(|run| run.until < Utc::now())
+    is_running && is_idle(run)
+}
+
+/// Returns true if no process runs a task.
+fn is_idle(run: Option<&RunLease>) -> bool {
+    run.is_none_or(|run| run.until < Utc::now())
 }
 
 fn is_older(time: DateTime<Utc>, age: Duration) -> bool {

@@ -206,7 +206,7 @@ impl A2aLimits {
     }
 
     /// Sets the time after which a task is reported as failed if the process that runs it is gone. A process renews the lease of
-    /// its tasks three times as often. Default: 30 seconds. At least 1 second, and at most 365 days: other values become these.
+    /// its tasks three times as often, and sees then that another process was told to cancel one. Default: 30 seconds. At least 1 second, and at most 365 days: other values become these.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);

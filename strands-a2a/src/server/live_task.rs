@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use a2a::{
-    Artifact, Part, PartContent, StreamResponse, Task, TaskArtifactUpdateEvent, TaskState, TaskStatus,
+    Artifact, Message, Part, PartContent, Role, StreamResponse, Task, TaskArtifactUpdateEvent, TaskState, TaskStatus,
     TaskStatusUpdateEvent,
 };
 use chrono::{DateTime, Utc};
@@ -35,21 +35,19 @@ pub(super) struct LiveTask {
 }
 
 struct State {
-    task: Task,
+    /// Shared with those that look at a moment of it. A change copies it only if one of them does.
+    task: Arc<Task>,
     push: Vec<PushConfig>,
     events: broadcast::Sender<Arc<StreamResponse>>,
 }
 
-/// Events of a task, from the moment at which it was in this state.
-pub(super) struct Subscription {
-    pub(super) task: Task,
-    pub(super) events: broadcast::Receiver<Arc<StreamResponse>>,
-}
+/// Events of a task from a moment on.
+pub(super) type LiveEvents = broadcast::Receiver<Arc<StreamResponse>>;
 
 impl LiveTask {
     pub(super) fn new(caller: String, task: Task, push: Vec<PushConfig>, history: HistoryLimits) -> Self {
         let (id, context_id) = (task.id.clone(), task.context_id.clone());
-        let state = Mutex::new(State { task, push, events: broadcast::Sender::new(MAX_LAG) });
+        let state = Mutex::new(State { task: Arc::new(task), push, events: broadcast::Sender::new(MAX_LAG) });
         let (cancellation, end) = (CancellationToken::new(), CancellationToken::new());
         Self { caller, id, context_id, history, state, cancellation, cancel_reason: OnceLock::new(), end }
     }
@@ -61,7 +59,12 @@ impl LiveTask {
 
     /// Returns the task as it is now.
     pub(super) fn task(&self) -> Task {
-        self.state().task.clone()
+        Task::clone(&self.state().task)
+    }
+
+    /// Returns the task as it is now, without a copy. Drop it soon: it makes the next change a copy.
+    pub(super) fn snapshot(&self) -> Arc<Task> {
+        Arc::clone(&self.state().task)
     }
 
     /// Returns the state of the task, and its time.
@@ -70,15 +73,16 @@ impl LiveTask {
         (state.task.status.state.clone(), state.task.status.timestamp)
     }
 
-    pub(super) fn subscribe(&self) -> Subscription {
+    /// Returns the task as it is now, and its events from now on.
+    pub(super) fn subscribe(&self) -> (Arc<Task>, LiveEvents) {
         let state = self.state();
-        Subscription { task: state.task.clone(), events: state.events.subscribe() }
+        (Arc::clone(&state.task), state.events.subscribe())
     }
 
     /// Changes the task, and sends the event to all streams.
     pub(super) fn publish(&self, event: StreamResponse) {
         let mut state = self.state();
-        apply(&mut state.task, &event, self.history);
+        apply(Arc::make_mut(&mut state.task), &event, self.history);
         // An error means that there is no stream.
         let _ = state.events.send(Arc::new(event));
     }
@@ -86,15 +90,30 @@ impl LiveTask {
     /// Changes the task. Its streams get the events with [`send`](Self::send).
     pub(super) fn apply(&self, events: &[StreamResponse]) -> Task {
         let mut state = self.state();
+        let task = Arc::make_mut(&mut state.task);
         for event in events {
-            apply(&mut state.task, event, self.history);
+            apply(task, event, self.history);
         }
-        state.task.clone()
+        task.clone()
+    }
+
+    pub(super) fn history(&self) -> Option<Vec<Message>> {
+        self.state().task.history.clone()
+    }
+
+    /// Replaces the content of the last message of the user by the text of a guardrail.
+    pub(super) fn redact_prompt(&self, replacement: &str) {
+        let mut state = self.state();
+        let task = Arc::make_mut(&mut state.task);
+        let prompt = task.history.iter_mut().flatten().rfind(|message| message.role == Role::User);
+        if let Some(prompt) = prompt {
+            prompt.parts = vec![Part::text(replacement)];
+        }
     }
 
     /// Replaces the task by the one that another process has stored.
     pub(super) fn replace(&self, task: Task) {
-        self.state().task = task;
+        self.state().task = Arc::new(task);
     }
 
     /// Sends the last events to all streams, and wakes those that wait for the end.
@@ -206,11 +225,11 @@ pub(super) struct HistoryLimits {
 }
 
 /// Adds a message to the history, and drops the oldest ones if there are too many, or if they are too large.
-pub(super) fn add_to_history(task: &mut Task, message: a2a::Message, limits: HistoryLimits) {
+pub(super) fn add_to_history(task: &mut Task, message: Message, limits: HistoryLimits) {
     let history = task.history.get_or_insert_default();
     history.push(message);
     let (mut bytes, mut values) = (0_usize, 0_usize);
-    let fits = |message: &&a2a::Message| {
+    let fits = |message: &&Message| {
         let size = json::size_of(message);
         bytes = bytes.saturating_add(size.bytes);
         values = values.saturating_add(size.values);
@@ -249,7 +268,6 @@ fn add_part(parts: &mut Vec<Part>, part: &Part) {
 
 #[cfg(test)]
 mod tests {
-    use a2a::{Message, Role};
     use serde_json::json;
 
     use super::*;

@@ -3,9 +3,9 @@
 //! Layers, each of which uses those below it:
 //!
 //! 1. `http`: the bindings, the agent card, authentication.
-//! 2. `send`, `tasks`, `streams`, `push_config_requests`: the methods of the protocol, on its types.
-//! 3. `run`: the work of an agent on a task, with `response_artifact` and `outcome`; `discard` for interrupts without a response.
-//! 4. `core`: shared state and its limits; `shares` for those of callers; `registry` and `live_task` for what runs, `store` for what is kept, `push`.
+//! 2. `send`, `tasks`, `streams` with `followed_events`, `push_config_requests`: the methods of the protocol, on its types.
+//! 3. `run`: the work of an agent on a task, with `run_guard`, `response_artifact` and `outcome`; `discard` for interrupts without a response.
+//! 4. `core`: shared state and its limits; `shares` for those of callers; `registry` and `live_task` for what runs, `store` for what is kept, `followed_tasks` for what streams read of it, `push`.
 
 mod builder;
 mod card;
@@ -14,6 +14,8 @@ mod core;
 mod discard;
 mod error;
 mod failure;
+mod followed_events;
+mod followed_tasks;
 mod http;
 mod interrupts;
 mod limits;
@@ -25,6 +27,7 @@ mod push_config_requests;
 mod registry;
 mod response_artifact;
 mod run;
+mod run_guard;
 mod send;
 mod shares;
 mod store;
@@ -46,7 +49,8 @@ pub use error::A2aServerError;
 pub use limits::A2aLimits;
 pub use push::PushTargets;
 pub use store::{
-    MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordVersion, StoredRecord, TaskStore, TaskStoreError,
+    MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordStream, RecordVersion, StoredRecord, TaskStore,
+    TaskStoreError,
 };
 pub use strands_http::{Caller, IdentifyCaller, Refusal};
 

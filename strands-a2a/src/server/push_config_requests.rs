@@ -15,7 +15,7 @@ use super::store::PushConfig;
 /// Maximum length of the id, the token, and the credentials of a configuration, in bytes.
 const MAX_TEXT: usize = 4 * 1024;
 
-/// Id of a configuration of protocol 0.3 without one.
+/// Id of a configuration without one, if a client can set it again: of protocol 0.3, or in a message.
 const UNNAMED: &str = "default";
 
 impl Core {
@@ -33,7 +33,8 @@ impl Core {
         self.push()?;
         // Others must not learn from the order of checks that the task exists.
         self.stored_task(caller, &task_id).await?;
-        let config = self.accepted_push_config(&task_id, config, is_v03)?;
+        let id = if is_v03 { UNNAMED.to_owned() } else { Uuid::new_v4().to_string() };
+        let config = self.accepted_push_config(&task_id, config, id)?;
         let shown = without_secrets(config.clone());
         self.change_push_configs(caller, &task_id, |configs| {
             self.add_push_config(configs, PushConfig { config: config.clone(), is_v03 })
@@ -42,12 +43,22 @@ impl Core {
         Ok(shown)
     }
 
+    /// Checks the configuration that a message has for its task. Without an id it is always the same one, so that a client which sends
+    /// it with each message does not add another one each time.
+    pub(super) fn push_config_of_message(
+        &self,
+        task_id: &str,
+        config: TaskPushNotificationConfig,
+    ) -> Result<TaskPushNotificationConfig, Failure> {
+        self.accepted_push_config(task_id, config, UNNAMED.to_owned())
+    }
+
     /// Checks a configuration for a task, and gives it an id if it has none.
-    pub(super) fn accepted_push_config(
+    fn accepted_push_config(
         &self,
         task_id: &str,
         mut config: TaskPushNotificationConfig,
-        is_v03: bool,
+        new_id: String,
     ) -> Result<TaskPushNotificationConfig, Failure> {
         self.push()?.targets.check(&config.url).map_err(Failure::InvalidParams)?;
         let authentication = config.authentication.as_ref();
@@ -66,9 +77,7 @@ impl Core {
         }
         task_id.clone_into(&mut config.task_id);
         config.tenant = None;
-        // Clients of 0.3 can set one configuration again without an id.
-        let new_id = || if is_v03 { UNNAMED.to_owned() } else { Uuid::new_v4().to_string() };
-        config.id = config.id.filter(|id| !id.is_empty()).or_else(|| Some(new_id()));
+        config.id = config.id.filter(|id| !id.is_empty()).or(Some(new_id));
         Ok(config)
     }
 

@@ -1,7 +1,8 @@
 //! The artifact with the agent's response: its updates while the response streams.
 //!
 //! Chunks of text are appended. Text that is void, such as that of a cycle before the last one, is replaced by the next chunk
-//! (`append: false`), and the last update (`lastChunk: true`) replaces all of it by the message of the response.
+//! (`append: false`), and the last update (`lastChunk: true`) replaces all of it by the message of the response. Text that a guardrail
+//! has voided is replaced at once: there may be no next chunk, and the task is stored with what the artifact has.
 
 use std::sync::Arc;
 
@@ -48,11 +49,14 @@ impl ResponseArtifact {
                 self.exists = true;
                 Some(self.event(vec![Part::text(text)], append, false))
             }
-            AgentEvent::CycleStart { .. }
-            | AgentEvent::Retry { discards_output: true, .. }
-            | AgentEvent::Redacted { assistant: Some(_), .. } => {
+            AgentEvent::CycleStart { .. } | AgentEvent::Retry { discards_output: true, .. } => {
                 self.appends = false;
                 None
+            }
+            AgentEvent::Redacted { assistant: Some(replacement), .. } if self.exists => {
+                self.bytes = self.bytes.saturating_add(replacement.len());
+                self.appends = false;
+                Some(self.event(vec![Part::text(replacement)], false, false))
             }
             _ => None,
         }

@@ -16,6 +16,7 @@ use super::live_task::{CancelReason, LiveTask, state_events};
 use super::outcome::{Outcome, Suspended, status};
 use super::registry::ContextClaim;
 use super::response_artifact::{ResponseArtifact, size_of};
+use super::run_guard::RunGuard;
 use super::store::{RecordKind, RunLease, TaskRecord, Versioned};
 
 /// Time in which an agent has to end after its task was canceled. Agents of this library need 50 ms.
@@ -42,6 +43,7 @@ impl Run {
     /// Runs the task to its end.
     pub(super) async fn run(self) {
         let Self { core, caller, live, mut stored, claim, request, before, is_message } = self;
+        let guard = RunGuard::new(&core, &live);
         let working = live.status_event(status(TaskState::Working, None));
         live.publish(working.clone());
         core.notify(&live, &[working]);
@@ -87,7 +89,7 @@ impl Run {
         core.registry.remove(&live);
         drop(claim);
         core.notify(&live, &events);
-        live.end_with(events);
+        guard.end_with(events);
         core.prune(&caller, &live.id).await;
     }
 }
@@ -136,6 +138,9 @@ async fn work(
             }
             Some(Ok(event)) => {
                 waiting = None;
+                if let AgentEvent::Redacted { user: Some(replacement), .. } = &event {
+                    live.redact_prompt(replacement);
+                }
                 if let Some(update) = artifact.update(event) {
                     live.publish(update);
                 }
@@ -159,6 +164,8 @@ async fn renew_lease(core: &Core, live: &LiveTask, stored: &mut Versioned<TaskRe
         tokio::time::sleep(core.limits.lease / 3).await;
         let mut next = stored.record.clone();
         next.run.iter_mut().for_each(|run| run.until = end_of_lease(core.limits.lease));
+        // A guardrail may have replaced the prompt, which must not stay in the store for the rest of a long run.
+        next.task.history = live.history();
         match core.records.put_task(&live.caller, &next, Some(&stored.stored)).await {
             Ok(Some(written)) => *stored = Versioned { record: next, stored: written },
             Ok(None) => reload(core, live, stored).await,

@@ -12,7 +12,7 @@ use super::context::A2aContext;
 use super::core::{Core, check_history_length, with_history};
 use super::failure::{Failure, quote};
 use super::interrupts;
-use super::live_task::{LiveTask, Subscription, add_to_history};
+use super::live_task::{LiveEvents, LiveTask, add_to_history};
 use super::occupation::FreeContext;
 use super::outcome::{Suspended, status};
 use super::registry::ContextClaim;
@@ -26,7 +26,9 @@ const MAX_ID: usize = 256;
 /// A task that was started or continued.
 pub(super) struct Started {
     pub(super) live: Arc<LiveTask>,
-    pub(super) subscription: Subscription,
+    /// The task before its first event.
+    pub(super) task: Arc<Task>,
+    pub(super) events: LiveEvents,
     /// True if the response is a message, unless the task does not complete.
     pub(super) is_message: bool,
 }
@@ -43,13 +45,15 @@ impl Core {
         let history_length = configuration.and_then(|configuration| configuration.history_length);
         let returns_immediately =
             configuration.and_then(|configuration| configuration.return_immediately) == Some(true);
-        let started = self.start(caller, request, is_v03).await?;
-        if returns_immediately && !started.is_message {
-            return with_history(started.subscription.task, history_length).map(SendMessageResponse::Task);
+        let Started { live, task, events, is_message } = self.start(caller, request, is_v03).await?;
+        drop(events);
+        if returns_immediately && !is_message {
+            return with_history(Arc::unwrap_or_clone(task), history_length).map(SendMessageResponse::Task);
         }
-        started.live.ended().await;
-        let task = started.live.task();
-        if started.is_message && task.status.state == TaskState::Completed {
+        drop(task);
+        live.ended().await;
+        let task = live.task();
+        if is_message && task.status.state == TaskState::Completed {
             return Ok(SendMessageResponse::Message(response_message(task)));
         }
         with_history(task, history_length).map(SendMessageResponse::Task)
@@ -59,9 +63,14 @@ impl Core {
     pub(super) async fn start(
         self: &Arc<Self>,
         caller: &Caller,
-        request: SendMessageRequest,
+        mut request: SendMessageRequest,
         is_v03: bool,
     ) -> Result<Started, Failure> {
+        // A client may write a field that is not set.
+        let SendMessageRequest { message, .. } = &mut request;
+        for id in [&mut message.task_id, &mut message.context_id] {
+            id.take_if(|id| id.is_empty());
+        }
         self.check(&request.message)?;
         // The response has it, and the task must not run in vain.
         check_history_length(request.configuration.as_ref().and_then(|configuration| configuration.history_length))?;
@@ -83,7 +92,7 @@ impl Core {
             None => self.new_task(&caller, message).await?,
         };
         if let Some(config) = configuration.and_then(|configuration| configuration.task_push_notification_config) {
-            let config = self.accepted_push_config(&run.record.task.id, config, is_v03)?;
+            let config = self.push_config_of_message(&run.record.task.id, config)?;
             self.add_push_config(&mut run.record.push, PushConfig { config, is_v03 })?;
         }
         let key = caller.key();
@@ -107,7 +116,7 @@ impl Core {
         let live = Arc::new(live);
         let request = request.cancel_with(live.cancellation().clone());
         self.registry.add(&live);
-        let subscription = live.subscribe();
+        let (task, events) = live.subscribe();
         let stored = Versioned { record, stored };
         let run = Run {
             core: Arc::clone(&self),
@@ -120,7 +129,7 @@ impl Core {
             is_message,
         };
         self.work.spawn(run.run());
-        Ok(Started { live, subscription, is_message })
+        Ok(Started { live, task, events, is_message })
     }
 
     /// Takes back a task that did not begin.

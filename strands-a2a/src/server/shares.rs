@@ -4,19 +4,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Something limited, in any unit.
+#[derive(Debug)]
 pub(super) struct Shares {
     total: usize,
     per_caller: usize,
     taken: Mutex<Taken>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Taken {
     total: usize,
     callers: HashMap<String, usize>,
 }
 
 /// The amount that a caller has taken, until this is dropped.
+#[derive(Debug)]
 pub(super) struct Share {
     shares: Arc<Shares>,
     caller: String,
@@ -42,6 +44,11 @@ impl Shares {
 
     /// Takes an amount for a caller, or nothing.
     pub(super) fn take(self: &Arc<Self>, caller: &str, amount: usize) -> Result<Share, Exhausted> {
+        self.add(caller, amount)?;
+        Ok(Share { shares: Arc::clone(self), caller: caller.to_owned(), amount })
+    }
+
+    fn add(&self, caller: &str, amount: usize) -> Result<(), Exhausted> {
         let mut taken = self.taken();
         let own = taken.callers.get(caller).copied().unwrap_or_default().saturating_add(amount);
         if own > self.per_caller {
@@ -53,8 +60,16 @@ impl Shares {
         }
         taken.total = total;
         taken.callers.insert(caller.to_owned(), own);
-        drop(taken);
-        Ok(Share { shares: Arc::clone(self), caller: caller.to_owned(), amount })
+        Ok(())
+    }
+}
+
+impl Share {
+    /// Takes a further amount, or nothing.
+    pub(super) fn grow(&mut self, amount: usize) -> Result<(), Exhausted> {
+        self.shares.add(&self.caller, amount)?;
+        self.amount = self.amount.saturating_add(amount);
+        Ok(())
     }
 }
 
@@ -84,7 +99,13 @@ mod tests {
         assert_eq!(shares.take("carol", 1).err(), Some(Exhausted::Total));
         drop(alice);
         let alice = shares.take("alice", 1).unwrap();
+        let mut carol = shares.take("carol", 0).unwrap();
+        carol.grow(2).unwrap();
+        assert_eq!(carol.grow(1), Err(Exhausted::Total));
         drop((alice, bob));
+        carol.grow(1).unwrap();
+        assert_eq!((carol.grow(1), shares.taken().total), (Err(Exhausted::Caller), 3));
+        drop(carol);
         assert!(shares.taken().callers.is_empty() && shares.taken().total == 0);
     }
 }

@@ -2,7 +2,9 @@
 
 use strands::models::StopReason;
 use strands::serde_json::{self, Value, json};
-use strands::{AgentError, AgentResponse, Continuation, InterruptResponse, PromptRequest};
+use strands::{
+    AgentError, AgentEvent, AgentResponse, Continuation, InterruptResponse, PromptRequest, Promptable, StreamExt,
+};
 
 use strands_testkit::Response;
 
@@ -130,4 +132,25 @@ async fn a_refused_response_leaves_the_task_suspended() {
     let failed = prompt(&agent, approval()).await.end;
     assert!(matches!(failed, Err(AgentError::Promptable { .. })), "{:?}", failed.err());
     assert_eq!(peer.methods().len(), 4);
+}
+
+/// A task that is gone can't be resumed: its prompt fails for good.
+#[tokio::test]
+async fn responses_to_a_task_that_is_gone_fail() {
+    for code in [-32001, -32004] {
+        let peer = Peer::new(move |call| match call.number {
+            0 => call.stream(&[task(WORKING), strands_question()]),
+            _ => call.error(code, "it is gone"),
+        });
+        let peer = peer.await;
+        let agent = peer.agent().await;
+        let continuation = stored(prompt(&agent, "hi").await.response());
+        let approval = resume(&continuation, [InterruptResponse::new("i1", "yes")]);
+        let events: Vec<_> = agent.stream(approval).collect().await;
+        // An error as the first item would be a refusal that leaves the prompt suspended.
+        assert!(
+            matches!(events.as_slice(), [Ok(AgentEvent::Start { .. }), Err(AgentError::Promptable { .. })]),
+            "{events:?}"
+        );
+    }
 }

@@ -187,6 +187,18 @@ async fn a_message_is_a_whole_response() {
 }
 
 #[tokio::test]
+async fn an_empty_id_of_a_message_is_no_context() {
+    let message =
+        json!({"message": {"messageId": "m", "contextId": "", "role": "ROLE_AGENT", "parts": [{"text": "Hi"}]}});
+    let peer = Peer::new(move |call| call.result(message.clone())).await;
+    let agent = peer.agent().await;
+    let first = prompt(&agent, PromptRequest::new("one").keep_conversation()).await.response().continuation.unwrap();
+    prompt(&agent, PromptRequest::new("two").continue_from(first)).await.response();
+    let contexts: Vec<_> = peer.calls().iter().map(|it| it.json()["params"]["message"]["contextId"].clone()).collect();
+    assert_eq!(contexts, [Value::Null, Value::Null]);
+}
+
+#[tokio::test]
 async fn a_task_without_artifacts_ends_with_the_last_message() {
     for events in [
         vec![task(WORKING), status(COMPLETED, "Done.")],

@@ -68,6 +68,37 @@ async fn a_client_of_0_3_is_served_at_the_same_url() {
 }
 
 #[tokio::test]
+async fn a_name_of_1_0_can_stand_for_its_version() {
+    let server = A2aServer::builder(agent(echo()), URL).version_of_method().build().unwrap();
+    let client = Client::of(&server).version("");
+    let params = message(json!([{"text": "hi"}]), json!({}));
+    let task = client.call("SendMessage", params.clone()).await.unwrap()["task"].take();
+    assert_eq!(state_of(&task), "completed");
+    let events = client.stream("SendStreamingMessage", params.clone()).await.rest().await;
+    assert_eq!(state_of(&events.last().unwrap()["statusUpdate"]), "completed");
+    assert_eq!(client.call("GetTask", json!({"id": task["id"]})).await.unwrap(), task);
+    // Names of 0.3 are of 0.3 as before, and a version in the header counts.
+    let of_v03 = client.call("tasks/get", json!({"id": task["id"]})).await.unwrap();
+    assert_eq!(of_v03["status"]["state"], "completed");
+    assert_eq!(client.version("0.3").call("SendMessage", params.clone()).await.unwrap_err()["code"], -32601);
+    // Other servers keep to the specification.
+    let strict = self::client().version("");
+    assert_eq!(strict.call("SendMessage", params).await.unwrap_err()["code"], -32601);
+}
+
+#[tokio::test]
+async fn an_empty_id_is_none() {
+    let client = client();
+    let params = message(json!([{"text": "hi"}]), json!({"taskId": "", "contextId": ""}));
+    let over_json_rpc = client.call("SendMessage", params.clone()).await.unwrap();
+    let (status, over_http) = client.http(Method::POST, "/message:send", params).await;
+    assert_eq!(status, StatusCode::OK);
+    let contexts = [over_json_rpc, over_http].map(|response| response["task"]["contextId"].clone());
+    assert!(contexts.iter().all(|context| context.as_str().is_some_and(|id| !id.is_empty())));
+    assert_ne!(contexts[0], contexts[1]);
+}
+
+#[tokio::test]
 async fn a_server_can_refuse_0_3() {
     let server = A2aServer::builder(agent(echo()), URL).without_v03().build().unwrap();
     let client = Client::of(&server).version("0.3");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use serde_json::json;
 use strands::a2a::{A2aLimits, A2aServer, MemoryTaskStore, TaskStore};
 use strands::testing::{ScriptedModel, ScriptedTurn};
@@ -100,7 +101,7 @@ async fn the_least_recently_used_contexts_are_deleted_first() {
     // The deletion follows the response.
     let count = |kind| {
         let store = std::sync::Arc::clone(&store);
-        async move { store.list("anonymous", kind).await.unwrap().len() }
+        async move { store.list("anonymous", kind).count().await }
     };
     while count(strands::a2a::RecordKind::Context).await > 2 || count(strands::a2a::RecordKind::Task).await > 2 {
         tokio::task::yield_now().await;
@@ -125,7 +126,7 @@ async fn tasks_of_a_caller_are_limited_while_others_send_messages() {
     }
     for caller in ["id:mallory", "id:alice"] {
         let pruned = async {
-            while store.list(caller, strands::a2a::RecordKind::Task).await.unwrap().len() > 64 {
+            while store.list(caller, strands::a2a::RecordKind::Task).count().await > 64 {
                 tokio::task::yield_now().await;
             }
         };

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use strands::a2a::{
-    A2aLimits, A2aServer, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, StoredRecord, TaskStore, TaskStoreError,
+    A2aLimits, A2aServer, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordStream, StoredRecord, TaskStore,
+    TaskStoreError,
 };
 use strands::async_trait;
 use tokio::sync::Notify;
@@ -135,8 +136,8 @@ impl TaskStore for Slow {
         outcome
     }
 
-    async fn list(&self, caller: &str, kind: RecordKind) -> Result<Vec<StoredRecord>, TaskStoreError> {
-        self.records.list(caller, kind).await
+    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
+        self.records.list(caller, kind)
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::client::{Client, URL, message, state_of, with_users};
-use crate::controlled::{Controlled, Prompts, Step};
+use crate::controlled::{Controlled, Prompts, Step, question};
 
 /// A receiver on this machine. It responds with the statuses, and then with 200.
 struct Receiver {
@@ -226,6 +226,24 @@ async fn the_number_of_configurations_is_limited() {
         create().await.unwrap();
     }
     assert_eq!(create().await.unwrap_err()["code"], -32602);
+}
+
+#[tokio::test]
+async fn a_configuration_without_an_id_in_each_message_is_one() {
+    let (client, prompts, _) = client(PushTargets::public());
+    let mut task = Value::Null;
+    for round in 0..10 {
+        let mut params = params(json!({"url": format!("https://example.com/{round}")}));
+        if let Some(id) = task.get("id") {
+            params["message"]["taskId"] = id.clone();
+        }
+        task = client.call("SendMessage", params).await.unwrap()["task"].take();
+        prompts.next().await.step(Step::End(question()));
+        client.until(&task["id"], "input_required").await;
+    }
+    let list = client.call("ListTaskPushNotificationConfigs", json!({"taskId": task["id"]})).await.unwrap();
+    let urls: Vec<_> = list["configs"].as_array().unwrap().iter().map(|config| &config["url"]).collect();
+    assert_eq!(urls, ["https://example.com/9"]);
 }
 
 #[tokio::test]

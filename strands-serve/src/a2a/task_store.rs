@@ -5,13 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
-use strands_a2a::{PutOutcome, RecordKey, RecordKind, RecordVersion, StoredRecord, TaskStore, TaskStoreError};
+use strands_a2a::{
+    PutOutcome, RecordKey, RecordKind, RecordStream, RecordVersion, StoredRecord, TaskStore, TaskStoreError,
+};
 use strands_identity::Fingerprint;
 use strands_session::{Document, DocumentStore, StoreError, Version, WriteOutcome};
 
 /// Folder of all records.
 const FOLDER: &str = "a2a";
+
+/// Number of documents of a list that are read at once. Each may have many megabytes.
+const READ_AT_ONCE: usize = 4;
 
 /// A [`TaskStore`] in a document store: files, S3, or a database of the program.
 ///
@@ -87,11 +93,12 @@ impl TaskStore for DocumentTaskStore {
         })
     }
 
-    async fn list(&self, caller: &str, kind: RecordKind) -> Result<Vec<StoredRecord>, TaskStoreError> {
-        let keys = self.documents.list(&folder(caller, kind)?).await.map_err(failed)?;
-        let found = self.documents.get_many(keys).await.map_err(failed)?;
+    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
+        let keys = async move { self.documents.list(&folder(caller, kind)?).await.map_err(failed) };
+        let batches = stream::once(keys).map_ok(|keys| stream::iter(keys).chunks(READ_AT_ONCE).map(Ok)).try_flatten();
+        let found = batches.and_then(move |keys| async move { self.documents.get_many(keys).await.map_err(failed) });
         // One that was deleted meanwhile is none.
-        Ok(found.into_iter().flatten().map(record).collect())
+        found.map_ok(|found| stream::iter(found.into_iter().flatten().map(record).map(Ok))).try_flatten().boxed()
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {

@@ -22,7 +22,8 @@ const PORT: u16 = 9000;
 /// Returns the builder of an A2A server for a service on AgentCore Runtime.
 ///
 /// Its URL is that in the variable `AGENTCORE_RUNTIME_URL`, or `http://localhost:9000/`. It serves JSON-RPC alone, since the platform
-/// passes on nothing else. Tools get what the platform sends along as injected values: [`AgentCoreContext`], [`ForwardedHeaders`] and
+/// passes on nothing else. The platform removes the header `A2A-Version` unless the runtime's allowlist of request headers has it: a
+/// method with a name of protocol 1.0 is one of 1.0 without it, too. Tools get what the platform sends along as injected values: [`AgentCoreContext`], [`ForwardedHeaders`] and
 /// [`WorkloadAccessToken`].
 ///
 /// ```no_run
@@ -31,7 +32,11 @@ const PORT: u16 = 9000;
 /// use strands::serve::{AgentService, Server, http::Authenticate};
 ///
 /// # async fn example(service: AgentService, verifier: impl Authenticate + 'static) -> Result<(), Box<dyn std::error::Error>> {
-/// let server = a2a_server(&service, verifier).name("travel-desk").description("Books trips.").build()?;
+/// let server = a2a_server(&service, verifier)
+///     .name("travel-desk")
+///     .description("Books trips.")
+///     .bearer_tokens()
+///     .build()?;
 /// Server::bind(&a2a_address().to_string()).await?
 ///     .serve(a2a_router(&server), |timeout| async move {
 ///         server.shutdown(timeout).await;
@@ -51,7 +56,7 @@ pub fn a2a_server(service: &AgentService, authenticate: impl Authenticate + 'sta
             None => caller,
         }
     });
-    agent_server(service, url).identify_caller(identify).without_http_json()
+    agent_server(service, url).identify_caller(identify).without_http_json().version_of_method()
 }
 
 /// Returns the routes of a server with `GET /ping`, whose status is `HealthyBusy` while tasks run: they go on without their clients.

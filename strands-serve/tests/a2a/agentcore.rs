@@ -1,14 +1,16 @@
 //! The A2A mode of AgentCore Runtime.
 
-use http::StatusCode;
-use serde_json::json;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, tool, tools};
 use strands_serve::agentcore::{
     AgentCoreContext, ForwardedHeaders, WorkloadAccessToken, a2a_address, a2a_router, a2a_server,
 };
+use strands_serve::axum::body::{Body, to_bytes};
+use tower::ServiceExt as _;
 
-use crate::rig::{Client, Stores, Users, state, text};
+use crate::rig::{Client, Stores, Users, counting, state, text};
 
 /// Tells what the platform has sent.
 #[tool(crate = strands_core)]
@@ -69,4 +71,17 @@ async fn the_contract_has_a_card_a_ping_and_a_port() {
     alice.call("CancelTask", json!({"id": task["id"]})).await;
     assert_eq!(client.get("/ping").await.1, json!({"status": "Healthy"}));
     assert_eq!(a2a_address().port(), 9000);
+}
+
+#[tokio::test]
+async fn a_message_of_1_0_is_served_without_the_header_that_the_platform_removes() {
+    let service = Stores::new().service(counting());
+    let server = a2a_server(&service, Users).name("desk").description("Helps.").build().unwrap();
+    let message = json!({"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "x"}]});
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}});
+    let request = Request::post("/").header("content-type", "application/json").header("x-user", "alice");
+    let response = a2a_router(&server).oneshot(request.body(Body::from(call.to_string())).unwrap()).await.unwrap();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let response: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(state(&response["result"]["task"]), "TASK_STATE_COMPLETED");
 }

@@ -1,12 +1,15 @@
 //! The contract of task stores, with files and objects.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use strands_a2a::{PutOutcome, RecordKey, RecordKind, StoredRecord, TaskStore};
 use strands_serve::a2a::DocumentTaskStore;
 use strands_session::object_store::memory::InMemory;
-use strands_session::{FileStore, ObjectDocumentStore};
+use strands_session::{Document, DocumentStore, FileStore, ObjectDocumentStore, StoreError, Version, WriteOutcome};
 
 async fn put(
     store: &DocumentTaskStore,
@@ -44,7 +47,8 @@ async fn writes_are_conditional_and_callers_apart() {
             assert_eq!(store.get(other).await.unwrap(), None);
             put(&store, other, "x", None).await.unwrap();
         }
-        let mut listed = store.list(&key.caller, RecordKind::Context).await.unwrap();
+        let listed = store.list(&key.caller, RecordKind::Context).try_collect::<Vec<_>>();
+        let mut listed = listed.await.unwrap();
         listed.sort_by(|a, b| a.content.cmp(&b.content));
         assert_eq!(listed.iter().map(|record| record.content.as_ref()).collect::<Vec<_>>(), [&b"2"[..], b"x"]);
         store.delete(&key).await.unwrap();
@@ -52,4 +56,70 @@ async fn writes_are_conditional_and_callers_apart() {
         assert_eq!(store.get(&key).await.unwrap(), None);
         assert_eq!(put(&store, &key, "4", Some(&second)).await, None);
     }
+}
+
+/// A store that counts the contents that are in memory.
+struct Counting {
+    documents: ObjectDocumentStore,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// A content that is counted while it exists.
+struct Counted(Bytes, Arc<Counts>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl DocumentStore for Counting {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+        let Some(found) = self.documents.get(key).await? else { return Ok(None) };
+        let now = self.counts.now.fetch_add(1, Ordering::Relaxed) + 1;
+        self.counts.most.fetch_max(now, Ordering::Relaxed);
+        let content = Bytes::from_owner(Counted(found.content, Arc::clone(&self.counts)));
+        Ok(Some(Document::new(content, Version::new(found.version.as_str()))))
+    }
+
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
+        self.documents.create(key, content).await
+    }
+
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
+        self.documents.update(key, content, known).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        self.documents.list(folder).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.documents.delete(key).await
+    }
+}
+
+#[tokio::test]
+async fn a_list_has_few_documents_in_memory() {
+    let counts = Arc::new(Counts::default());
+    let documents = ObjectDocumentStore::new(Arc::new(InMemory::new()), "p").unwrap();
+    let store = DocumentTaskStore::new(Counting { documents, counts: Arc::clone(&counts) });
+    for id in 0..30 {
+        put(&store, &RecordKey::new("c", RecordKind::Task, id.to_string()), "x", None).await.unwrap();
+    }
+    assert_eq!(store.list("c", RecordKind::Task).count().await, 30);
+    assert_eq!(counts.most.load(Ordering::Relaxed), 4);
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 
+use super::body::JsonBody;
 use super::call::{Called, call};
 use super::held::held;
 use super::proto_names::in_camel_case;
@@ -33,8 +34,8 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
         Ok(caller) => caller,
         Err(refused) => return *refused,
     };
-    let json = match body::json(&http.core, &parts, body).await {
-        Ok(json) => json,
+    let JsonBody { json, share: _share } = match body::json(&http.core, &caller, &parts, body).await {
+        Ok(body) => body,
         Err(failure) => {
             // A body that was not read is an error of HTTP, too.
             let is_too_large = matches!(failure, Failure::BodyTooLarge(_));
@@ -46,7 +47,7 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
         Ok(call) => call,
         Err((id, failure)) => return Json(error(&id, failure.json_rpc())).into_response(),
     };
-    let called = match Version::of(&parts) {
+    let called = match Version::of_call(&parts, &method, http.may_lose_version) {
         Ok(Version::V1) => {
             let called = call(&http.core, &caller, &method, in_camel_case(params), false).await;
             called.map(|called| respond(id.clone(), called, false)).map_err(|failure| failure.json_rpc())

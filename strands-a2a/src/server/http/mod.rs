@@ -39,6 +39,8 @@ pub(super) struct Http {
     /// True if requests of protocol 0.3 are served, too.
     pub(super) serves_v03: bool,
     pub(super) serves_http_json: bool,
+    /// True if something in front of the server may remove the header with the version.
+    pub(super) may_lose_version: bool,
 }
 
 /// The agent card in two forms.

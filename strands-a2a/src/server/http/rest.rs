@@ -101,10 +101,16 @@ async fn handle(http: &Arc<Http>, method: &str, params: Params, request: Request
         if Version::of(&parts)? != Version::V1 {
             return Err(Failure::Version("0.3".to_owned()));
         }
+        // Until the response.
+        let _share;
         let params = match params {
             Params::Path(fields) => fields,
             Params::Query(fields) => with_query(fields, &parts)?,
-            Params::Body(fields) => with_body(fields, in_camel_case(body::json(&http.core, &parts, body).await?))?,
+            Params::Body(fields) => {
+                let body = body::json(&http.core, &caller, &parts, body).await?;
+                _share = body.share;
+                with_body(fields, in_camel_case(body.json))?
+            }
         };
         call(&http.core, &caller, method, Value::Object(params), false).await
     };

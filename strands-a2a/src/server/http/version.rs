@@ -13,8 +13,19 @@ pub(super) enum Version {
 }
 
 impl Version {
-    /// Returns the version that a request asks for, in a header or a parameter of the query. None is 0.3, as the specification demands.
+    /// Returns the version that a request asks for. None is 0.3, as the specification demands.
     pub(super) fn of(parts: &Parts) -> Result<Self, Failure> {
+        Ok(Self::requested(parts)?.unwrap_or(Self::V03))
+    }
+
+    /// Returns the version of a call over JSON-RPC. A call without one, and with a name of 1.0, is of 1.0 if the header may be lost.
+    pub(super) fn of_call(parts: &Parts, method: &str, may_lose_header: bool) -> Result<Self, Failure> {
+        let from_name = || if may_lose_header && is_of_v1(method) { Self::V1 } else { Self::V03 };
+        Ok(Self::requested(parts)?.unwrap_or_else(from_name))
+    }
+
+    /// Returns the version in the header or in a parameter of the query.
+    fn requested(parts: &Parts) -> Result<Option<Self>, Failure> {
         let header = parts.headers.get(VERSION).map(|value| value.to_str().unwrap_or("?").to_owned());
         let query = || {
             let query = parts.uri.query().unwrap_or_default();
@@ -24,11 +35,31 @@ impl Version {
         let requested = header.or_else(query).unwrap_or_default();
         let mut numbers = requested.trim().split('.');
         match (numbers.next(), numbers.next()) {
-            (Some(""), None) | (Some("0"), Some("3")) => Ok(Self::V03),
-            (Some("1"), Some("0") | None) => Ok(Self::V1),
+            (Some(""), None) => Ok(None),
+            (Some("0"), Some("3")) => Ok(Some(Self::V03)),
+            (Some("1"), Some("0") | None) => Ok(Some(Self::V1)),
             _ => Err(Failure::Version(quote(&requested))),
         }
     }
+}
+
+/// Returns true for the name of a method in 1.0. No method of 0.3 has one of them.
+fn is_of_v1(method: &str) -> bool {
+    use a2a::methods;
+    [
+        methods::SEND_MESSAGE,
+        methods::SEND_STREAMING_MESSAGE,
+        methods::GET_TASK,
+        methods::LIST_TASKS,
+        methods::CANCEL_TASK,
+        methods::SUBSCRIBE_TO_TASK,
+        methods::CREATE_PUSH_CONFIG,
+        methods::GET_PUSH_CONFIG,
+        methods::LIST_PUSH_CONFIGS,
+        methods::DELETE_PUSH_CONFIG,
+        methods::GET_EXTENDED_AGENT_CARD,
+    ]
+    .contains(&method)
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 
-use super::{PutOutcome, RecordKey, RecordKind, RecordVersion, StoredRecord, TaskStore, TaskStoreError};
+use super::{PutOutcome, RecordKey, RecordKind, RecordStream, RecordVersion, StoredRecord, TaskStore, TaskStoreError};
 
 /// Default number of records.
 const MAX_RECORDS: usize = 10_000;
@@ -180,11 +181,15 @@ impl TaskStore for MemoryTaskStore {
         Ok(PutOutcome::Done(version))
     }
 
-    async fn list(&self, caller: &str, kind: RecordKind) -> Result<Vec<StoredRecord>, TaskStoreError> {
-        let state = self.state();
-        let keys = state.callers.get(caller).into_iter().flat_map(|owned| owned.by_use.values());
-        let entries = keys.filter(|key| key.kind == kind).filter_map(|key| state.entries.get(key));
-        Ok(entries.map(Entry::stored).collect())
+    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
+        let keys: Vec<RecordKey> = {
+            let state = self.state();
+            let keys = state.callers.get(caller).into_iter().flat_map(|owned| owned.by_use.values());
+            keys.filter(|key| key.kind == kind).cloned().collect()
+        };
+        // A record that the store forgets meanwhile is not kept for the list.
+        let stored = move |key: RecordKey| self.state().entries.get(&key).map(Entry::stored);
+        stream::iter(keys.into_iter().filter_map(stored)).map(Ok).boxed()
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {
@@ -233,8 +238,8 @@ mod tests {
             put(&store, &key("b", "3"), None).await.unwrap();
             assert!(store.get(&key("a", "2")).await.unwrap().is_none());
             assert!(store.get(&key("a", "1")).await.unwrap().is_some());
-            assert_eq!(store.list("a", RecordKind::Task).await.unwrap().len(), 1);
-            assert_eq!(store.list("a", RecordKind::Context).await.unwrap().len(), 0);
+            assert_eq!(store.list("a", RecordKind::Task).count().await, 1);
+            assert_eq!(store.list("a", RecordKind::Context).count().await, 0);
             assert_eq!(store.state().bytes, 20);
         }
     }
@@ -248,7 +253,7 @@ mod tests {
             }
             assert!(store.get(&key("b", "1")).await.unwrap().is_some());
             assert!(store.get(&key("a", "2")).await.unwrap().is_none());
-            assert_eq!(store.list("a", RecordKind::Task).await.unwrap().len(), 2);
+            assert_eq!(store.list("a", RecordKind::Task).count().await, 2);
         }
     }
 }

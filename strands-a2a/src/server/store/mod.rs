@@ -5,13 +5,18 @@ mod records;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::Stream;
 
 pub use memory::MemoryTaskStore;
 pub(super) use records::{ContextRecord, ListedTask, PushConfig, Records, RunLease, TaskRecord, Versioned};
+
+/// Records of a [`TaskStore`], which are read as the stream is polled.
+pub type RecordStream<'a> = Pin<Box<dyn Stream<Item = Result<StoredRecord, TaskStoreError>> + Send + 'a>>;
 
 /// A store of the server's tasks and contexts, with conditional writes.
 ///
@@ -49,12 +54,15 @@ pub trait TaskStore: Send + Sync {
         known: Option<&StoredRecord>,
     ) -> Result<PutOutcome, TaskStoreError>;
 
-    /// Returns all records of one kind of a caller, in any order.
+    /// Returns all records of one kind of a caller, in any order, as a stream.
+    ///
+    /// A caller may have a thousand records of many megabytes each: read them one after another, or a few at once, as the stream is
+    /// polled. The server drops each before it polls for the next one. A record that is deleted meanwhile may be missing.
     ///
     /// # Errors
     ///
-    /// Returns [`TaskStoreError`] if the store can't be read.
-    async fn list(&self, caller: &str, kind: RecordKind) -> Result<Vec<StoredRecord>, TaskStoreError>;
+    /// The stream ends with [`TaskStoreError`] if the store can't be read.
+    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a>;
 
     /// Deletes a record. Succeeds if there is none.
     ///
@@ -80,8 +88,8 @@ impl<S: TaskStore + ?Sized> TaskStore for Arc<S> {
         (**self).put(key, content, known).await
     }
 
-    async fn list(&self, caller: &str, kind: RecordKind) -> Result<Vec<StoredRecord>, TaskStoreError> {
-        (**self).list(caller, kind).await
+    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
+        (**self).list(caller, kind)
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use a2a::{Task, TaskPushNotificationConfig, TaskState};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strands_core::{Continuation, Interrupt};
 use uuid::Uuid;
 
-use super::{PutOutcome, RecordKey, RecordKind, StoredRecord, TaskStore};
+use super::{PutOutcome, RecordKey, RecordKind, RecordVersion, StoredRecord, TaskStore};
 use crate::server::failure::Failure;
 
 /// A task, and what is needed to continue it. It has no `Debug`, since it has conversations and credentials.
@@ -130,6 +131,18 @@ impl Records {
         }
     }
 
+    /// Returns true if the store has this version of a task. Its content is not parsed.
+    pub(in crate::server) async fn has_task(
+        &self,
+        caller: &str,
+        id: &str,
+        version: &RecordVersion,
+    ) -> Result<bool, Failure> {
+        let Some(key) = task_key(caller, id) else { return Ok(false) };
+        let stored = self.store.get(&key).await.map_err(Failure::internal)?;
+        Ok(stored.is_some_and(|stored| stored.version == *version))
+    }
+
     /// Writes a task, and returns how the store has it, or `None` if another writer was first.
     pub(in crate::server) async fn put_task(
         &self,
@@ -194,20 +207,11 @@ impl Records {
         }
     }
 
-    /// Returns what `keep` keeps of the tasks of a caller.
-    pub(in crate::server) async fn tasks<T>(
-        &self,
-        caller: &str,
-        keep: impl FnMut(TaskRecord) -> Option<T>,
-    ) -> Result<Vec<T>, Failure> {
-        self.list(caller, RecordKind::Task, keep).await
-    }
-
     /// Returns what `keep` keeps of the heads of the tasks of a caller.
     pub(in crate::server) async fn listed_tasks<T>(
         &self,
         caller: &str,
-        keep: impl FnMut(ListedTask) -> Option<T>,
+        keep: impl FnMut(ListedTask) -> Option<T> + Send,
     ) -> Result<Vec<T>, Failure> {
         self.list(caller, RecordKind::Task, keep).await
     }
@@ -223,7 +227,7 @@ impl Records {
     pub(in crate::server) async fn contexts<T>(
         &self,
         caller: &str,
-        keep: impl FnMut(ContextRecord) -> Option<T>,
+        keep: impl FnMut(ContextRecord) -> Option<T> + Send,
     ) -> Result<Vec<T>, Failure> {
         self.list(caller, RecordKind::Context, keep).await
     }
@@ -234,10 +238,11 @@ impl Records {
         kind: RecordKind,
         mut keep: impl FnMut(R) -> Option<T>,
     ) -> Result<Vec<T>, Failure> {
-        let stored = self.store.list(caller, kind).await.map_err(Failure::internal)?;
+        let mut records = self.store.list(caller, kind);
         let mut kept = Vec::new();
         // One whole record at a time.
-        for stored in stored {
+        while let Some(stored) = records.next().await {
+            let stored = stored.map_err(Failure::internal)?;
             kept.extend(readable(&stored).and_then(&mut keep));
         }
         Ok(kept)
