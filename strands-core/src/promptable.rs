@@ -202,6 +202,9 @@ pub struct PromptRequest {
     /// True if a durable engine repeats the request, with the same key, after the caller was dropped. Then dropping the stream is
     /// no cancellation: work elsewhere continues, and only the token cancels it.
     pub is_durable: bool,
+    /// True if the caller makes no other prompt at the same time, so that work elsewhere may use
+    /// [most of the limits](crate::PromptScope::reserve) that are left. An [`AgentTool`](crate::AgentTool) sets it.
+    pub is_alone: bool,
     pub(crate) injected: InjectedValues,
     pub(crate) output: Option<OutputType>,
     pub(crate) tools: Vec<Arc<dyn Tool>>,

@@ -255,7 +255,7 @@ impl AgentTool {
         request.output.clone_from(&self.output);
         request.keeps_conversation = self.keeps_context;
         request.idempotency_key = Some(ctx.idempotency_key());
-        request.is_durable = ctx.is_journaled();
+        (request.is_durable, request.is_alone) = (ctx.is_journaled(), true);
         match ctx.continuation() {
             Some(suspended) => {
                 request.resume.extend(ctx.nested_responses());

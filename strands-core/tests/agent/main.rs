@@ -55,6 +55,7 @@ mod recording;
 mod regressions;
 mod replay_properties;
 mod replays;
+mod reservations;
 mod response_streams;
 mod retries;
 mod rewind;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use strands_core::bytes::Bytes;
 
 use super::events::EventPublisher;
-use super::messages::{RunReference, SessionHistory, WatchedTurn};
+use super::messages::{GrantedLimits, RunReference, SessionHistory, WatchedTurn};
 use super::running::RunningTurns;
 use super::{state, turn, watch};
 use crate::answerer::Answerer;
@@ -196,7 +196,7 @@ struct HandlerRow {
     output: fn() -> OutputPayload,
 }
 
-const HANDLERS: [HandlerRow; 6] = [
+const HANDLERS: [HandlerRow; 7] = [
     HandlerRow {
         name: "prompt",
         documentation: "Runs a turn.",
@@ -236,6 +236,14 @@ const HANDLERS: [HandlerRow; 6] = [
         is_lazy: true,
         input: InputPayload::from_metadata::<Json<RunReference>>,
         output: OutputPayload::from_metadata::<Json<WatchedTurn>>,
+    },
+    HandlerRow {
+        name: "granted",
+        documentation: "Returns the limits of the running turn.",
+        is_shared: true,
+        is_lazy: false,
+        input: InputPayload::from_metadata::<Json<RunReference>>,
+        output: OutputPayload::from_metadata::<Json<GrantedLimits>>,
     },
     HandlerRow {
         name: "history",
@@ -301,6 +309,11 @@ impl Service for Dispatcher {
                 "watch" => {
                     let (Json(input), metadata) = ctx.input::<Json<Value>>().await;
                     let result = watch::watch(&ctx, metadata, input).await;
+                    end(&ctx, result);
+                }
+                "granted" => {
+                    let (Json(input), _) = ctx.input::<Json<Value>>().await;
+                    let result = state::granted(&ctx, input).await;
                     end(&ctx, result);
                 }
                 "history" => {

@@ -1,6 +1,7 @@
 //! [`ObjectAgent`]: an agent that runs as a durable object, called by other agents, graphs and programs.
 
 mod call;
+mod charges;
 mod error;
 mod exchange;
 mod ingress;
