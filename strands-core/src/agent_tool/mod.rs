@@ -339,6 +339,12 @@ impl Tool for AgentTool {
         }
         output::of(&self.spec.name, &response, self.output.is_some())
     }
+
+    async fn discard(&self, continuation: &Continuation) -> Result<(), ToolError> {
+        let mut request = PromptRequest::new(Prompt::none());
+        request.continuation = Some(continuation.clone()).filter(|suspended| !suspended.value().is_null());
+        self.agent.discard(request).await.map_err(|error| failed(&self.spec.name, error))
+    }
 }
 
 /// Returns the interrupts of an agent with ids that name the call, and the state with which the call continues.

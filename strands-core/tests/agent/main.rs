@@ -16,6 +16,7 @@ mod conversation;
 mod diagnostics;
 mod direct_calls;
 mod direct_checks;
+mod discards;
 mod drop_fuzz;
 mod drops;
 mod error_texts;

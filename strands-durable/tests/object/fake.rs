@@ -72,6 +72,11 @@ impl Fake {
         self.turn(run_id).unwrap().send_replace(failed());
     }
 
+    /// Forgets a turn, as after the time for which the server knows its end.
+    pub(crate) fn forget(&self, run_id: &str) {
+        self.log().turns.retain(|_, (id, _)| id != run_id);
+    }
+
     /// Waits until something is in the log.
     pub(crate) async fn until(&self, what: impl Fn(&Log) -> bool) {
         let waited = async {

@@ -9,6 +9,7 @@
 
 mod basics;
 mod checks;
+mod discards;
 mod elsewhere;
 mod failures;
 mod interrupts;

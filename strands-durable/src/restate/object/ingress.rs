@@ -127,10 +127,10 @@ impl Ingress {
         }
     }
 
-    /// Cancels a turn.
-    pub(super) async fn cancel(&self, key: &str, run_id: &str) -> Result<(), ObjectErrorKind> {
+    /// Cancels a turn. The request is repeated for this time.
+    pub(super) async fn cancel(&self, key: &str, run_id: &str, timeout: Duration) -> Result<(), ObjectErrorKind> {
         let run = json(&RunReference::new(run_id))?;
-        let cancelled = repetition::brief(CANCEL_TIMEOUT.max(self.reconnect_timeout), || async {
+        let cancelled = repetition::brief(timeout, || async {
             body(self.request(key, "cancel", Json(run.clone())).call().await.map_err(failure)?)
         });
         cancelled.await.map(|RunReference { .. }| ())

@@ -94,7 +94,8 @@ impl InnerTurn {
             State::New(_) | State::Released => return,
         };
         let (ingress, key) = (Arc::clone(&self.ingress), self.key.clone());
-        let cancel = async move { ingress.cancel(&key, &started.await?).await };
+        let timeout = CANCEL_TIMEOUT.max(ingress.reconnect_timeout);
+        let cancel = async move { ingress.cancel(&key, &started.await?.run_id, timeout).await };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             match tokio::time::timeout(CANCEL_TIMEOUT, cancel).await {
