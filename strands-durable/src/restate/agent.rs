@@ -28,6 +28,7 @@ use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 /// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses them, the turn waits for others, and `history` says why |
 /// | `cancel` | none, or [`RunReference`] | [`RunReference`]: cancels the running turn, or the given one, which may be queued. A running one ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step. A run of another session is not found |
 /// | `watch` | [`RunReference`] | [`WatchedTurn`]: waits until a turn ends or fails, or waits for responses to interrupts. A run of another session is not found |
+/// | `granted` | [`RunReference`] | [`GrantedLimits`]: the limits of the running turn by its request |
 /// | `history` | none | [`SessionHistory`] |
 ///
 /// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
