@@ -31,6 +31,7 @@ mod output_type;
 mod prompt;
 mod prompt_scope;
 mod promptable;
+mod reservation;
 mod run;
 pub mod schema;
 mod schema_validation;
@@ -67,6 +68,7 @@ pub use output_type::StructuredOutput;
 pub use prompt::{Prompt, PromptContent, PromptError};
 pub use prompt_scope::PromptScope;
 pub use promptable::{PromptRequest, PromptResponse, PromptStream, Promptable};
+pub use reservation::Reservation;
 pub use schema_validation::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{

@@ -13,6 +13,7 @@ use crate::nesting::{self, Budget, Spent};
 use crate::outcome::{AgentError, BuildError};
 use crate::prompt::Prompt;
 use crate::promptable::{PromptRequest, PromptStream, Promptable};
+use crate::reservation::Reservation;
 use crate::stop_reason::StopReason;
 use crate::timers::has_timers;
 use crate::trace_context::TraceContext;
@@ -77,7 +78,7 @@ impl PromptScope {
         let time_left = limits.time().map(|time| time.saturating_sub(elapsed));
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
         let cancellation = Some(request.cancellation.clone());
-        let budget = Budget::new(parent, limits, cancellation, deadline, Spent { turns, usage });
+        let budget = Budget::new(parent, limits, cancellation, deadline, Spent { turns, usage, ..Spent::default() });
         let mut injected = request.injected.clone();
         budget.continue_trace(&mut injected);
         Ok(Self { budget: Arc::new(budget), injected, limits })
@@ -89,6 +90,25 @@ impl PromptScope {
     pub fn part(&self, cancellation: CancellationToken) -> Self {
         let budget = Arc::new(Budget::part(&self.budget, cancellation));
         Self { budget, injected: self.injected.clone(), limits: Limits::unlimited() }
+    }
+
+    /// Creates a scope within this one with its own limits of turns and tokens, in which its usage counts from zero.
+    ///
+    /// ```
+    /// use strands::metrics::Usage;
+    /// use strands::{Limits, PromptRequest, PromptScope, models::StopReason};
+    ///
+    /// let scope = PromptScope::new(&PromptRequest::new("go"), Limits::new().turns(9))?;
+    /// scope.charge(Usage::new(200, 100), 2);
+    /// let part = scope.limited(Limits::unlimited().turns(3));
+    /// part.charge(Usage::new(200, 100), 3);
+    /// assert_eq!((part.limit_reached(), scope.turns()), (Some(StopReason::LimitTurns), 5));
+    /// # Ok::<(), strands::AgentError>(())
+    /// ```
+    #[must_use]
+    pub fn limited(&self, limits: Limits) -> Self {
+        let budget = Arc::new(Budget::limited_part(&self.budget, limits, CancellationToken::new()));
+        Self { budget, injected: self.injected.clone(), limits }
     }
 
     /// Creates a request with the injected values, the cancellation and the trace of the scope.
@@ -148,11 +168,37 @@ impl PromptScope {
 
     /// Adds the model calls of work elsewhere, such as those of an agent on another server.
     pub fn charge(&self, usage: Usage, turns: u32) {
-        self.budget.charge_all(Spent { turns, usage });
+        self.budget.charge_all(Spent { turns, usage, ..Spent::default() });
     }
 
-    /// Returns the limits that are left: the least of the scope and of all that it is nested in, less their usage so far, with the
-    /// time until the earliest deadline. For work elsewhere, whose usage is [charged](Self::charge) when it has ended.
+    /// Reserves a share of the limits that are left, for work elsewhere that responds to a request. All shares together are never more
+    /// than there is. A share is, of the turns and of the tokens, rounded up:
+    /// - three quarters for a request that [is alone](PromptRequest::is_alone), such as that of the only tool call of a turn;
+    /// - the same part for each of several concurrent calls, also those of other tools;
+    /// - half, and half of the rest for the next one, if it is not known how many there are, such as for the nodes of a graph.
+    pub fn reserve(&self, request: &PromptRequest) -> Reservation {
+        Reservation::new(&self.budget, self.budget.reserve(if request.is_alone { 1 } else { 2 }))
+    }
+
+    /// Reserves this much of the limits that are left, or all that is left if it is less.
+    pub fn reserve_at_most(&self, most: Limits) -> Reservation {
+        Reservation::new(&self.budget, self.budget.reserve_at_most(most))
+    }
+
+    /// Adds shares that work elsewhere may have used, since its usage is not known: those that an agent there has
+    /// [kept](Self::unsettled) for work of its own. Those that it had `before` are added already.
+    pub fn charge_unsettled(&self, shares: Option<Limits>, before: Option<Limits>) {
+        let share = |limits: Option<Limits>| limits.as_ref().map(Limits::share).unwrap_or_default();
+        self.budget.charge_all(Spent { unsettled: share(shares).less(share(before)), ..Spent::default() });
+    }
+
+    /// Returns the shares that stay reserved, since the usage of the work is not known. `None` if there are none.
+    pub fn unsettled(&self) -> Option<Limits> {
+        self.budget.spent().unsettled.limits()
+    }
+
+    /// Returns the limits that are left: the least of the scope and of all that it is nested in, less their usage so far and what is
+    /// [reserved](Self::reserve), with the time until the earliest deadline.
     ///
     /// ```
     /// use strands::metrics::Usage;

@@ -1,10 +1,12 @@
 //! [`Promptable`], the trait of agents and everything else that can be prompted, and its owned request.
 
 use std::fmt;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_core::Stream;
+use futures_core::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -55,6 +57,9 @@ pub type PromptResponse = Pin<Box<dyn Future<Output = Result<AgentResponse, Agen
 ///   without responses to them returns them again. A response that is refused, such as that of a user who may not approve, is an
 ///   error, and the prompt stays suspended: as it was if the error is the first item, and otherwise as the error
 ///   [`AgentError::Suspended`] says.
+///
+/// - A program may [discard](Self::discard) the interrupts of a response in place of responding to them. Work elsewhere that waits for the
+///   responses is cancelled then.
 ///
 /// `testing::contract::check_promptable` tests this contract (feature `contract`).
 ///
@@ -122,6 +127,20 @@ pub trait Promptable: Send + Sync {
             last.ok_or(AgentError::NoResponse { name })
         })
     }
+
+    /// Discards the interrupts of a response, whose continuation the request has: there will be no responses to them. Work elsewhere that waits
+    /// for responses is cancelled, so that it does not take those of others, such as the approval of a payment. It may be repeated.
+    /// Default: nothing to do.
+    ///
+    /// [`Agent::discard_interrupts`](crate::Agent::discard_interrupts) calls it for agents that are tools.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the work may still take responses.
+    fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        drop(request);
+        Box::pin(ready(Ok(())))
+    }
 }
 
 macro_rules! forward_promptable {
@@ -155,6 +174,10 @@ macro_rules! forward_promptable {
 
                 fn respond(&self, request: PromptRequest) -> PromptResponse {
                     (**self).respond(request)
+                }
+
+                fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+                    (**self).discard(request)
                 }
             }
         )+
@@ -202,6 +225,9 @@ pub struct PromptRequest {
     /// True if a durable engine repeats the request, with the same key, after the caller was dropped. Then dropping the stream is
     /// no cancellation: work elsewhere continues, and only the token cancels it.
     pub is_durable: bool,
+    /// True if the caller makes no other prompt at the same time, so that work elsewhere may use
+    /// [most of the limits](crate::PromptScope::reserve) that are left. An [`AgentTool`](crate::AgentTool) sets it.
+    pub is_alone: bool,
     /// Takes the conversation of a prompt that fails or is dropped, of a promptable in this process.
     pub(crate) keep_cut_off: Option<KeepConversation>,
     pub(crate) injected: InjectedValues,

@@ -44,6 +44,10 @@ pub struct TurnRequest {
     /// levels. Default: 0.
     #[serde(default, skip_serializing_if = "is_outermost")]
     pub depth: u32,
+    /// Objects whose turns are around this one, as `service/key`. `ObjectAgent` sets them, and refuses to call one of them, since the call
+    /// would be queued behind the turn that waits for it. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub around: Vec<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature of `skip_serializing_if`")]
@@ -54,7 +58,15 @@ fn is_outermost(depth: &u32) -> bool {
 impl TurnRequest {
     /// Creates a request with a prompt.
     pub fn new(prompt: impl Into<PromptContent>) -> Self {
-        Self { prompt: prompt.into(), metadata: Map::new(), limits: None, output: None, traceparent: None, depth: 0 }
+        Self {
+            prompt: prompt.into(),
+            metadata: Map::new(),
+            limits: None,
+            output: None,
+            traceparent: None,
+            depth: 0,
+            around: Vec::new(),
+        }
     }
 }
 
@@ -108,6 +120,10 @@ pub struct TurnResponse {
     /// Number of model calls of the turn.
     #[serde(default)]
     pub turns: u32,
+    /// Model calls and tokens that turns elsewhere may have used besides, whose usage is not known, such as those that were cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub unsettled: Option<Limits>,
     /// Structured output, if one was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
@@ -130,6 +146,7 @@ impl TurnResponse {
             stop_reason: response.stop_reason.to_string(),
             usage: response.usage,
             turns: response.turns,
+            unsettled: None,
             output: response.output.clone(),
             metrics: totals(response),
             interrupts: response.interrupts.clone(),

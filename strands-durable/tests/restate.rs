@@ -51,7 +51,15 @@ async fn the_service_describes_its_handlers_and_timeouts() {
         .collect();
     assert_eq!(
         handlers,
-        [("prompt", false), ("stream", false), ("answer", true), ("cancel", true), ("watch", true), ("history", true)]
+        [
+            ("prompt", false),
+            ("stream", false),
+            ("answer", true),
+            ("cancel", true),
+            ("watch", true),
+            ("granted", true),
+            ("history", true)
+        ]
     );
     // It reads what a turn has left when it has failed, and not what was there before.
     assert_eq!(service["handlers"][4]["enableLazyState"], true);

@@ -2,7 +2,8 @@
 
 use strands_core::serde_json::Value;
 use strands_core::{
-    InjectedKey, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSetError, ToolSpec, async_trait,
+    Continuation, InjectedKey, Tool, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSetError,
+    ToolSpec, async_trait,
 };
 
 use crate::PiiVault;
@@ -80,5 +81,9 @@ impl<T: Tool> Tool for RestoringTool<T> {
                 interrupt
             })
         })
+    }
+
+    async fn discard(&self, continuation: &Continuation) -> Result<(), ToolError> {
+        self.tool.discard(continuation).await
     }
 }

@@ -117,6 +117,9 @@ pub(crate) trait Machine: Send + 'static {
     /// Makes nodes ready again that had started when the run was stored, or were stopped.
     fn repeat_started(&mut self) -> Vec<AgentEvent>;
 
+    /// Returns the agents that wait for responses, with the states from which they go on.
+    fn waiting(&self) -> Vec<(Arc<dyn Promptable>, Option<Continuation>)>;
+
     /// Adds usage and time of this part of the run.
     fn spend(&mut self, spent: Spent);
 

@@ -372,6 +372,11 @@ impl AgentBuilder {
         self
     }
 
+    /// Returns the tools without those of providers.
+    pub(super) fn own_tools(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
+        self.tools.own()
+    }
+
     /// Returns the keys of the values that the tools read and that are not injected yet.
     pub(super) fn required_values(&self) -> Vec<InjectedKey> {
         let own = self.tools.own().flat_map(|tool| tool.requires().iter());
@@ -465,6 +470,7 @@ impl AgentBuilder {
             rewinding: None,
             repairs,
             serialized: SerializedMessages::default(),
+            discarding: Vec::new(),
             response_is_cut: false,
             refused_outputs: None,
         };

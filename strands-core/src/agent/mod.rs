@@ -3,6 +3,7 @@
 mod builder;
 mod clear;
 mod closures;
+mod discard;
 mod invocation;
 mod plugin;
 mod rewind;
@@ -288,20 +289,6 @@ impl Agent {
     /// ```
     pub fn unread_injected_values(&self) -> Vec<&'static str> {
         self.work.unread_injected_values()
-    }
-
-    /// Discards the pending interrupts, here and in the session. Their calls get an error result, and the agent accepts
-    /// prompts again; later responses to the interrupts are rejected.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`AgentError::Session`] if the session could not be written. After a conflict, another worker has resumed the
-    /// interrupted invocation or discarded its interrupts. The next invocation writes the unsaved changes.
-    pub async fn discard_interrupts(&mut self) -> Result<(), AgentError> {
-        self.work.settle();
-        self.work.complete_rewind().await?;
-        self.work.discard_interrupts();
-        self.save().await
     }
 
     /// Saves unsaved changes to the session. Invocations save by themselves; call this after one that was dropped, or that

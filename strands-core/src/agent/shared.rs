@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_core::future::BoxFuture;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 
@@ -69,10 +70,16 @@ impl SharedAgent {
     }
 
     fn begin(&self, request: PromptRequest) -> Result<Invocation<'static>, AgentError> {
-        let busy = || AgentError::Busy { name: (*self.name).to_owned() };
-        let agent = self.lock().take().ok_or_else(busy)?;
-        let taken = TakenAgent { agent: Some(agent), owner: Arc::clone(&self.agent) };
-        Invocation::taking(taken, request).ok_or_else(busy)
+        Invocation::taking(self.take()?, request).ok_or_else(|| self.busy())
+    }
+
+    fn take(&self) -> Result<TakenAgent, AgentError> {
+        let agent = self.lock().take().ok_or_else(|| self.busy())?;
+        Ok(TakenAgent { agent: Some(agent), owner: Arc::clone(&self.agent) })
+    }
+
+    fn busy(&self) -> AgentError {
+        AgentError::Busy { name: (*self.name).to_owned() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<Agent>>> {
@@ -111,6 +118,17 @@ impl Promptable for SharedAgent {
     fn stream(&self, request: PromptRequest) -> PromptStream {
         let shared = self.clone();
         events(async move { shared.begin(request).map(|invocation| Start::Invocation(Box::new(invocation))) })
+    }
+
+    fn discard(&self, _: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        let shared = self.clone();
+        Box::pin(async move {
+            let mut taken = shared.take()?;
+            match taken.agent.as_deref_mut() {
+                Some(agent) => agent.discard_interrupts().await,
+                None => Ok(()),
+            }
+        })
     }
 }
 
@@ -159,6 +177,14 @@ impl Promptable for AgentBuilder {
             }
             Ok(Start::Invocation(Box::new(Invocation::requested(agent, request))))
         })
+    }
+
+    /// Discards those of agents elsewhere that are tools of the template.
+    fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        match request.continuation {
+            Some(continuation) => Box::pin(self.clone().discard_from(continuation)),
+            None => Box::pin(ready(Ok(()))),
+        }
     }
 }
 

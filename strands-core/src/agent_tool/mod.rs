@@ -257,7 +257,7 @@ impl AgentTool {
         request.keeps_conversation = self.keeps_context;
         request.keep_cut_off = self.keeps_context.then(|| self.keeps_cut_off(ctx));
         request.idempotency_key = Some(ctx.idempotency_key());
-        request.is_durable = ctx.is_journaled();
+        (request.is_durable, request.is_alone) = (ctx.is_journaled(), true);
         match ctx.continuation() {
             Some(suspended) => {
                 request.resume.extend(ctx.nested_responses());
@@ -355,6 +355,12 @@ impl Tool for AgentTool {
             diagnostics::context_not_kept(&self.spec.name);
         }
         output::of(&self.spec.name, &response, self.output.is_some())
+    }
+
+    async fn discard(&self, continuation: &Continuation) -> Result<(), ToolError> {
+        let mut request = PromptRequest::new(Prompt::none());
+        request.continuation = Some(continuation.clone()).filter(|suspended| !suspended.value().is_null());
+        self.agent.discard(request).await.map_err(|error| failed(&self.spec.name, error))
     }
 }
 

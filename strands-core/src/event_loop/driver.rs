@@ -166,7 +166,7 @@ impl<'a> Driver<'a> {
 
     /// Returns true if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.
     fn may_retry_conflict(&self, conflict: &SessionError) -> bool {
-        let Spent { turns, usage } = self.context.scope().budget.spent();
+        let Spent { turns, usage, .. } = self.context.scope().budget.spent();
         let has_turns = self.effective_limits.reached(turns, &usage).is_none();
         conflict.is_conflict() && !self.ran_tools && !self.has_saved && has_turns
     }
@@ -269,7 +269,7 @@ impl<'a> Driver<'a> {
 
     pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> Box<AgentResponse> {
         diagnostics::ended(self.context.scope(), &stop_reason);
-        let Spent { turns, usage } = self.context.scope().budget.spent();
+        let Spent { turns, usage, .. } = self.context.scope().budget.spent();
         self.work.response_is_cut = cuts_responses(&stop_reason);
         let output = run.as_ref().and_then(Run::output).cloned();
         // Only hooks can ask for another round.

@@ -69,6 +69,7 @@ impl Driver<'_> {
         for batch in calls.chunk_by(|call, next| concurrent(call) && concurrent(next)) {
             let is_ready = |(position, _): &&OpenCall| self.is_open(*position) && !self.waits(*position);
             let mut ready = batch.iter().filter(is_ready).cloned();
+            self.context.scope().budget.set_concurrency(ready.clone().count());
             if self.effects.are_recorded() {
                 let ready = ready.collect();
                 Box::pin(self.execute_with_journal(&tools, ready, &mut channels, &mut end, stop)).await;
@@ -215,10 +216,12 @@ impl Driver<'_> {
                             budget.end();
                             // What they have used until then counts.
                             *running = None;
-                            break stopped(reason, budget.spent().beyond(counted));
+                            break stopped(reason, budget.spent_at_most().beyond(counted));
                         }
                         // Unreachable: a step is only requested while a call is open.
-                        CallEvent::AllEnded => break stopped(StopReason::Cancelled, budget.spent().beyond(counted)),
+                        CallEvent::AllEnded => {
+                            break stopped(StopReason::Cancelled, budget.spent_at_most().beyond(counted));
+                        }
                         CallEvent::Starting(start) => {
                             let requested = channels.requested_with(start);
                             let (again, new) =

@@ -56,10 +56,10 @@ impl Counter {
         let usage = Usage::new(self.input.load(Relaxed), self.output.load(Relaxed))
             .with_total(self.total.load(Relaxed))
             .with_cache(self.cache_read.get(), self.cache_write.get());
-        Spent { turns: self.turns.load(Relaxed), usage }
+        Spent { turns: self.turns.load(Relaxed), usage, ..Spent::default() }
     }
 
-    pub(super) fn set(&self, Spent { turns, usage }: Spent) {
+    pub(super) fn set(&self, Spent { turns, usage, .. }: Spent) {
         self.turns.store(turns, Relaxed);
         self.input.store(usage.input_tokens, Relaxed);
         self.output.store(usage.output_tokens, Relaxed);

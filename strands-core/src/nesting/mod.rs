@@ -4,6 +4,7 @@
 mod budget;
 mod cancellation;
 mod counter;
+mod share;
 mod surroundings;
 
 use std::cell::Cell;

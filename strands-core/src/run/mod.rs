@@ -34,8 +34,8 @@ pub(crate) struct Run {
     turns: u32,
     usage: Usage,
     /// Usage of nested agents.
-    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
-    nested: Spent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nested: Option<Box<Spent>>,
     /// Active time of the invocation, without the time while it was suspended.
     #[serde(default)]
     elapsed: Duration,
@@ -87,7 +87,7 @@ impl Run {
             limits,
             turns: 0,
             usage: Usage::default(),
-            nested: Spent::default(),
+            nested: None,
             elapsed: Duration::ZERO,
             output: output_tool.map(Output::of).map(Box::new),
             prompt: Vec::new(),
@@ -247,19 +247,20 @@ impl Run {
 
     /// Returns the usage of the invocation itself.
     pub(crate) fn own_spent(&self) -> Spent {
-        Spent { turns: self.turns, usage: self.usage }
+        Spent { turns: self.turns, usage: self.usage, ..Spent::default() }
     }
 
     /// Returns the usage of the invocation including nested agents.
     pub(crate) fn spent(&self) -> Spent {
         let mut spent = self.own_spent();
-        spent.add(self.nested);
+        spent.add(self.nested.as_deref().copied().unwrap_or_default());
         spent
     }
 
     /// Sets the usage of the invocation including nested agents.
     pub(crate) fn set_spent(&mut self, spent: Spent) {
-        self.nested = spent.beyond(self.own_spent());
+        let nested = spent.beyond(self.own_spent());
+        self.nested = (!nested.is_nothing()).then(|| Box::new(nested));
     }
 
     /// Adds the usage of a model call without a response.

@@ -124,6 +124,17 @@ impl PendingTools {
         self.continuations.as_ref()
     }
 
+    /// Returns the calls whose tools have a state, by the name of the tool.
+    pub(crate) fn suspended_tools(&self) -> Vec<(String, Continuation)> {
+        let Some(continuations) = &self.continuations else { return Vec::new() };
+        let open = self.calls.iter().filter(|call| call.result.is_none());
+        let suspended = open.filter_map(|call| {
+            let continuation = continuations.get(&call.tool_use.tool_use_id)?;
+            Some((call.tool_use.name.clone(), continuation.clone()))
+        });
+        suspended.collect()
+    }
+
     /// Sets the result of a call.
     pub(crate) fn set_result(&mut self, position: usize, result: ToolResult) {
         if let Some(call) = self.calls.get_mut(position) {

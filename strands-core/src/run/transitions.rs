@@ -38,9 +38,9 @@ pub(crate) struct MissingOutput {
 impl Run {
     /// Returns the next step.
     pub(crate) fn step(&mut self) -> Step<'_> {
-        let Spent { turns, usage } = self.spent();
+        let Spent { turns, usage, unsettled } = self.spent();
         if matches!(self.phase, Phase::Model)
-            && let Some(limit) = self.limits.reached(turns, &usage)
+            && let Some(limit) = self.limits.without(unsettled).reached(turns, &usage)
         {
             self.phase = Phase::Done(limit);
         }

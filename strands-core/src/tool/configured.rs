@@ -10,6 +10,7 @@ use super::{
     InjectedKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolLimiter, ToolOutput, ToolPolicy, ToolSetError,
     ToolSpec,
 };
+use crate::continuation::Continuation;
 
 /// A tool with another policy, other annotations or a limiter: for tools from elsewhere, such as those of an MCP server.
 ///
@@ -99,6 +100,10 @@ impl Tool for ConfiguredTool {
 
     async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
         self.tool.call(ctx, input).await
+    }
+
+    async fn discard(&self, continuation: &Continuation) -> Result<(), ToolError> {
+        self.tool.discard(continuation).await
     }
 }
 

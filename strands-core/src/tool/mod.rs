@@ -21,6 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::continuation::Continuation;
 pub use crate::injected::InjectedKey;
 pub(crate) use crate::tool_spec::MAX_TOOL_RETRIES;
 pub use crate::tool_spec::{ToolAnnotations, ToolPolicy, ToolSpec};
@@ -155,6 +156,17 @@ pub trait Tool: Send + Sync {
     /// Returns a [`ToolError`] if the tool fails; the model reads its text. Convert other errors with
     /// [`ToolError::from_source`].
     async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError>;
+
+    /// Discards a call that [was interrupted](ToolError::interrupts) with this state and will not be resumed: work elsewhere that waits
+    /// for the responses is cancelled. It may be repeated. Default: nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`ToolError`] if the work may still take responses.
+    async fn discard(&self, continuation: &Continuation) -> Result<(), ToolError> {
+        let _ = continuation;
+        Ok(())
+    }
 }
 
 macro_rules! forward_tool {
@@ -190,6 +202,10 @@ macro_rules! forward_tool {
 
                 async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
                     (**self).call(ctx, input).await
+                }
+
+                async fn discard(&self, continuation: &Continuation) -> Result<(), ToolError> {
+                    (**self).discard(continuation).await
                 }
             }
         )+

@@ -19,6 +19,7 @@ pub(crate) use persistence::OpenSession;
 pub(crate) use restore::{InitialState, Reconciled, Restored, manager_state, reconciled, stored_range};
 pub(crate) use tools::AgentTools;
 
+use crate::continuation::Continuation;
 use crate::conversation::{self, Conversation};
 use crate::diagnostics;
 use crate::history::{History, INTERRUPTED, Repair};
@@ -52,6 +53,8 @@ pub(crate) struct WorkingSet {
     /// A rewind that the session may not have completed.
     pub(crate) rewinding: Option<Rewinding>,
     pub(crate) repairs: Vec<Repair>,
+    /// Calls of tools that were suspended when their interrupts were discarded, until the tools know.
+    pub(crate) discarding: Vec<(String, Continuation)>,
     /// True after an invocation that cut off the last response, so that the model may continue it.
     pub(crate) response_is_cut: bool,
     /// Messages as the model's provider serialized them for earlier requests.
@@ -164,6 +167,7 @@ impl WorkingSet {
         if std::mem::take(&mut self.suspended)
             && let Some(run) = self.run.take()
         {
+            self.discarding.extend(run.pending().map(PendingTools::suspended_tools).unwrap_or_default());
             self.end_run(run, INTERRUPTED, Message::track);
         }
     }

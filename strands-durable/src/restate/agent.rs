@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use strands_core::bytes::Bytes;
 
 use super::events::EventPublisher;
-use super::messages::{RunReference, SessionHistory, WatchedTurn};
+use super::messages::{GrantedLimits, RunReference, SessionHistory, WatchedTurn};
 use super::running::RunningTurns;
 use super::{state, turn, watch};
 use crate::answerer::Answerer;
@@ -28,6 +28,7 @@ use crate::{AgentTemplate, Answers, TurnRequest, TurnResponse};
 /// | `answer` | [`Answers`] | [`RunReference`]: responds to interrupts of the running turn. If a hook refuses them, the turn waits for others, and `history` says why |
 /// | `cancel` | none, or [`RunReference`] | [`RunReference`]: cancels the running turn, or the given one, which may be queued. A running one ends with the stop reason `cancelled`: at once if it runs in this worker, or else at the end of its step. A run of another session is not found |
 /// | `watch` | [`RunReference`] | [`WatchedTurn`]: waits until a turn ends or fails, or waits for responses to interrupts. A run of another session is not found |
+/// | `granted` | [`RunReference`] | [`GrantedLimits`]: the limits of the running turn by its request |
 /// | `history` | none | [`SessionHistory`] |
 ///
 /// Callers are trusted: each one that reaches the handlers of a session can read it and approve its tool calls. Put your service
@@ -196,7 +197,7 @@ struct HandlerRow {
     output: fn() -> OutputPayload,
 }
 
-const HANDLERS: [HandlerRow; 6] = [
+const HANDLERS: [HandlerRow; 7] = [
     HandlerRow {
         name: "prompt",
         documentation: "Runs a turn.",
@@ -236,6 +237,14 @@ const HANDLERS: [HandlerRow; 6] = [
         is_lazy: true,
         input: InputPayload::from_metadata::<Json<RunReference>>,
         output: OutputPayload::from_metadata::<Json<WatchedTurn>>,
+    },
+    HandlerRow {
+        name: "granted",
+        documentation: "Returns the limits of the running turn.",
+        is_shared: true,
+        is_lazy: false,
+        input: InputPayload::from_metadata::<Json<RunReference>>,
+        output: OutputPayload::from_metadata::<Json<GrantedLimits>>,
     },
     HandlerRow {
         name: "history",
@@ -301,6 +310,11 @@ impl Service for Dispatcher {
                 "watch" => {
                     let (Json(input), metadata) = ctx.input::<Json<Value>>().await;
                     let result = watch::watch(&ctx, metadata, input).await;
+                    end(&ctx, result);
+                }
+                "granted" => {
+                    let (Json(input), _) = ctx.input::<Json<Value>>().await;
+                    let result = state::granted(&ctx, input).await;
                     end(&ctx, result);
                 }
                 "history" => {

@@ -5,11 +5,23 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strands_core::Interrupt;
 use strands_core::message::Message;
 use strands_core::metrics::Usage;
+use strands_core::{Interrupt, InterruptResponse, Limits};
 
 use crate::TurnResponse;
+
+/// Input of `answer`: [`Answers`](crate::Answers), and what an `ObjectAgent` adds to them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnswerInput {
+    pub(super) responses: Vec<InterruptResponse>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) metadata: Map<String, Value>,
+    /// Limits of turns and tokens from here on, beside those of the turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limits: Option<Limits>,
+}
 
 /// A response as the signal of its interrupt, for the turn that waits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,6 +29,8 @@ pub(super) struct AnswerSignal {
     pub(super) response: Value,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(super) metadata: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limits: Option<Limits>,
 }
 
 /// Output of the handlers `answer` and `cancel`: the turn that they concern. Input of `cancel` and `watch`: the turn that is meant.
@@ -68,6 +82,10 @@ pub struct WaitingTurn {
     pub usage: Usage,
     /// Number of model calls so far.
     pub turns: u32,
+    /// Model calls and tokens that turns elsewhere may have used besides, whose usage is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub unsettled: Option<Limits>,
 }
 
 /// A turn that has failed.
@@ -84,6 +102,20 @@ pub struct FailedTurn {
     /// Number of model calls of the turn.
     #[serde(default)]
     pub turns: u32,
+    /// Model calls and tokens that turns elsewhere may have used besides, whose usage is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub unsettled: Option<Limits>,
+}
+
+/// Output of the handler `granted`: the limits of the running turn by its request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct GrantedLimits {
+    /// The limits. `None` if the turn has none, or is not running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub limits: Option<Limits>,
 }
 
 /// Output of the handler `history`: the conversation at the end of the last turn, and the state of a running one.
@@ -112,6 +144,9 @@ pub(super) struct RunningState {
     pub(super) interrupts: Vec<Interrupt>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) refused: Option<String>,
+    /// Limits of its request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limits: Option<Limits>,
 }
 
 /// Usage of the last turn that has failed, in the state of the object. The engine keeps its status and its message.
@@ -120,11 +155,13 @@ pub(super) struct FailedState {
     pub(super) run_id: String,
     pub(super) usage: Usage,
     pub(super) turns: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unsettled: Option<Limits>,
 }
 
 impl RunningState {
     /// State of a turn that does not wait.
-    pub(super) fn new(run_id: &str) -> Self {
-        Self { run_id: run_id.to_owned(), ..Self::default() }
+    pub(super) fn new(run_id: &str, limits: Option<Limits>) -> Self {
+        Self { run_id: run_id.to_owned(), limits, ..Self::default() }
     }
 }

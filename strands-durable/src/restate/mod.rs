@@ -17,7 +17,7 @@ mod watch;
 
 pub use agent::{DurableAgent, ServiceNameError};
 pub use events::{EventPublisher, TurnEvent, TurnEventKind};
-pub use messages::{FailedTurn, RunReference, SessionHistory, WaitingTurn, WatchedTurn};
+pub use messages::{FailedTurn, GrantedLimits, RunReference, SessionHistory, WaitingTurn, WatchedTurn};
 pub use object::{ObjectAgent, ObjectAgentBuilder, ObjectAgentError, ObjectError, ObjectErrorKind};
 // Types of these are part of the public API.
 #[doc(no_inline)]

@@ -7,10 +7,11 @@ use serde_json::Value;
 use strands_core::Snapshot;
 
 use super::agent::Shared;
-use super::messages::{AnswerSignal, FailedState, RunReference, RunningState, SessionHistory};
+use super::messages::{
+    AnswerInput, AnswerSignal, FailedState, GrantedLimits, RunReference, RunningState, SessionHistory,
+};
 use super::run_id;
 use super::running::RunningTurns;
-use crate::Answers;
 
 /// Key of the snapshot of the agent.
 pub(super) const SNAPSHOT: &str = "snapshot";
@@ -49,7 +50,8 @@ pub(super) async fn running(ctx: &ContextInternal) -> Result<Option<RunningState
 pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value) -> HandlerResult<Json<RunReference>> {
     let expected =
         r#"invalid request: expected {"responses": [{"interruptId": "..", "response": ..}], "metadata": {..}}"#;
-    let answers: Answers = serde_json::from_value(input).map_err(|_| TerminalError::new_with_code(400, expected))?;
+    let answers: AnswerInput =
+        serde_json::from_value(input).map_err(|_| TerminalError::new_with_code(400, expected))?;
     // Here, so that a caller's mistake does not end the turn.
     if answers.responses.iter().any(|response| depth(&response.response) > MAX_DEPTH) {
         return Err(
@@ -71,7 +73,8 @@ pub(super) async fn answer(ctx: &ContextInternal, shared: &Shared, input: Value)
     }
     let handle = ctx.invocation_handle(turn.run_id.clone());
     for response in answers.responses {
-        let signal = AnswerSignal { response: response.response, metadata: answers.metadata.clone() };
+        let (metadata, limits) = (answers.metadata.clone(), answers.limits);
+        let signal = AnswerSignal { response: response.response, metadata, limits };
         handle.signal(response.interrupt_id).resolve(Json(signal));
     }
     Ok(Json(RunReference { run_id: Some(turn.run_id.clone()) }))
@@ -100,6 +103,14 @@ pub(super) async fn cancel(
         turns.cancel(run_id);
     }
     Ok(Json(RunReference { run_id }))
+}
+
+/// Returns the limits of a running turn.
+pub(super) async fn granted(ctx: &ContextInternal, input: Value) -> HandlerResult<Json<GrantedLimits>> {
+    let turn: RunReference = serde_json::from_value(input)
+        .map_err(|_| TerminalError::new_with_code(400, r#"invalid request: expected {"run_id": ".."}"#))?;
+    let running = running(ctx).await?.filter(|running| Some(&running.run_id) == turn.run_id.as_ref());
+    Ok(Json(GrantedLimits { limits: running.and_then(|running| running.limits) }))
 }
 
 /// Returns the conversation at the end of the last turn.

@@ -17,7 +17,7 @@ use strands_core::{
 };
 
 use super::agent::Shared;
-use super::depth::TurnDepth;
+use super::depth::TurnsAround;
 use super::events::{Attempt, TurnEventKind};
 use super::journal::RestateJournal;
 use super::messages::{AnswerSignal, FailedState, RunningState, WaitingTurn};
@@ -44,8 +44,7 @@ struct TurnOptions {
     limits: Option<Limits>,
     output: Option<OutputSchema>,
     trace: Option<TraceContext>,
-    /// Number of durable turns around this one.
-    depth: u32,
+    around: TurnsAround,
 }
 
 /// An attempt of a turn.
@@ -58,6 +57,8 @@ struct TurnAttempt<'a> {
     token: CancellationToken,
     /// Measures the usage, also of a turn that fails.
     scope: PromptScope,
+    /// Within the scope, the limits since the turn was resumed.
+    share: Option<PromptScope>,
     events: Option<Attempt<'a>>,
     /// Number of waits so far.
     waits: u32,
@@ -78,21 +79,23 @@ pub(super) async fn run(
     let prompt = request.prompt.into_prompt().map_err(|error| terminal(error.into()))?;
     let trace = request.traceparent.map(|parent| parent.parse()).transpose();
     let trace = trace.map_err(|error: TraceContextError| TerminalError::new_with_code(400, error.to_string()))?;
-    let (limits, output, depth) = (request.limits, request.output.map(OutputSchema::from), request.depth);
-    let options = TurnOptions { limits, output, trace, depth };
+    let (limits, output) = (request.limits, request.output.map(OutputSchema::from));
     let scope = PromptScope::new(&PromptRequest::default(), Limits::unlimited());
     let scope = scope.map_err(|error| terminal(TurnFailure::of(&error)))?;
     let InputMetadata { invocation_id: run_id, key: session_id, random_seed, .. } = metadata;
+    let around = TurnsAround::within(request.depth, request.around, ctx.service_name(), &session_id);
+    let options = TurnOptions { limits, output, trace, around };
     let token = CancellationToken::new();
     let _running = shared.running.add(&run_id, &token);
     let journal = RestateJournal::new(ctx, random_seed, shared.step_timeout, token.clone());
 
     let snapshot = journal.uncancelled(|| ctx.get::<Bytes>(state::SNAPSHOT)).await?;
-    state::set_running(ctx, &RunningState::new(&run_id));
+    state::set_running(ctx, &RunningState::new(&run_id, limits));
     let publisher = shared.publisher.as_deref().filter(|_| is_streamed);
     let events = publisher.map(|publisher| Attempt::start(publisher, &run_id, &session_id));
     let info = TurnInfo::new(session_id, run_id, &request.metadata);
-    let mut turn = TurnAttempt { shared, ctx, journal: &journal, info, options, token, scope, events, waits: 0 };
+    let mut turn =
+        TurnAttempt { shared, ctx, journal: &journal, info, options, token, scope, share: None, events, waits: 0 };
     let result = turn.perform(snapshot, prompt).await;
     turn.end(result)
 }
@@ -134,7 +137,12 @@ impl<'a> TurnAttempt<'a> {
 
     /// Returns the usage of a turn that fails.
     fn failed(&self) -> FailedState {
-        FailedState { run_id: self.info.run_id.clone(), usage: self.scope.usage(), turns: self.scope.turns() }
+        FailedState {
+            run_id: self.info.run_id.clone(),
+            usage: self.scope.usage(),
+            turns: self.scope.turns(),
+            unsettled: self.scope.unsettled(),
+        }
     }
 
     /// Keeps the usage of a turn whose end could not be recorded, such as one that is too large.
@@ -186,7 +194,7 @@ impl<'a> TurnAttempt<'a> {
         'a: 'i,
     {
         let invocation = agent.prompt(prompt).cancel_with(self.token.clone()).journal(self.journal);
-        let invocation = invocation.inject(TurnDepth(self.options.depth));
+        let invocation = invocation.inject(self.options.around.clone());
         match &self.options.trace {
             Some(trace) => invocation.inject(trace.clone()),
             None => invocation,
@@ -224,10 +232,11 @@ impl<'a> TurnAttempt<'a> {
 
     /// Awaits an invocation, and publishes its events.
     async fn drive(&mut self, invocation: Invocation<'_>) -> Result<AgentResponse, AgentError> {
-        let Some(attempt) = &mut self.events else { return self.scope.run(invocation.into_future()).await };
+        let scope = self.share.as_ref().unwrap_or(&self.scope);
+        let Some(attempt) = &mut self.events else { return scope.run(invocation.into_future()).await };
         let mut events = invocation.stream();
         let mut response = None;
-        while let Some(event) = self.scope.run(events.next()).await {
+        while let Some(event) = scope.run(events.next()).await {
             match event? {
                 AgentEvent::Result { response: ended } => response = Some(*ended),
                 event => {
@@ -247,9 +256,14 @@ impl<'a> TurnAttempt<'a> {
         refused: Option<String>,
     ) -> Result<Option<VecDeque<Answer>>, Exit> {
         self.waits += 1;
-        let interrupts = response.interrupts.clone();
-        let waiting =
-            WaitingTurn { number: self.waits, interrupts, refused, usage: response.usage, turns: response.turns };
+        let waiting = WaitingTurn {
+            number: self.waits,
+            interrupts: response.interrupts.clone(),
+            refused,
+            usage: response.usage,
+            turns: response.turns,
+            unsettled: self.scope.unsettled(),
+        };
         let waiting = serde_json::to_value(waiting).map_err(Exit::retry)?;
         // The engine compares the state in a replay, and would show a difference to operators.
         let waiting: WaitingTurn = self.recorded(&format!("waiting/{}", self.waits), waiting).await?;
@@ -257,12 +271,14 @@ impl<'a> TurnAttempt<'a> {
             return Ok(None);
         }
         let (interrupts, refused) = (waiting.interrupts.clone(), waiting.refused.clone());
-        state::set_running(self.ctx, &RunningState { run_id: self.info.run_id.clone(), interrupts, refused });
+        let running = RunningState::new(&self.info.run_id, self.options.limits);
+        state::set_running(self.ctx, &RunningState { interrupts, refused, ..running });
         if let Some(events) = &mut self.events {
             let WaitingTurn { interrupts, refused, .. } = waiting.clone();
             events.publish(TurnEventKind::Waiting { interrupts, refused }, !self.journal.is_live());
         }
         let mut answers = VecDeque::with_capacity(response.interrupts.len());
+        let mut limits: Option<Limits> = None;
         for interrupt in &response.interrupts {
             // The engine queues several responses to an interrupt: the next one is taken if this one is refused.
             let signal = loop {
@@ -272,10 +288,13 @@ impl<'a> TurnAttempt<'a> {
                     None => return Ok(None),
                 }
             };
-            let AnswerSignal { response, metadata } = serde_json::from_value(signal).map_err(|_| Exit::unreadable())?;
+            let AnswerSignal { response, metadata, limits: given } =
+                serde_json::from_value(signal).map_err(|_| Exit::unreadable())?;
+            limits = limits.into_iter().chain(given).reduce(Limits::tightened);
             answers.push_back((metadata, interrupt.respond(response)));
         }
-        state::set_running(self.ctx, &RunningState::new(&self.info.run_id));
+        state::set_running(self.ctx, &RunningState::new(&self.info.run_id, self.options.limits));
+        self.share = limits.map(|limits| self.scope.limited(limits));
         Ok(Some(answers))
     }
 
@@ -284,7 +303,10 @@ impl<'a> TurnAttempt<'a> {
         let TurnInfo { session_id, run_id, .. } = &self.info;
         Ok(match (outcome, self.journal.failure()) {
             (_, Some(failure)) => Err(failure),
-            (Ok(response), None) => Ok(TurnResponse::new(&response, session_id, run_id)),
+            (Ok(response), None) => {
+                let unsettled = self.scope.unsettled();
+                Ok(TurnResponse { unsettled, ..TurnResponse::new(&response, session_id, run_id) })
+            }
             // The records are those of other code: a deploy that fits them can continue the turn.
             (Err(AgentError::Journal(error)), None) => {
                 tracing::warn!(run_id, error = format!("{error:?}"), "the records of a turn don't fit");

@@ -81,9 +81,9 @@ pub(super) async fn watch(
         Ok(Json(response)) => Ok(Json(of_session(response, &session_id)?)),
         // The state is read now, and not at the start: the handler's state is lazy.
         Err(error) => match state::failed(ctx, &run_id).await? {
-            Some(FailedState { usage, turns, .. }) => {
+            Some(FailedState { usage, turns, unsettled, .. }) => {
                 let (status, message) = (error.code(), error.message().to_owned());
-                Ok(Json(WatchedTurn::Failed(FailedTurn { status, message, usage, turns })))
+                Ok(Json(WatchedTurn::Failed(FailedTurn { status, message, usage, turns, unsettled })))
             }
             None => Err(error.into()),
         },

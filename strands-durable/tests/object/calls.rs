@@ -182,7 +182,7 @@ async fn the_caller_stops_the_turn_at_its_deadline() {
     fake.until(|log| log.cancelled.len() == 1).await;
     let limits: Limits = serde_json::from_value(fake.log().started[0].1["limits"].clone()).unwrap();
     let debug = format!("{limits:?}");
-    assert!(debug.contains("turns: Some(7)") && debug.contains("duration: Some("), "{debug}");
+    assert!(debug.contains("turns: Some(4)") && debug.contains("duration: Some("), "{debug}");
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -214,7 +214,7 @@ async fn a_tool_of_an_agent_charges_its_usage_and_passes_on_what_is_left() {
     let log = fake.log();
     let inputs: Vec<_> = log.started.iter().map(|(_, input)| input).collect();
     assert_eq!(inputs[0]["metadata"], json!({"tenant": "acme"}));
-    assert_eq!((&inputs[0]["limits"]["turns"], &inputs[1]["limits"]["turns"]), (&json!(5), &json!(1)));
+    assert_eq!((&inputs[0]["limits"]["turns"], &inputs[1]["limits"]["turns"]), (&json!(4), &json!(1)));
     assert!(inputs[0]["traceparent"].as_str().unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
     assert_eq!(inputs[0]["output"]["name"], "Price");
 }

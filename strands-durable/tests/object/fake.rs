@@ -25,10 +25,14 @@ pub(crate) struct Log {
     pub(crate) cancelled: Vec<String>,
     /// Inputs of `answer`.
     pub(crate) responses: Vec<Value>,
+    /// The same, of all turns so far.
+    pub(crate) answers: Vec<Value>,
     /// Values of `authorization`.
     pub(crate) tokens: Vec<Option<String>>,
     /// Number of requests to fail with this status, without the headers of the ingress.
     pub(crate) broken: (u32, u16),
+    /// Number of requests for the limits of a turn.
+    pub(crate) granted: usize,
     /// True if `watch` can't be reached.
     pub(crate) is_cut_off: bool,
     is_watched: bool,
@@ -66,6 +70,11 @@ impl Fake {
     /// Lets a turn fail, as after responses of others.
     pub(crate) fn fail(&self, run_id: &str) {
         self.turn(run_id).unwrap().send_replace(failed());
+    }
+
+    /// Forgets a turn, as after the time for which the server knows its end.
+    pub(crate) fn forget(&self, run_id: &str) {
+        self.log().turns.retain(|_, (id, _)| id != run_id);
     }
 
     /// Waits until something is in the log.
@@ -109,12 +118,22 @@ async fn handle(
         "stream" => return start(&fake, key, headers["idempotency-key"].to_str().unwrap(), input).await,
         "watch" => watch(&fake, &input).await,
         "answer" => answer(&fake, input),
+        "granted" => {
+            let mut log = fake.log();
+            log.granted += 1;
+            let number: usize = input["run_id"].as_str().unwrap().trim_start_matches("inv_").parse().unwrap();
+            Ok(json!({"limits": log.started[number].1["limits"]}))
+        }
         "cancel" => {
             let run_id = input["run_id"].as_str().unwrap().to_owned();
-            let turn = fake.turn(&run_id).unwrap();
-            fake.log().cancelled.push(run_id);
-            turn.send_replace(json!({"ended": response("", "cancelled", 0)}));
-            Ok(input)
+            match fake.turn(&run_id) {
+                Some(turn) => {
+                    fake.log().cancelled.push(run_id);
+                    turn.send_replace(json!({"ended": response("", "cancelled", 0)}));
+                    Ok(input)
+                }
+                None => Err((404, "the run is not one of this session".to_owned())),
+            }
         }
         other => panic!("unknown handler {other}"),
     };
@@ -206,6 +225,7 @@ fn answer(fake: &Fake, input: Value) -> Result<Value, (u16, String)> {
     }
     let mut log = fake.log();
     let (_, turn) = log.turns.values().next().cloned().unwrap();
+    log.answers.push(input.clone());
     log.responses.push(input);
     let given: Vec<&Value> = log.responses.iter().collect();
     let has = |id: &str| given.iter().any(|given| given["responses"].to_string().contains(&format!("\"{id}\"")));

@@ -1,9 +1,12 @@
 //! Turns that wait for responses to their interrupts.
 
+use std::time::Duration;
+
 use serde_json::json;
 use strands::durable::restate::{ObjectAgent, ObjectErrorKind};
 use strands::models::StopReason;
-use strands::{AgentError, AgentResponse, Continuation, InterruptResponse, PromptRequest};
+use strands::testing::{ScriptedModel, ScriptedTurn};
+use strands::{Agent, AgentError, AgentResponse, Continuation, InterruptResponse, PromptRequest, Promptable};
 
 use crate::fake::Fake;
 use crate::{builder, kind, prompted};
@@ -90,4 +93,34 @@ async fn requests_that_do_not_fit_change_nothing() {
     assert!(matches!(&error, AgentError::UnknownInterrupt { id } if id == "a"), "{error:?}");
     let log = fake.log();
     assert_eq!((log.started.len(), log.responses.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn discarding_the_interrupts_of_a_caller_cancels_the_turn() {
+    let fake = Fake::start().await;
+    let tool = builder(&fake).name("hotels").reconnect_timeout(Duration::from_millis(80)).build().unwrap().as_tool();
+    let model = ScriptedModel::new([ScriptedTurn::tool_use("hotels", json!({"input": "approve"}))]);
+    let mut planner = Agent::builder().model(model).tools([tool]).build().await.unwrap();
+    let waiting = planner.prompt("go").await.unwrap();
+    assert_eq!((waiting.stop_reason, waiting.interrupts.len()), (StopReason::Interrupt, 2));
+    fake.log().broken = (u32::MAX, 503);
+    planner.discard_interrupts().await.unwrap_err();
+    fake.log().broken = (0, 0);
+    assert!(fake.log().cancelled.is_empty());
+    planner.discard_interrupts().await.unwrap();
+    assert_eq!(fake.log().cancelled, ["inv_0"]);
+}
+
+#[tokio::test]
+async fn a_turn_that_is_gone_has_nothing_to_discard() {
+    let fake = Fake::start().await;
+    let agent = agent(&fake);
+    let waiting = prompted(&agent, "approve").await.unwrap();
+    let continuation = waiting.continuation.unwrap();
+    agent.discard(PromptRequest::default()).await.unwrap();
+    let ended = prompted(&agent, PromptRequest::new("hi").keep_conversation()).await.unwrap();
+    agent.discard(PromptRequest::default().continue_from(ended.continuation.unwrap())).await.unwrap();
+    assert!(fake.log().cancelled.is_empty(), "those do not wait");
+    fake.forget("inv_0");
+    agent.discard(PromptRequest::default().continue_from(continuation)).await.unwrap();
 }

@@ -11,6 +11,7 @@ mod calls;
 mod failures;
 mod fake;
 mod interrupts;
+mod shares;
 
 use strands::durable::restate::{ObjectAgent, ObjectAgentBuilder, ObjectError, ObjectErrorKind};
 use strands::{AgentError, AgentEvent, AgentResponse, PromptRequest, Promptable, StreamExt};

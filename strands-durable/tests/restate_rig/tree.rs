@@ -246,14 +246,34 @@ pub(crate) async fn cancels() {
     let of_inner = Sent { session: inner, prompt: String::new(), run_id };
     let (status, response) = rig.end(&of_inner).await;
     assert!(status.is_success() && response["stop_reason"] == "cancelled", "{status} {response}");
+    cancelled_approval(&rig).await;
     queued(&rig).await;
     tree_bounds::failed_usage(&rig).await;
     tree_bounds::depth(&rig).await;
     rig.check_failures().await;
     println!(
-        "a cancelled tree has cancelled the turn that it waited for, and a cancelled request one that was queued; one behind a turn that waits \
+        "a cancelled tree has cancelled the turn that it waited for, also one that waited for an approval, and a cancelled request one that was queued; one behind a turn that waits \
          has ended; sessions see no runs of others; a failed turn has charged its usage; agents that call each other have ended"
     );
+}
+
+/// A tree that is cancelled while it waits for an approval leaves no turn that could be approved.
+async fn cancelled_approval(rig: &Rig) {
+    let (sent, _) = waiting(rig, "tc-2").await;
+    let inner = plan::inner_session("tc-2", 1);
+    let (run_id, key, _) = started(rig).await.into_iter().find(|(.., session)| *session == inner).unwrap();
+    let (_, history) = rig.call(&key, "history", None).await;
+    let id = history["interrupts"][0]["id"].clone();
+    let (status, _) = rig.call_of("Tree", "tc-2", "cancel", None).await;
+    assert!(status.is_success());
+    let (status, response) = rig.end(&sent).await;
+    assert!(status.is_success() && response["stop_reason"] == "cancelled", "{status} {response}");
+    let of_inner = Sent { session: inner, prompt: String::new(), run_id };
+    let (status, response) = rig.end(&of_inner).await;
+    assert!(status.is_success() && response["stop_reason"] == "cancelled", "{status} {response}");
+    let given = json!({"responses": [{"interruptId": id, "response": true}]});
+    let (status, response) = rig.call(&key, "answer", Some(&given)).await;
+    assert!(status == 404, "{status} {response}");
 }
 
 /// Requests that share an object are turns one after the other. One that is queued is watched, and can be cancelled. Behind one that waits

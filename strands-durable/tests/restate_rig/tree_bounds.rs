@@ -31,6 +31,6 @@ pub(crate) async fn depth(rig: &Rig) {
     let (status, response) = rig.end(&sent).await;
     assert!(status.is_success() && response["turns"] == 20, "{status} {response}");
     let turns = "select id from sys_invocation where target_service_name = 'Tree' and target_handler_name = 'stream'";
-    // One of them is the tree that was cancelled, and one that with the failure.
-    assert_eq!(rig.query(turns).await.len(), 12);
+    // Two of them are the trees that were cancelled, and one that with the failure.
+    assert_eq!(rig.query(turns).await.len(), 13);
 }

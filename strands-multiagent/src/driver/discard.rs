@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use strands_core::AgentError;
+use serde_json::Value;
 use strands_core::multiagent::NodeStatus;
+use strands_core::{AgentError, Continuation, Prompt, PromptRequest, Promptable};
 
 use super::RunError;
 use super::start::{failed, open, status};
@@ -21,5 +22,30 @@ pub(crate) async fn discard<O: Orchestrator>(orchestrator: &Arc<O>) -> Result<bo
     let ended = ended.map_err(|RestoreError { reason, .. }| failed(name, RunError::NotRestored { reason }))?;
     let document = ended.document(Some(&stored)).map_err(|source| failed(name, RunError::NotStored { source }))?;
     session.save(&document).await?;
+    // Nodes of an earlier release are gone.
+    let waiting = orchestrator.restore(&stored).map(|run| run.waiting()).unwrap_or_default();
+    discard_waiting(waiting).await?;
     Ok(true)
+}
+
+/// Discards the agents that wait in the run of a continuation. A run in a session goes on there.
+pub(crate) async fn discard_continuation<O: Orchestrator>(
+    orchestrator: Arc<O>,
+    request: PromptRequest,
+) -> Result<(), AgentError> {
+    let name = &orchestrator.settings().name;
+    let Some(continuation) = request.continuation else { return Ok(()) };
+    let not_restored = |reason| failed(name, RunError::NotRestored { reason });
+    let document: Value = continuation.read().map_err(|error| not_restored(error.to_string()))?;
+    let restored = orchestrator.restore(&document).map(|run| run.waiting());
+    discard_waiting(restored.map_err(|RestoreError { reason, .. }| not_restored(reason))?).await
+}
+
+async fn discard_waiting(waiting: Vec<(Arc<dyn Promptable>, Option<Continuation>)>) -> Result<(), AgentError> {
+    for (agent, continuation) in waiting {
+        let mut request = PromptRequest::new(Prompt::none());
+        request.continuation = continuation;
+        agent.discard(request).await?;
+    }
+    Ok(())
 }

@@ -29,7 +29,7 @@ use strands_core::{
 };
 use tokio::time::Instant;
 
-pub(crate) use discard::discard;
+pub(crate) use discard::{discard, discard_continuation};
 pub use error::RunError;
 
 use crate::document::DocumentError;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use strands_core::message::{Message, Role};
 use strands_core::multiagent::{NodeResult, NodeStatus};
-use strands_core::{AgentError, AgentEvent, InterruptResponse, Prompt};
+use strands_core::{AgentError, AgentEvent, Continuation, InterruptResponse, Prompt, Promptable};
 use uuid::Uuid;
 
 use super::definition::{Conditions, Definition, GraphState};
@@ -17,7 +17,7 @@ use super::document;
 use super::run::{Activity, Key, Run};
 use crate::document::DocumentError;
 use crate::machine::{Ended, Machine, Phase, RunFailure, Spent, Work};
-use crate::node::{NodeError, NodeSource, Update};
+use crate::node::{Body, NodeError, NodeSource, Update};
 
 /// A run of a graph with a state of type `S`.
 pub(crate) struct GraphRun<S> {
@@ -87,6 +87,16 @@ impl<S: GraphState> Machine for GraphRun<S> {
         let mut events = Vec::new();
         self.end(ended, &mut events);
         events
+    }
+
+    fn waiting(&self) -> Vec<(Arc<dyn Promptable>, Option<Continuation>)> {
+        let nodes = self.definition.nodes.iter().zip(&self.run.nodes);
+        let waiting = nodes.filter_map(|(node, run)| {
+            let Body::Agent { agent, .. } = &node.body else { return None };
+            let suspended = run.activities.iter().filter(|activity| activity.is_suspended);
+            Some(suspended.map(|activity| (Arc::clone(agent), activity.continuation.clone())))
+        });
+        waiting.flatten().collect()
     }
 
     fn phase(&self) -> Phase {

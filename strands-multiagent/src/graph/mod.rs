@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use strands_core::{
-    AgentError, AgentEvent, AgentTool, InjectedKey, IntoTool, PromptRequest, PromptStream, Promptable, Tool,
+    AgentError, AgentEvent, AgentTool, BoxFuture, InjectedKey, IntoTool, PromptRequest, PromptStream, Promptable, Tool,
 };
 
 pub use builder::GraphBuilder;
@@ -214,6 +214,10 @@ impl<S: GraphState> Promptable for Graph<S> {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         driver::stream(&self.definition, request)
+    }
+
+    fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        Box::pin(driver::discard_continuation(Arc::clone(&self.definition), request))
     }
 }
 

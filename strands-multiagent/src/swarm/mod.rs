@@ -25,7 +25,7 @@ pub use response::SwarmResponse;
 pub use shared_context::SharedContext;
 
 use strands_core::{
-    AgentError, AgentEvent, AgentTool, InjectedKey, IntoTool, PromptRequest, PromptStream, Promptable, Tool,
+    AgentError, AgentEvent, AgentTool, BoxFuture, InjectedKey, IntoTool, PromptRequest, PromptStream, Promptable, Tool,
 };
 
 use crate::driver;
@@ -164,6 +164,10 @@ impl Promptable for Swarm {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         driver::stream(&self.definition, request)
+    }
+
+    fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        Box::pin(driver::discard_continuation(Arc::clone(&self.definition), request))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use strands_core::message::{Message, Role};
 use strands_core::models::StopReason;
 use strands_core::multiagent::NodeResult;
-use strands_core::{AgentError, AgentEvent, InterruptResponse, Prompt, PromptRequest};
+use strands_core::{AgentError, AgentEvent, Continuation, InterruptResponse, Prompt, PromptRequest, Promptable};
 use uuid::Uuid;
 
 use super::definition::Definition;
@@ -159,6 +159,12 @@ impl Orchestrator for Definition {
 
 impl Machine for SwarmRun {
     type Update = Handoff;
+
+    fn waiting(&self) -> Vec<(Arc<dyn Promptable>, Option<Continuation>)> {
+        let turn = &self.state.turn;
+        let member = self.definition.members.get(&turn.member).filter(|_| turn.activity.is_suspended);
+        member.map(|member| (Arc::clone(&member.agent), turn.activity.continuation.clone())).into_iter().collect()
+    }
 
     fn id(&self) -> &str {
         &self.state.run_id

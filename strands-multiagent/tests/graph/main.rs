@@ -10,6 +10,7 @@
 mod basics;
 mod checks;
 mod cut_off;
+mod discards;
 mod elsewhere;
 mod failures;
 mod interrupts;

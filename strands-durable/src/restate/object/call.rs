@@ -9,17 +9,21 @@ use strands_core::models::StopReason;
 use strands_core::{AgentError, AgentResponse, Interrupt, InterruptResponse, Limits, PromptRequest, PromptScope};
 
 use super::super::depth;
-use super::super::messages::{FailedTurn, WaitingTurn};
+use super::super::messages::{AnswerInput, FailedTurn, WaitingTurn};
+use super::charges::Charges;
 use super::error::{ObjectErrorKind, bounded};
-use super::ingress::Watched;
+use super::ingress::{Started, Watched};
 use super::inner_turn::InnerTurn;
 use super::place::{Place, Waiting};
 use super::prompt::{content, of_header};
 use super::{Settings, random_key};
-use crate::{Answers, TurnOutput, TurnRequest, TurnResponse};
+use crate::{TurnOutput, TurnRequest, TurnResponse};
 
 /// Delay before a turn is watched again that has not taken its responses yet.
 const NOT_TAKEN_DELAY: Duration = Duration::from_millis(100);
+
+/// Status of a turn that was killed, or cancelled before it began.
+const ABORTED: u16 = 409;
 
 /// A request whose turn runs or waits.
 pub(super) struct Call {
@@ -27,8 +31,7 @@ pub(super) struct Call {
     scope: PromptScope,
     request: PromptRequest,
     turn: InnerTurn,
-    /// Usage of the turn that earlier requests have charged.
-    charged: (Usage, u32),
+    charges: Charges,
     next: Next,
 }
 
@@ -79,22 +82,26 @@ impl Call {
         if let Some(response) = request.resume.first() {
             return Err(AgentError::UnknownInterrupt { id: response.interrupt_id.clone() });
         }
-        let depth = depth::of_inner_turn(&request)?;
+        let (depth, around) = depth::of_inner_turn(&request)?;
         // A request without a key is never made again.
         let is_durable = request.is_durable && request.idempotency_key.is_some();
         let idempotency_key = request.idempotency_key.as_deref().map_or_else(random_key, of_header);
         let key = kept_key.or_else(|| settings.key.clone()).unwrap_or_else(|| idempotency_key.clone());
+        if around.contains(&depth::name_of_object(&settings.ingress.service, &key)) {
+            return Err(AgentError::Busy { name: settings.name.clone() });
+        }
         let content = content(std::mem::take(&mut request.prompt))
             .ok_or_else(|| ObjectErrorKind::Prompt.of(&settings.name, settings.object(&key)))?;
         let mut turn = TurnRequest::new(content);
         turn.metadata = (settings.turn_metadata)(&request);
-        turn.limits = Some(scope.remaining()).filter(|limits| *limits != Limits::unlimited());
+        let share = scope.reserve(&request);
+        turn.limits = Some(share.limits()).filter(|limits| *limits != Limits::unlimited());
         turn.output = request.output_schema().map(TurnOutput::from);
-        turn.depth = depth;
+        (turn.depth, turn.around) = (depth, around);
         turn.traceparent = scope.trace().map(|trace| trace.traceparent().to_owned());
         let cancellation = request.cancellation.clone();
         let turn = InnerTurn::starting(&settings.ingress, key, idempotency_key, turn, cancellation, is_durable);
-        Ok(Self { settings, scope, request, turn, charged: (Usage::default(), 0), next: Next::Watch })
+        Ok(Self { settings, scope, request, turn, charges: Charges::starting(share), next: Next::Watch })
     }
 
     async fn resuming(
@@ -113,8 +120,8 @@ impl Call {
         let cancellation = request.cancellation.clone();
         let run_id = waiting.run_id.clone();
         let turn = InnerTurn::running(&settings.ingress, key, run_id, cancellation, request.is_durable);
-        let charged = (waiting.usage, waiting.turns);
-        let mut call = Self { settings, scope, request, turn, charged, next: Next::Watch };
+        let charges = Charges::resuming(&waiting);
+        let mut call = Self { settings, scope, request, turn, charges, next: Next::Watch };
         let watched = tokio::select! {
             biased;
             reason = call.scope.stopped() => {
@@ -146,8 +153,8 @@ impl Call {
         let reason = match std::mem::replace(&mut self.next, Next::Watch) {
             Next::Stop(reason) => reason,
             next => {
-                let Self { scope, settings, turn, request, charged, .. } = &mut self;
-                let mut work = Work { settings, scope, turn, request, charged: *charged };
+                let Self { scope, settings, turn, request, charges, .. } = &mut self;
+                let mut work = Work { settings, scope, turn, request, charges };
                 tokio::select! {
                     biased;
                     reason = scope.stopped() => reason,
@@ -155,6 +162,9 @@ impl Call {
                 }
             }
         };
+        if self.turn.is_new() {
+            self.charges.release();
+        }
         self.turn.cancel();
         Ok(AgentResponse::new(Message::new(Role::Assistant, [""; 0]), reason))
     }
@@ -170,17 +180,20 @@ struct Work<'a> {
     scope: &'a PromptScope,
     turn: &'a mut InnerTurn,
     request: &'a PromptRequest,
-    charged: (Usage, u32),
+    charges: &'a mut Charges,
 }
 
 impl Work<'_> {
     async fn perform(&mut self, next: Next) -> Result<AgentResponse, AgentError> {
         match next {
             Next::Watch | Next::Stop(_) => {
-                let run_id = match self.turn.run_id().await {
-                    Ok(run_id) => run_id,
-                    Err(kind) => return Err(self.error(kind)),
+                let Started { run_id, was_found } = match self.turn.started().await {
+                    Ok(started) => started,
+                    Err(kind) => return Err(self.not_started(kind)),
                 };
+                if was_found {
+                    self.find_share(&run_id).await;
+                }
                 match self.settings.ingress.watch(&self.turn.key, &run_id).await {
                     Ok(Watched::Ended(response)) => self.ended(*response),
                     Ok(Watched::Failed(failed)) => Err(self.failed(failed)),
@@ -201,11 +214,12 @@ impl Work<'_> {
         // Other responses are to interrupts that are gone: this request was made before, or others have responded.
         let responses: Vec<InterruptResponse> =
             self.request.resume.iter().filter(|given| is_pending(&given.interrupt_id)).cloned().collect();
+        self.charges.reserve(self.scope, self.request);
         let mut responded = if before.number == now.number { before.responded } else { Vec::new() };
         if !responses.is_empty() {
             responded.extend(responses.iter().map(|response| response.interrupt_id.clone()));
-            let mut given = Answers::new(responses);
-            given.metadata = (self.settings.response_metadata)(self.request);
+            let metadata = (self.settings.response_metadata)(self.request);
+            let given = AnswerInput { responses, metadata, limits: self.charges.limits() };
             // Without an effect if the turn has taken others meanwhile.
             if let Err(kind) = self.settings.ingress.respond(&self.turn.key, &given).await {
                 return Err(self.suspended(kind, before.run_id, now));
@@ -237,7 +251,8 @@ impl Work<'_> {
     /// Returns the response of a turn that has ended.
     fn ended(&mut self, ended: TurnResponse) -> Result<AgentResponse, AgentError> {
         self.turn.release();
-        self.charge(ended.usage, ended.turns);
+        self.charge(ended.usage, ended.turns, ended.unsettled);
+        self.charges.release();
         let mut response = AgentResponse::new(ended.message, StopReason::from(ended.stop_reason.as_str()));
         (response.usage, response.turns) = (ended.usage, ended.turns);
         if let Some(output) = &ended.output {
@@ -253,7 +268,7 @@ impl Work<'_> {
     fn interrupted(&mut self, run_id: String, now: WaitingTurn, responded: Vec<String>) -> AgentResponse {
         let (interrupts, place) = self.waiting(run_id, now, responded);
         let mut response = AgentResponse::new(Message::new(Role::Assistant, [""; 0]), StopReason::Interrupt);
-        (response.usage, response.turns) = self.charged;
+        (response.usage, response.turns) = self.charges.charged();
         (response.interrupts, response.continuation) = (interrupts, place.continuation());
         response
     }
@@ -268,12 +283,13 @@ impl Work<'_> {
     /// Lets a turn wait. Returns the interrupts without a response, and the place.
     fn waiting(&mut self, run_id: String, now: WaitingTurn, responded: Vec<String>) -> (Vec<Interrupt>, Place) {
         self.turn.release();
-        self.charge(now.usage, now.turns);
-        let WaitingTurn { number, mut interrupts, .. } = now;
+        self.charge(now.usage, now.turns, now.unsettled);
+        let left = self.charges.release();
+        let WaitingTurn { number, mut interrupts, usage, turns, unsettled, .. } = now;
         let ids = interrupts.iter().map(|interrupt| interrupt.id.clone()).collect();
         interrupts.retain(|interrupt| !responded.contains(&interrupt.id));
-        let (usage, turns) = self.charged;
-        (interrupts, self.place(Some(Waiting { run_id, number, interrupts: ids, responded, usage, turns })))
+        let waiting = Waiting { run_id, number, interrupts: ids, responded, usage, turns, unsettled, left };
+        (interrupts, self.place(Some(waiting)))
     }
 
     fn place(&self, waiting: Option<Waiting>) -> Place {
@@ -281,15 +297,36 @@ impl Work<'_> {
     }
 
     /// Charges what was used beyond that which is charged already.
-    fn charge(&mut self, usage: Usage, turns: u32) {
-        let (charged, charged_turns) = std::mem::replace(&mut self.charged, (usage, turns));
-        self.scope.charge(usage.beyond(charged), turns.saturating_sub(charged_turns));
+    fn charge(&mut self, usage: Usage, turns: u32, unsettled: Option<Limits>) {
+        self.charges.charge(self.scope, usage, turns, unsettled);
+    }
+
+    /// Replaces the share by that of the turn, which was started before: other work may have ended since, so that what is left is
+    /// another number now.
+    async fn find_share(&mut self, run_id: &str) {
+        match self.settings.ingress.granted(&self.turn.key, run_id).await {
+            Ok(granted) => granted.into_iter().for_each(|granted| self.charges.replace(granted)),
+            // A worker of an earlier version does not know. An ingress that is out of reach fails the next request as well.
+            Err(error) => tracing::debug!(%error, "the limits of a turn are not known"),
+        }
+    }
+
+    /// Returns the error of a turn that did not start. An ingress that was reached has rejected it.
+    fn not_started(&mut self, kind: ObjectErrorKind) -> AgentError {
+        if matches!(kind, ObjectErrorKind::Rejected { .. } | ObjectErrorKind::Token(_)) {
+            self.charges.release();
+        }
+        self.error(kind)
     }
 
     /// Returns the error of a turn that has failed, or that is not known any more.
     fn failed(&mut self, failed: FailedTurn) -> AgentError {
         self.turn.release();
-        self.charge(failed.usage, failed.turns);
+        self.charge(failed.usage, failed.turns, failed.unsettled);
+        // One that was killed does not report its usage.
+        if failed.status != ABORTED || failed.turns > 0 {
+            self.charges.release();
+        }
         let FailedTurn { status, message, .. } = failed;
         self.error(ObjectErrorKind::Failed { status, message: bounded(message) })
     }
@@ -304,10 +341,39 @@ impl Work<'_> {
     /// show the interrupts of that one.
     fn blocked(&mut self) -> AgentError {
         self.turn.cancel();
+        self.charges.release();
         AgentError::Busy { name: self.settings.name.clone() }
     }
 
     fn error(&self, kind: ObjectErrorKind) -> AgentError {
         kind.of(&self.settings.name, self.settings.object(&self.turn.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+    use strands_core::Promptable as _;
+
+    use super::super::super::depth::TurnsAround;
+    use super::super::ObjectAgent;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_whose_turn_waits_for_this_one_is_busy() {
+        // Nothing listens there.
+        let agent = |service: &str| ObjectAgent::builder("http://127.0.0.1:1", service).key("u").build().unwrap();
+        let within = || {
+            let around = TurnsAround::within(1, vec!["A/u".to_owned()], "B", "u");
+            PromptRequest::new("hi").inject(around)
+        };
+        for service in ["A", "B"] {
+            let first = agent(service).stream(within()).next().await;
+            assert!(matches!(&first, Some(Err(AgentError::Busy { name })) if name == service), "{first:?}");
+        }
+        let first = agent("C").stream(within()).next().await;
+        assert!(matches!(first, Some(Ok(_))), "{first:?}");
+        let mut other = agent("A").stream(PromptRequest::new("hi"));
+        assert!(matches!(other.next().await, Some(Ok(_))));
     }
 }

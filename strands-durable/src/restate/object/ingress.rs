@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use hyper::{HeaderMap, StatusCode};
 use restate_sdk::context::RequestTarget;
-use restate_sdk::ingress::{CallResponse, Client, ClientError, Request};
+use restate_sdk::ingress::{CallResponse, Client, ClientError, Request, SendStatus};
 use restate_sdk::serde::Json;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use strands_core::Limits;
 use strands_core::bytes::Bytes;
 
-use super::super::messages::{FailedTurn, RunReference, WaitingTurn, WatchedTurn};
+use super::super::messages::{AnswerInput, FailedTurn, GrantedLimits, RunReference, WaitingTurn, WatchedTurn};
 use super::error::{ObjectErrorKind, bounded};
 use super::exchange::{Exchange, ExchangeError};
 use super::repetition::{self, FIRST_DELAY, Failure};
-use crate::{Answers, TurnRequest, TurnResponse};
+use crate::{TurnRequest, TurnResponse};
 
 /// Header of responses that are errors, and its value for those of the ingress itself.
 const ERROR_SOURCE: &str = "x-restate-error-source";
@@ -33,6 +34,14 @@ pub(super) struct Ingress {
 
 /// Time for which a cancellation is repeated: longer than other requests, since the turn may have no other caller.
 pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// A turn that the server has accepted.
+#[derive(Clone)]
+pub(super) struct Started {
+    pub(super) run_id: String,
+    /// True if an earlier request has started it.
+    pub(super) was_found: bool,
+}
 
 /// A turn that has ended or waits.
 pub(super) enum Watched {
@@ -51,20 +60,30 @@ struct ErrorBody {
 }
 
 impl Ingress {
-    /// Starts a turn, or finds the one that was started with the same idempotency key. Returns the id of its run.
+    /// Starts a turn, or finds the one that was started with the same idempotency key.
     pub(super) async fn start(
         &self,
         key: &str,
         idempotency_key: &str,
         turn: TurnRequest,
-    ) -> Result<String, ObjectErrorKind> {
+    ) -> Result<Started, ObjectErrorKind> {
         let turn = json(&turn)?;
         repetition::brief(self.reconnect_timeout, || async {
             let request = self.request(key, "stream", Json(turn.clone())).idempotency_key(idempotency_key);
             let sent = request.send().await.map_err(failure)?;
-            Ok(sent.invocation_handle().invocation_id().clone())
+            let run_id = sent.invocation_handle().invocation_id().clone();
+            Ok(Started { run_id, was_found: sent.send_status() == SendStatus::PreviouslyAccepted })
         })
         .await
+    }
+
+    /// Returns the limits that a running turn was started with. `None` if it has none, or is not running.
+    pub(super) async fn granted(&self, key: &str, run_id: &str) -> Result<Option<Limits>, ObjectErrorKind> {
+        let run = json(&RunReference::new(run_id))?;
+        let granted = repetition::brief(self.reconnect_timeout, || async {
+            body(self.request(key, "granted", Json(run.clone())).call().await.map_err(failure)?)
+        });
+        granted.await.map(|GrantedLimits { limits }| limits)
     }
 
     /// Waits until a turn ends, or waits for responses.
@@ -95,7 +114,7 @@ impl Ingress {
     }
 
     /// Sends responses to interrupts. Returns false if some of them are to no pending interrupt.
-    pub(super) async fn respond(&self, key: &str, responses: &Answers) -> Result<bool, ObjectErrorKind> {
+    pub(super) async fn respond(&self, key: &str, responses: &AnswerInput) -> Result<bool, ObjectErrorKind> {
         let responses = json(responses)?;
         let sent = repetition::brief(self.reconnect_timeout, || async {
             body(self.request(key, "answer", Json(responses.clone())).call().await.map_err(failure)?)
@@ -108,10 +127,10 @@ impl Ingress {
         }
     }
 
-    /// Cancels a turn.
-    pub(super) async fn cancel(&self, key: &str, run_id: &str) -> Result<(), ObjectErrorKind> {
+    /// Cancels a turn. The request is repeated for this time.
+    pub(super) async fn cancel(&self, key: &str, run_id: &str, timeout: Duration) -> Result<(), ObjectErrorKind> {
         let run = json(&RunReference::new(run_id))?;
-        let cancelled = repetition::brief(CANCEL_TIMEOUT.max(self.reconnect_timeout), || async {
+        let cancelled = repetition::brief(timeout, || async {
             body(self.request(key, "cancel", Json(run.clone())).call().await.map_err(failure)?)
         });
         cancelled.await.map(|RunReference { .. }| ())

@@ -7,10 +7,10 @@ use strands_core::{BoxFuture, CancellationToken};
 use tokio::runtime::Handle;
 
 use super::error::ObjectErrorKind;
-use super::ingress::{CANCEL_TIMEOUT, Ingress};
+use super::ingress::{CANCEL_TIMEOUT, Ingress, Started};
 use crate::TurnRequest;
 
-type Starting = BoxFuture<'static, Result<String, ObjectErrorKind>>;
+type Starting = BoxFuture<'static, Result<Started, ObjectErrorKind>>;
 
 /// A turn of an object.
 pub(super) struct InnerTurn {
@@ -58,19 +58,24 @@ impl InnerTurn {
         Self { ingress: Arc::clone(ingress), key, state: State::Running(run_id), cancellation, is_durable }
     }
 
-    /// Starts the turn if it is not running, and returns the id of its run.
-    pub(super) async fn run_id(&mut self) -> Result<String, ObjectErrorKind> {
+    /// Returns true if the server can't have the request.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.state, State::New(_))
+    }
+
+    /// Starts the turn if it is not running, and returns its run.
+    pub(super) async fn started(&mut self) -> Result<Started, ObjectErrorKind> {
         self.state = match std::mem::replace(&mut self.state, State::Released) {
             State::New(starting) => State::Starting(starting),
             state => state,
         };
         let started = match &mut self.state {
             State::New(starting) | State::Starting(starting) => starting.await,
-            State::Running(run_id) => return Ok(run_id.clone()),
+            State::Running(run_id) => return Ok(Started { run_id: run_id.clone(), was_found: false }),
             State::Released => return Err(ObjectErrorKind::Response { reason: "the turn is over".to_owned() }),
         };
         self.state = match &started {
-            Ok(run_id) => State::Running(run_id.clone()),
+            Ok(started) => State::Running(started.run_id.clone()),
             Err(_) => State::Released,
         };
         started
@@ -85,11 +90,12 @@ impl InnerTurn {
     pub(super) fn cancel(&mut self) {
         let started: Starting = match std::mem::replace(&mut self.state, State::Released) {
             State::Starting(starting) => starting,
-            State::Running(run_id) => Box::pin(ready(Ok(run_id))),
+            State::Running(run_id) => Box::pin(ready(Ok(Started { run_id, was_found: false }))),
             State::New(_) | State::Released => return,
         };
         let (ingress, key) = (Arc::clone(&self.ingress), self.key.clone());
-        let cancel = async move { ingress.cancel(&key, &started.await?).await };
+        let timeout = CANCEL_TIMEOUT.max(ingress.reconnect_timeout);
+        let cancel = async move { ingress.cancel(&key, &started.await?.run_id, timeout).await };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             match tokio::time::timeout(CANCEL_TIMEOUT, cancel).await {

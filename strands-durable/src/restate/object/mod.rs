@@ -1,6 +1,8 @@
 //! [`ObjectAgent`]: an agent that runs as a durable object, called by other agents, graphs and programs.
 
 mod call;
+mod charges;
+mod discard;
 mod error;
 mod exchange;
 mod ingress;
@@ -20,7 +22,7 @@ use reqwest::Url;
 use restate_sdk::ingress::Client;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use strands_core::{AgentEvent, AgentTool, PromptRequest, PromptStream, Promptable};
+use strands_core::{AgentError, AgentEvent, AgentTool, BoxFuture, PromptRequest, PromptStream, Promptable};
 use strands_http::{HttpOptions, is_loopback};
 
 use call::Call;
@@ -51,10 +53,14 @@ type Metadata = Arc<dyn Fn(&PromptRequest) -> Map<String, Value> + Send + Sync>;
 /// - **Cancellation** of a request cancels the turn, and so does dropping its stream, unless the request is
 ///   [durable](PromptRequest::is_durable). If the ingress can't be reached while it is awaited, the request fails, and the turn is cancelled
 ///   once the ingress can be reached again, for up to 10 minutes.
-/// - **Limits**: the turn gets what is left of those of the caller, with the deadline, and its usage counts there when it ends, fails or
-///   waits. Concurrent turns get the same rest each.
+/// - **Limits**: the turn gets a [share](strands_core::PromptScope::reserve) of what is left of those of the caller, with the deadline, and
+///   its usage counts there when it ends, fails or waits. If it is never known, since the turn was cancelled or is out of reach, the share
+///   stays reserved.
+/// - **Discarded interrupts**: [`discard`](Promptable::discard) cancels the turn that waits, and so does
+///   [`discard_interrupts`](strands_core::Agent::discard_interrupts) of an agent that has it as a tool.
 /// - **Depth**: durable turns may be nested 10 levels deep over all workers. The next one fails with
-///   [`AgentError::NestedTooDeep`](strands_core::AgentError::NestedTooDeep).
+///   [`AgentError::NestedTooDeep`](strands_core::AgentError::NestedTooDeep). An object whose turn is around the request can't be called: that
+///   is [`AgentError::Busy`](strands_core::AgentError::Busy).
 /// - **Events** of the turn are those of the object's [`EventPublisher`](super::EventPublisher); the stream has the response alone.
 ///
 /// Restate 1.7 or newer is required. Callers of an ingress are trusted; see [`DurableAgent`](super::DurableAgent).
@@ -158,6 +164,10 @@ impl Promptable for ObjectAgent {
             Err(error) => stream::once(ready(Err(error))).right_stream(),
         });
         Box::pin(events)
+    }
+
+    fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        Box::pin(discard::discard(Arc::clone(&self.0), request))
     }
 }
 

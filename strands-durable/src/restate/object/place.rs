@@ -1,8 +1,8 @@
 //! The continuation of a request: the object, and the turn that waits in it.
 
 use serde::{Deserialize, Serialize};
-use strands_core::Continuation;
 use strands_core::metrics::Usage;
+use strands_core::{Continuation, Limits};
 
 /// Place where a conversation is.
 #[derive(Clone, Serialize, Deserialize)]
@@ -29,6 +29,12 @@ pub(super) struct Waiting {
     /// Usage that was charged so far.
     pub(super) usage: Usage,
     pub(super) turns: u32,
+    /// Model calls and tokens that were charged so far for turns elsewhere whose usage is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unsettled: Option<Limits>,
+    /// Limits that the turn has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) left: Option<Limits>,
 }
 
 impl Place {

@@ -1,8 +1,12 @@
 //! Limits of one invocation. A reached limit ends it with a stop reason and a partial response, not with an error.
 
+mod share;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use share::Share;
 
 use crate::stop_reason::StopReason;
 use crate::usage::Usage;
@@ -95,8 +99,43 @@ impl Limits {
         }
     }
 
+    /// Returns the limits without a share of them.
+    pub(crate) fn without(&self, share: Share) -> Self {
+        let usage = Usage::new(0, share.output_tokens).with_total(share.total_tokens);
+        Self { duration: self.duration, ..self.less(share.turns, &usage) }
+    }
+
+    /// Returns a part of the turns and tokens, rounded up, and the same time: of several takers the same for each, and of one three
+    /// quarters.
+    pub(crate) fn part_of(&self, takers: u32) -> Self {
+        let part = |most: u64| if takers > 1 { most.div_ceil(takers.into()) } else { most.saturating_sub(most / 4) };
+        Self {
+            turns: self.turns.map(|most| u32::try_from(part(most.into())).unwrap_or(most)),
+            output_tokens: self.output_tokens.map(part),
+            total_tokens: self.total_tokens.map(part),
+            duration: self.duration,
+        }
+    }
+
+    /// Returns the turns and tokens that are limited.
+    pub(crate) fn share(&self) -> Share {
+        Share {
+            turns: self.turns.unwrap_or_default(),
+            output_tokens: self.output_tokens.unwrap_or_default(),
+            total_tokens: self.total_tokens.unwrap_or_default(),
+        }
+    }
+
     /// Returns the lower of each limit.
-    pub(crate) fn tightened(self, other: Self) -> Self {
+    ///
+    /// ```
+    /// use strands::Limits;
+    ///
+    /// let limits = Limits::new().turns(5).tightened(Limits::unlimited().turns(9).total_tokens(1_000));
+    /// assert_eq!(limits, Limits::new().turns(5).total_tokens(1_000));
+    /// ```
+    #[must_use]
+    pub fn tightened(self, other: Self) -> Self {
         fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
             one.into_iter().chain(other).min()
         }
