@@ -368,8 +368,8 @@ fn run<'a>(
             }
             AgentHolder::Borrowed(_) | AgentHolder::Taken(_) => false,
         };
-        let Some(lent) = agent.get_mut() else { return Err(AgentError::Busy { name: String::new() }) };
-        let ended = Driver::invoke(&mut lent.work, emitter, request).await;
+        let Some(prompted) = agent.get_mut() else { return Err(AgentError::Busy { name: String::new() }) };
+        let ended = Driver::invoke(&mut prompted.work, emitter, request).await;
         if let (Ok(_), AgentHolder::Owned(owned)) = (&ended, &mut agent) {
             owned.keep_cut_off = None;
         }
