@@ -175,9 +175,16 @@ impl PromptScope {
     /// than there is. A share is, of the turns and of the tokens, rounded up:
     /// - three quarters for a request that [is alone](PromptRequest::is_alone), such as that of the only tool call of a turn;
     /// - the same part for each of several concurrent calls, also those of other tools;
-    /// - half, and half of the rest for the next one, if it is not known how many there are, such as for the nodes of a graph.
+    /// - the same part for each of the [parts](Self::set_concurrency) of a scope, such as the nodes of a graph;
+    /// - half of that, and half of the rest for the next one, if it is not known how many there are, such as for prompts of a function.
     pub fn reserve(&self, request: &PromptRequest) -> Reservation {
         Reservation::new(&self.budget, self.budget.reserve(if request.is_alone { 1 } else { 2 }))
+    }
+
+    /// Sets the number of parts of the scope that run at the same time, such as the nodes of a graph: each may
+    /// [reserve](Self::reserve) the same part of what is left. Default: 1.
+    pub fn set_concurrency(&self, parts: usize) {
+        self.budget.set_concurrency(parts);
     }
 
     /// Reserves this much of the limits that are left, or all that is left if it is less.

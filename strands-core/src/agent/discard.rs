@@ -32,12 +32,19 @@ impl Agent {
             }
             return Err(error);
         }
-        while let Some((name, continuation)) = self.work.discarding.last() {
+        // One that is out of reach does not keep the others waiting for responses.
+        let (mut at, mut failure) = (0, None);
+        while let Some((name, continuation)) = self.work.discarding.get(at) {
             let tool = self.work.tools.set().get(name);
-            discard_call(tool, name, continuation).await?;
-            self.work.discarding.pop();
+            match discard_call(tool, name, continuation).await {
+                Ok(()) => _ = self.work.discarding.remove(at),
+                Err(error) => {
+                    at += 1;
+                    failure.get_or_insert(error);
+                }
+            }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 }
 
@@ -47,11 +54,14 @@ impl AgentBuilder {
     pub(super) async fn discard_from(self, continuation: Continuation) -> Result<(), AgentError> {
         let suspended = suspended_tools(&continuation, &self)
             .map_err(|source| AgentError::Promptable { name: self.names.name.clone(), source: source.into() })?;
+        let mut failure = None;
         for (name, continuation) in suspended {
             let tool = self.own_tools().find(|tool| (**tool).spec().name == name);
-            discard_call(tool, &name, &continuation).await?;
+            if let Err(error) = discard_call(tool, &name, &continuation).await {
+                failure.get_or_insert(error);
+            }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 }
 

@@ -149,6 +149,9 @@ pub(super) enum RecordedCall {
         /// Usage of agents called by tools that had not ended.
         #[serde(default, skip_serializing_if = "Spent::is_nothing")]
         nested: Spent,
+        /// Changes of the turn's calls to the agent's state.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<Box<StateChanges>>,
     },
     Ended(Box<RecordedFinishedCall>),
 }
@@ -222,7 +225,7 @@ impl RecordedSuspension {
 /// The next event of the calls of a turn.
 pub(super) enum NextCall {
     Starting(Vec<usize>),
-    Stopped { reason: StopReason, nested: Spent },
+    Stopped { reason: StopReason, nested: Spent, state: Option<Box<StateChanges>> },
     Ended(Box<FinishedCall>),
 }
 
@@ -230,7 +233,7 @@ pub(super) enum NextCall {
 pub(super) fn of_call(next: NextCall) -> RecordedCall {
     let FinishedCall { position, call, outcome, is_known, duration, hook_failure, nested, state } = match next {
         NextCall::Starting(positions) => return RecordedCall::Starting(positions),
-        NextCall::Stopped { reason, nested } => return RecordedCall::Stopped { reason, nested },
+        NextCall::Stopped { reason, nested, state } => return RecordedCall::Stopped { reason, nested, state },
         NextCall::Ended(call) => *call,
     };
     let outcome = match outcome {
@@ -260,7 +263,7 @@ pub(super) fn of_call(next: NextCall) -> RecordedCall {
 pub(super) fn into_call(record: RecordedCall) -> NextCall {
     let call = match record {
         RecordedCall::Starting(positions) => return NextCall::Starting(positions),
-        RecordedCall::Stopped { reason, nested } => return NextCall::Stopped { reason, nested },
+        RecordedCall::Stopped { reason, nested, state } => return NextCall::Stopped { reason, nested, state },
         RecordedCall::Ended(call) => *call,
     };
     let RecordedFinishedCall { position, call, outcome, is_known, duration, state, hook_failure, nested } = call;

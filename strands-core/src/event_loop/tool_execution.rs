@@ -19,7 +19,6 @@ use super::tool_phase::OpenCall;
 use super::turn_calls::{Start, TurnCalls};
 use crate::journal::JournalStep;
 use crate::models::StopReason;
-use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::run::{CallStatus, PendingTools, Run};
 use crate::tool::{EVENT_CAPACITY, ToolEventReceiver, ToolEventSender, received};
@@ -195,6 +194,7 @@ impl Driver<'_> {
         let budget = Arc::clone(&self.context.scope().budget);
         // Usage so far, without that of open calls.
         let mut counted = budget.spent();
+        let watched = self.work.state.watched();
         // Approved calls that an earlier attempt has started, and those that wait for the record of their start.
         let (mut started, mut starting): (Vec<usize>, Vec<Start>) = (Vec::new(), Vec::new());
         while !open.is_empty() {
@@ -202,6 +202,7 @@ impl Driver<'_> {
             let step = self.work.run.as_mut().map(Run::next_tool_step).unwrap_or_default();
             let name = format!("tools/{turn}/{step}");
             let (emitter, channels, running, calls) = (&self.emitter, &mut *channels, &mut running, &open);
+            let state = &watched;
             let (started_earlier, newly_started) = (&started, std::mem::take(&mut starting));
             let starting = &mut starting;
             let stop = &mut *stop;
@@ -216,11 +217,13 @@ impl Driver<'_> {
                             budget.end();
                             // What they have used until then counts.
                             *running = None;
-                            break stopped(reason, budget.spent_at_most().beyond(counted));
+                            let nested = budget.spent_at_most().beyond(counted);
+                            break NextCall::Stopped { reason, nested, state: state.changes().map(Box::new) };
                         }
                         // Unreachable: a step is only requested while a call is open.
                         CallEvent::AllEnded => {
-                            break stopped(StopReason::Cancelled, budget.spent_at_most().beyond(counted));
+                            let nested = budget.spent_at_most().beyond(counted);
+                            break NextCall::Stopped { reason: StopReason::Cancelled, nested, state: None };
                         }
                         CallEvent::Starting(start) => {
                             let requested = channels.requested_with(start);
@@ -265,9 +268,9 @@ impl Driver<'_> {
                     open.retain(|(position, _)| *position != call.position);
                     self.take_outcome(*call, &mut end.failure);
                 }
-                NextCall::Stopped { reason, nested } => {
+                NextCall::Stopped { reason, nested, state } => {
                     if is_replay {
-                        budget.charge_all(nested);
+                        self.repeat_changes(Some(nested), state.map(|state| *state));
                     }
                     end.stopped = Some(reason);
                     return;
@@ -293,11 +296,6 @@ fn shared_responses(pending: Option<&PendingTools>) -> Arc<BTreeMap<String, Valu
         Some(responses) if !responses.is_empty() => Arc::new(responses.clone()),
         _ => Arc::clone(&NONE),
     }
-}
-
-/// Returns the end of a turn's calls by a stop, with the usage of those that had not ended.
-fn stopped(reason: StopReason, nested: Spent) -> NextCall {
-    NextCall::Stopped { reason, nested }
 }
 
 /// Returns open calls as JSON.

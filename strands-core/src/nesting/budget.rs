@@ -287,13 +287,14 @@ impl Budget {
 
     /// Returns the earliest deadline of this invocation and the outer ones.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.chain().filter_map(|budget| budget.tightened.get().copied().or(budget.deadline)).min()
+        self.chain().filter_map(|budget| budget.tightened.get().copied().into_iter().chain(budget.deadline).min()).min()
     }
 
-    /// Returns the stop reason of a limit, of this invocation or an outer one, that allows no more model calls.
+    /// Returns the stop reason of a limit, of this invocation or an outer one, that allows no more model calls: what is reserved for
+    /// work elsewhere is not there for others.
     pub(crate) fn reached(&self) -> Option<StopReason> {
         self.chain().find_map(|budget| {
-            let Spent { turns, usage, unsettled } = budget.spent();
+            let Spent { turns, usage, unsettled } = budget.spent_at_most();
             budget.limits.without(unsettled).reached(turns, &usage)
         })
     }

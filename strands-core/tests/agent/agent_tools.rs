@@ -405,6 +405,27 @@ async fn kept_context_has_what_a_call_did_before_it_failed_or_was_cut_off() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_replay_keeps_the_context_of_a_call_that_a_limit_has_cut_off() {
+    let model = ScriptedModel::from_fn(|request| match request.messages.last().unwrap().is_prompt() {
+        true => ScriptedTurn::tool_use("book", json!({})),
+        false => ScriptedTurn::text("never").stalling_after(1),
+    });
+    let clerk = Agent::builder().name("clerk").tool(naming("book")).model(model).as_tool().keeps_context(true);
+    let model = calling_once(vec![("clerk", json!({"input": "go"}))]);
+    let outer = Agent::builder().model(model).tool(clerk).limits(Limits::new().duration(Duration::from_secs(5)));
+    let kept = async |journal: &RecordedJournal| {
+        let mut agent = outer.clone().build().await.unwrap();
+        let response = agent.prompt("go").journal(journal).await.unwrap();
+        assert_eq!(response.stop_reason, StopReason::LimitDuration);
+        agent.state().get("agent_tool:clerk").map(|kept| kept["data"]["messages"].clone())
+    };
+    let journal = RecordedJournal::new();
+    let first = kept(&journal).await;
+    assert!(first.as_ref().is_some_and(|messages| messages.to_string().contains("book")), "{first:?}");
+    assert_eq!(kept(&journal.replay()).await, first);
+}
+
 #[tokio::test]
 async fn kept_context_survives_an_interrupt() {
     let (sessions, log) = (InMemorySessionManager::new("s"), Log::default());

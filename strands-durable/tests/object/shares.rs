@@ -89,6 +89,9 @@ async fn turns_that_never_ran_keep_nothing() {
     let token = CancellationToken::new();
     token.cancel();
     responded(&scope, &agent, PromptRequest::new("slow").cancel_with(token)).await;
+    // Nothing listens there.
+    let absent = ObjectAgent::builder("http://127.0.0.1:1", "Flights").reconnect_timeout(Duration::from_millis(80));
+    scope.run(prompted(&absent.build().unwrap(), "hi")).await.unwrap_err();
     assert_eq!(scope.remaining(), left(9, 1_000));
 }
 

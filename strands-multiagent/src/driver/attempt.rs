@@ -105,7 +105,8 @@ async fn prompt_agent<U>(
     let visit = visit_key(&node.requests.effect_key, &work.node, &work.start).into();
     request = request.inject(VisitKey { of: key.clone(), key: visit });
     request.idempotency_key = Some(key);
-    request.is_durable = node.requests.is_durable;
+    // The scope knows of the other nodes.
+    (request.is_durable, request.is_alone) = (node.requests.is_durable, true);
     request.keeps_conversation = work.policy.keeps_conversation;
     request.continuation.clone_from(&work.continuation);
     if work.is_resumed {

@@ -21,10 +21,10 @@ pub(crate) async fn discard<O: Orchestrator>(orchestrator: &Arc<O>) -> Result<bo
     let ended = orchestrator.restore_ended(&stored);
     let ended = ended.map_err(|RestoreError { reason, .. }| failed(name, RunError::NotRestored { reason }))?;
     let document = ended.document(Some(&stored)).map_err(|source| failed(name, RunError::NotStored { source }))?;
-    session.save(&document).await?;
-    // Nodes of an earlier release are gone.
+    // Before the run is over: else nothing would tell those that are out of reach now. Nodes of an earlier release are gone.
     let waiting = orchestrator.restore(&stored).map(|run| run.waiting()).unwrap_or_default();
     discard_waiting(waiting).await?;
+    session.save(&document).await?;
     Ok(true)
 }
 
@@ -41,11 +41,15 @@ pub(crate) async fn discard_continuation<O: Orchestrator>(
     discard_waiting(restored.map_err(|RestoreError { reason, .. }| not_restored(reason))?).await
 }
 
+/// Discards all that can be reached. Returns the first failure.
 async fn discard_waiting(waiting: Vec<(Arc<dyn Promptable>, Option<Continuation>)>) -> Result<(), AgentError> {
+    let mut failure = None;
     for (agent, continuation) in waiting {
         let mut request = PromptRequest::new(Prompt::none());
         request.continuation = continuation;
-        agent.discard(request).await?;
+        if let Err(error) = agent.discard(request).await {
+            failure.get_or_insert(error);
+        }
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }

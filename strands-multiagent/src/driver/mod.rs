@@ -256,6 +256,7 @@ impl<'a, M: Machine> Driver<'a, M> {
             };
             self.running.push(run_node(work, node).boxed());
         }
+        self.scope.set_concurrency(self.running.len());
     }
 
     /// Starts no more nodes, and cancels those that are running.
@@ -284,6 +285,7 @@ impl<'a, M: Machine> Driver<'a, M> {
                     self.stop(StopReason::Cancelled);
                 }
                 self.refusal = self.refusal.take().or(refusal);
+                self.scope.set_concurrency(self.running.len());
             }
             NodeEnd::Fatal { error, not_begun } => {
                 if let Some(key) = not_begun {

@@ -98,6 +98,8 @@ pub(crate) async fn begin<O: Orchestrator>(
     let has_ended = matches!(run.phase(), Phase::Interrupted(_) | Phase::Completed | Phase::Limited(_));
     let is_as_stored = is_resumed && has_ended && request.resume.is_empty();
     let mut events = Vec::new();
+    // Nothing has taken the responses of the request.
+    let was_early = stopped.is_some();
     if stopped.is_none() {
         if is_resumed {
             events = run.repeat_started();
@@ -145,7 +147,7 @@ pub(crate) async fn begin<O: Orchestrator>(
         },
         is_as_stored,
         events,
-        has_state: stopped.is_none() || is_resumed || !is_nested,
+        has_state: !is_nested || !was_early && (stopped.is_none() || is_resumed),
         stopped,
     })
 }

@@ -93,7 +93,8 @@ impl<S: GraphState> Machine for GraphRun<S> {
         let nodes = self.definition.nodes.iter().zip(&self.run.nodes);
         let waiting = nodes.filter_map(|(node, run)| {
             let Body::Agent { agent, .. } = &node.body else { return None };
-            let suspended = run.activities.iter().filter(|activity| activity.is_suspended);
+            // Also within a graph that was cut off.
+            let suspended = run.activities.iter().filter(|activity| activity.goes_on());
             Some(suspended.map(|activity| (Arc::clone(agent), activity.continuation.clone())))
         });
         waiting.flatten().collect()

@@ -156,6 +156,7 @@ impl<S: GraphState> Graph<S> {
     ///
     /// Returns [`AgentError::Session`] if the session can't be read or written, and [`AgentError::Promptable`] with
     /// [`RunError::NotRestored`](crate::RunError::NotRestored) as its source if the document is of something else.
+    /// The error of an agent elsewhere that waits for a response and is out of reach leaves the run as it is: repeat the call.
     pub async fn discard_run(&self) -> Result<bool, AgentError> {
         driver::discard(&self.definition).await
     }

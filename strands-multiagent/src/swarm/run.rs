@@ -162,7 +162,7 @@ impl Machine for SwarmRun {
 
     fn waiting(&self) -> Vec<(Arc<dyn Promptable>, Option<Continuation>)> {
         let turn = &self.state.turn;
-        let member = self.definition.members.get(&turn.member).filter(|_| turn.activity.is_suspended);
+        let member = self.definition.members.get(&turn.member).filter(|_| turn.activity.goes_on());
         member.map(|member| (Arc::clone(&member.agent), turn.activity.continuation.clone())).into_iter().collect()
     }
 

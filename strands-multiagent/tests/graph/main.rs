@@ -21,6 +21,7 @@ mod plan;
 mod properties;
 mod refused;
 mod runs;
+mod shares;
 mod steps;
 mod stops;
 mod store;

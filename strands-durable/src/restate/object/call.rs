@@ -12,7 +12,7 @@ use super::super::depth;
 use super::super::messages::{AnswerInput, FailedTurn, WaitingTurn};
 use super::charges::Charges;
 use super::error::{ObjectErrorKind, bounded};
-use super::ingress::{Started, Watched};
+use super::ingress::{NotStarted, Started, Watched};
 use super::inner_turn::InnerTurn;
 use super::place::{Place, Waiting};
 use super::prompt::{content, of_header};
@@ -122,6 +122,8 @@ impl Call {
         let turn = InnerTurn::running(&settings.ingress, key, run_id, cancellation, request.is_durable);
         let charges = Charges::resuming(&waiting);
         let mut call = Self { settings, scope, request, turn, charges, next: Next::Watch };
+        // The turn may have its responses already, from an earlier attempt of this request.
+        call.charges.reserve(&call.scope, &call.request);
         let watched = tokio::select! {
             biased;
             reason = call.scope.stopped() => {
@@ -138,6 +140,7 @@ impl Call {
             Err(kind) => {
                 // The turn is still there.
                 call.turn.release();
+                call.charges.release();
                 return Err(call.error(kind));
             }
         };
@@ -189,7 +192,7 @@ impl Work<'_> {
             Next::Watch | Next::Stop(_) => {
                 let Started { run_id, was_found } = match self.turn.started().await {
                     Ok(started) => started,
-                    Err(kind) => return Err(self.not_started(kind)),
+                    Err(error) => return Err(self.not_started(error)),
                 };
                 if was_found {
                     self.find_share(&run_id).await;
@@ -311,9 +314,9 @@ impl Work<'_> {
         }
     }
 
-    /// Returns the error of a turn that did not start. An ingress that was reached has rejected it.
-    fn not_started(&mut self, kind: ObjectErrorKind) -> AgentError {
-        if matches!(kind, ObjectErrorKind::Rejected { .. } | ObjectErrorKind::Token(_)) {
+    /// Returns the error of a turn that did not start. One that can't have started uses nothing.
+    fn not_started(&mut self, NotStarted { kind, may_run }: NotStarted) -> AgentError {
+        if !may_run {
             self.charges.release();
         }
         self.error(kind)

@@ -42,8 +42,12 @@ pub(super) struct Exchange {
 /// A failure of an exchange. Its texts have neither the URL, which has the key of the object, nor content.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ExchangeError {
-    #[error("{0}")]
-    Connection(String),
+    #[error("{reason}")]
+    Connection {
+        reason: String,
+        /// False if there was no connection, so that nothing was sent.
+        was_connected: bool,
+    },
     #[error("the token source failed")]
     Token(#[source] BoxError),
     #[error("the token is not valid in a header")]
@@ -54,7 +58,8 @@ pub(super) enum ExchangeError {
 
 impl From<reqwest::Error> for ExchangeError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Connection(ErrorChain::new(&error.without_url()).to_string())
+        let was_connected = !(error.is_connect() || error.is_builder());
+        Self::Connection { reason: ErrorChain::new(&error.without_url()).to_string(), was_connected }
     }
 }
 

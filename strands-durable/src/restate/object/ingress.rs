@@ -2,6 +2,7 @@
 //!
 //! The client is that of the SDK; its paths are described at <https://docs.restate.dev/services/invocation/http>.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::{HeaderMap, StatusCode};
@@ -43,6 +44,13 @@ pub(super) struct Started {
     pub(super) was_found: bool,
 }
 
+/// Failure to start a turn.
+pub(super) struct NotStarted {
+    pub(super) kind: ObjectErrorKind,
+    /// True if the server may have the request nevertheless.
+    pub(super) may_run: bool,
+}
+
 /// A turn that has ended or waits.
 pub(super) enum Watched {
     Ended(Box<TurnResponse>),
@@ -66,15 +74,22 @@ impl Ingress {
         key: &str,
         idempotency_key: &str,
         turn: TurnRequest,
-    ) -> Result<Started, ObjectErrorKind> {
-        let turn = json(&turn)?;
-        repetition::brief(self.reconnect_timeout, || async {
+    ) -> Result<Started, NotStarted> {
+        let turn = json(&turn).map_err(|kind| NotStarted { kind, may_run: false })?;
+        // A request without a response may have arrived, unless it is known that it has not left.
+        let may_run = AtomicBool::new(false);
+        let started = repetition::brief(self.reconnect_timeout, || async {
             let request = self.request(key, "stream", Json(turn.clone())).idempotency_key(idempotency_key);
-            let sent = request.send().await.map_err(failure)?;
+            let before = may_run.swap(true, Ordering::Relaxed);
+            let sent = request.send().await.map_err(|error| {
+                let failure = failure(error);
+                may_run.store(before || failure.may_have_arrived, Ordering::Relaxed);
+                failure
+            })?;
             let run_id = sent.invocation_handle().invocation_id().clone();
             Ok(Started { run_id, was_found: sent.send_status() == SendStatus::PreviouslyAccepted })
-        })
-        .await
+        });
+        started.await.map_err(|kind| NotStarted { kind, may_run: may_run.into_inner() })
     }
 
     /// Returns the limits that a running turn was started with. `None` if it has none, or is not running.
@@ -164,13 +179,19 @@ fn failure(error: ClientError) -> Failure {
     match error {
         ClientError::Transport { source } => match source.downcast::<ExchangeError>().map(|error| *error) {
             Ok(ExchangeError::Token(source)) => ObjectErrorKind::Token(source).into(),
-            Ok(error @ (ExchangeError::InvalidToken | ExchangeError::TooLarge)) => {
-                ObjectErrorKind::Response { reason: error.to_string() }.into()
+            Ok(error @ ExchangeError::InvalidToken) => ObjectErrorKind::Response { reason: error.to_string() }.into(),
+            Ok(error @ ExchangeError::TooLarge) => {
+                Failure { may_have_arrived: true, ..ObjectErrorKind::Response { reason: error.to_string() }.into() }
             }
-            Ok(ExchangeError::Connection(reason)) => {
-                Failure { kind: ObjectErrorKind::Unreachable { reason: bounded(reason) }, is_transient: true }
-            }
-            Err(_) => ObjectErrorKind::Response { reason: "the exchange failed".to_owned() }.into(),
+            Ok(ExchangeError::Connection { reason, was_connected }) => Failure {
+                kind: ObjectErrorKind::Unreachable { reason: bounded(reason) },
+                is_transient: true,
+                may_have_arrived: was_connected,
+            },
+            Err(_) => Failure {
+                may_have_arrived: true,
+                ..ObjectErrorKind::Response { reason: "the exchange failed".to_owned() }.into()
+            },
         },
         error => match error.into_response() {
             Some(response) => of_status(response.status(), response.headers(), response.body()),
@@ -191,5 +212,7 @@ fn of_status(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
         return ObjectErrorKind::Failed { status: code, message }.into();
     }
     let is_transient = status.is_server_error() || [408, 425, 429].contains(&code);
-    Failure { kind: ObjectErrorKind::Rejected { status: code, message }, is_transient }
+    // A proxy may have passed it on, and lost the response.
+    let may_have_arrived = [502, 504].contains(&code);
+    Failure { kind: ObjectErrorKind::Rejected { status: code, message }, is_transient, may_have_arrived }
 }

@@ -7,10 +7,10 @@ use strands_core::{BoxFuture, CancellationToken};
 use tokio::runtime::Handle;
 
 use super::error::ObjectErrorKind;
-use super::ingress::{CANCEL_TIMEOUT, Ingress, Started};
+use super::ingress::{CANCEL_TIMEOUT, Ingress, NotStarted, Started};
 use crate::TurnRequest;
 
-type Starting = BoxFuture<'static, Result<Started, ObjectErrorKind>>;
+type Starting = BoxFuture<'static, Result<Started, NotStarted>>;
 
 /// A turn of an object.
 pub(super) struct InnerTurn {
@@ -64,7 +64,7 @@ impl InnerTurn {
     }
 
     /// Starts the turn if it is not running, and returns its run.
-    pub(super) async fn started(&mut self) -> Result<Started, ObjectErrorKind> {
+    pub(super) async fn started(&mut self) -> Result<Started, NotStarted> {
         self.state = match std::mem::replace(&mut self.state, State::Released) {
             State::New(starting) => State::Starting(starting),
             state => state,
@@ -72,7 +72,10 @@ impl InnerTurn {
         let started = match &mut self.state {
             State::New(starting) | State::Starting(starting) => starting.await,
             State::Running(run_id) => return Ok(Started { run_id: run_id.clone(), was_found: false }),
-            State::Released => return Err(ObjectErrorKind::Response { reason: "the turn is over".to_owned() }),
+            State::Released => {
+                let kind = ObjectErrorKind::Response { reason: "the turn is over".to_owned() };
+                return Err(NotStarted { kind, may_run: false });
+            }
         };
         self.state = match &started {
             Ok(started) => State::Running(started.run_id.clone()),
@@ -95,7 +98,10 @@ impl InnerTurn {
         };
         let (ingress, key) = (Arc::clone(&self.ingress), self.key.clone());
         let timeout = CANCEL_TIMEOUT.max(ingress.reconnect_timeout);
-        let cancel = async move { ingress.cancel(&key, &started.await?.run_id, timeout).await };
+        let cancel = async move {
+            let Started { run_id, .. } = started.await.map_err(|NotStarted { kind, .. }| kind)?;
+            ingress.cancel(&key, &run_id, timeout).await
+        };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             match tokio::time::timeout(CANCEL_TIMEOUT, cancel).await {

@@ -19,11 +19,13 @@ pub(super) struct Failure {
     pub(super) kind: ObjectErrorKind,
     /// True if the same request may succeed later.
     pub(super) is_transient: bool,
+    /// True if the server may have the request nevertheless.
+    pub(super) may_have_arrived: bool,
 }
 
 impl From<ObjectErrorKind> for Failure {
     fn from(kind: ObjectErrorKind) -> Self {
-        Self { kind, is_transient: false }
+        Self { kind, is_transient: false, may_have_arrived: false }
     }
 }
 
@@ -36,7 +38,7 @@ where
     let in_time = || async {
         tokio::time::timeout(REQUEST_TIMEOUT, request()).await.unwrap_or_else(|_| {
             let reason = format!("no response within {REQUEST_TIMEOUT:?}");
-            Err(Failure { kind: ObjectErrorKind::Unreachable { reason }, is_transient: true })
+            Err(Failure { kind: ObjectErrorKind::Unreachable { reason }, is_transient: true, may_have_arrived: true })
         })
     };
     repeated(timeout, false, in_time).await
@@ -59,7 +61,7 @@ where
     let mut failing: Option<Instant> = None;
     loop {
         let began = Instant::now();
-        let Failure { kind, is_transient } = match request().await {
+        let Failure { kind, is_transient, .. } = match request().await {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
@@ -99,7 +101,7 @@ mod tests {
             tokio::time::sleep(MINUTE).await;
             count.set(count.get() + 1);
             let kind = ObjectErrorKind::Unreachable { reason: "the connection was closed".to_owned() };
-            if count.get() < 10 { Err(Failure { kind, is_transient: true }) } else { Ok(()) }
+            if count.get() < 10 { Err(Failure { kind, is_transient: true, may_have_arrived: true }) } else { Ok(()) }
         };
         assert!(waiting(MINUTE, request).await.is_ok());
     }
