@@ -182,10 +182,10 @@ pub use strands_core::{
     Continuation, ErrorChain, FromContext, InjectedKey, Interrupt, InterruptResponse, InterruptedCall, IntoTool,
     IntoToolOutput, Invocation, Journal, JournalError, JournalStep, JsonSchemaError, JsonSchemaErrorKind, Limits,
     Plugin, Prompt, PromptContent, PromptError, PromptRequest, PromptResponse, PromptScope, PromptStream, Promptable,
-    Repair, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError, StructuredOutput, Tool, ToolAnnotations,
-    ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolFailure, ToolLimiter, ToolOutput, ToolPolicy, ToolProvider,
-    ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext, TraceContextError, conversation, hook,
-    interrupt, lenient_json, message, metrics, schema, strict_json, testing, tool, tools, toolset,
+    Repair, Reservation, RetryPolicy, SharedAgent, Snapshot, SnapshotData, SnapshotError, StructuredOutput, Tool,
+    ToolAnnotations, ToolCall, ToolCallOutcome, ToolContext, ToolError, ToolFailure, ToolLimiter, ToolOutput,
+    ToolPolicy, ToolProvider, ToolRunner, ToolSet, ToolSetError, ToolSpec, Toolset, TraceContext, TraceContextError,
+    conversation, hook, interrupt, lenient_json, message, metrics, schema, strict_json, testing, tool, tools, toolset,
 };
 // Crates and items of other crates that public signatures name.
 #[doc(hidden)]

@@ -12,7 +12,8 @@ use crate::tool::Tool;
 impl Agent {
     /// Discards the pending interrupts, here and in the session. Their calls get an error result, and the agent accepts
     /// prompts again; later responses to the interrupts are rejected. Turns of agents elsewhere that wait for the responses are cancelled
-    /// (see [`Promptable::discard`](crate::Promptable::discard)).
+    /// (see [`Promptable::discard`](crate::Promptable::discard)), also those of calls that ended before without a response, by a
+    /// cancellation, a hook or a rewind.
     ///
     /// # Errors
     ///

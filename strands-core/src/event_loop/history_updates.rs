@@ -96,7 +96,9 @@ impl Driver<'_> {
             _ => Message::assistant("Stopped: time limit reached"),
         };
         let mut new = self.work.history.commit_prompt();
-        if let Some(run) = &mut self.work.run {
+        if let Some(run) = self.work.run.take() {
+            self.work.note_abandoned(&run);
+            let run = self.work.run.insert(run);
             run.charge(usage);
             new.extend(run.end(reason, INTERRUPTED).map(|mut results| {
                 self.effects.track(&mut results);

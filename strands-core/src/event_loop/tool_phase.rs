@@ -71,10 +71,12 @@ impl Driver<'_> {
     ///
     /// No await in between: a dropped invocation must not separate the calls from their results.
     fn add_results(&mut self, stopped: Option<&StopReason>) -> Results {
-        let Some(run) = &mut self.work.run else { return Results::NoRun };
+        let Some(mut run) = self.work.run.take() else { return Results::NoRun };
         if stopped.is_some() {
+            self.work.note_abandoned(&run);
             run.fail_open_calls(CANCELLED);
         }
+        let run = self.work.run.insert(run);
         if run.pending().is_some_and(|pending| pending.is_recorded() && pending.is_complete()) {
             let completed = run.clone();
             self.work.prepare_results(&completed);

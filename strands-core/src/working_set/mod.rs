@@ -64,6 +64,9 @@ pub(crate) struct WorkingSet {
     pub(crate) refused_outputs: Option<Box<HashSet<(String, Value)>>>,
 }
 
+/// Maximum number of suspended calls of ended runs whose tools are still to be told.
+const MAX_DISCARDING: usize = 64;
+
 /// A rewind: the index of the first message to remove, and the number of messages of the whole conversation that stay.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rewinding {
@@ -154,6 +157,7 @@ impl WorkingSet {
         error: &str,
         track: impl FnOnce(&mut Message),
     ) -> Option<Arc<Message>> {
+        self.note_abandoned(&run);
         run.fail_open_calls(error);
         self.prepare_results(&run);
         run.end(StopReason::Cancelled, error).map(|mut results| {
@@ -167,9 +171,15 @@ impl WorkingSet {
         if std::mem::take(&mut self.suspended)
             && let Some(run) = self.run.take()
         {
-            self.discarding.extend(run.pending().map(PendingTools::suspended_tools).unwrap_or_default());
             self.end_run(run, INTERRUPTED, Message::track);
         }
+    }
+
+    /// Notes the suspended calls of a run that ends without them, until the tools are told.
+    pub(crate) fn note_abandoned(&mut self, run: &Run) {
+        self.discarding.extend(run.pending().map(PendingTools::suspended_tools).unwrap_or_default());
+        let surplus = self.discarding.len().saturating_sub(MAX_DISCARDING);
+        self.discarding.drain(..surplus);
     }
 
     pub(crate) fn conversation(&mut self) -> Conversation<'_> {
@@ -197,7 +207,10 @@ impl WorkingSet {
     /// Removes all messages from an index on.
     pub(crate) fn rewind(&mut self, index: usize, keep: u64) -> Vec<Arc<Message>> {
         self.suspended = false;
-        (self.run, self.settled) = (None, None);
+        if let Some(run) = self.run.take() {
+            self.note_abandoned(&run);
+        }
+        self.settled = None;
         let dropped = self.history.rewind(index, keep);
         conversation::rewound(&mut self.conversation(), keep);
         dropped

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::stream;
 use serde_json::json;
+use strands_core::hook::{BeforeInvocation, Hook, HookResult};
 use strands_core::message::Message;
 use strands_core::models::StopReason;
 use strands_core::testing::InMemorySessionManager;
 use strands_core::tool::ConfiguredTool;
 use strands_core::{
-    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentTool, BoxFuture, Continuation, Interrupt,
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentTool, BoxFuture, Continuation, Interrupt, Prompt,
     PromptRequest, PromptStream, Promptable, SharedAgent, StreamExt,
 };
 
@@ -98,4 +99,31 @@ async fn another_worker_may_go_on_with_the_interrupts() {
     assert!(matches!(conflict, AgentError::Session(_)), "{conflict:?}");
     let _ = other.discard_interrupts().await;
     assert_eq!(elsewhere.log.lines().len(), 1, "those are of the other worker");
+}
+
+/// A hook that denies invocations with responses.
+struct Denies;
+
+#[strands_core::async_trait]
+impl Hook for Denies {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        event.deny = (!event.responses.is_empty()).then(|| "not today".to_owned());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn calls_that_ended_without_a_response_are_discarded_as_well() {
+    let elsewhere = Elsewhere::default();
+    let mut agent = planner(&elsewhere).hook(Denies).build().await.unwrap();
+    let asked = agent.prompt("go").await.unwrap();
+    let denied = agent.prompt(Prompt::none()).resume([asked.interrupts[0].respond(true)]).await.unwrap();
+    assert_eq!((denied.text().as_str(), agent.interrupts().len()), ("not today", 0));
+    agent.discard_interrupts().await.unwrap();
+    assert_eq!(elsewhere.log.lines().len(), 1);
+
+    agent.prompt("again").await.unwrap();
+    agent.rewind(0).await.unwrap();
+    agent.discard_interrupts().await.unwrap();
+    assert_eq!(elsewhere.log.lines().len(), 2);
 }

@@ -105,7 +105,8 @@ use definition::Definition;
 /// **Order.** Nodes start in the order in which they became ready, as far as [`concurrency`](GraphBuilder::concurrency) allows. Of nodes that
 /// become ready at the same time, those whose edges were declared first start first.
 ///
-/// **Stops.** A cancellation or a reached limit ends the run with that stop reason. Nodes that were stopped run again when the run is
+/// **Stops.** A cancellation or a reached limit ends the run with that stop reason. Nodes that were stopped run again, and graphs and swarms
+/// that are nodes go on from their own state unless they keep their conversation, when the run is
 /// continued: with the session, or with the [continuation](strands_core::AgentResponse::continuation) of the response, and with new limits.
 ///
 /// **Crashes.** With a session, a node starts after the session has it as started, and its result, its changes of the state and what becomes
