@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use strands_core::{AgentTool, IntoTool, PromptRequest, PromptStream, Promptable, Tool};
+use futures_util::future::BoxFuture;
+use strands_core::{AgentError, AgentTool, IntoTool, PromptRequest, PromptStream, Promptable, Tool};
 
 use super::builder::A2aAgentBuilder;
+use super::discard::discard;
 use super::error::A2aError;
 use super::run::{Remote, events_of};
 
@@ -26,7 +28,8 @@ use super::run::{Remote, events_of};
 /// - **Failures**: a task that failed, was rejected or requires authorization is an
 ///   [`AgentError::Promptable`](strands_core::AgentError::Promptable) with [`A2aError::Task`] as its source.
 /// - **Cancellation**: a prompt that is cancelled, dropped or reaches the limit of its duration cancels the task on the server, in the
-///   background.
+///   background. One whose interrupts are discarded, as by [`Agent::discard_interrupts`](strands_core::Agent::discard_interrupts) of an
+///   outer agent, cancels it as well, within 10 seconds.
 /// - **Connections** that break are replaced while the task goes on.
 /// - **Structured output**: the protocol has none, so the message asks for JSON of the schema. A response without it is
 ///   [`AgentError::InvalidOutput`](strands_core::AgentError::InvalidOutput).
@@ -94,6 +97,11 @@ impl Promptable for A2aAgent {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         events_of(Arc::clone(&self.remote), request)
+    }
+
+    /// Cancels the task that waits for responses.
+    fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        Box::pin(discard(Arc::clone(&self.remote), request))
     }
 }
 

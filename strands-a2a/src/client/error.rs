@@ -15,6 +15,8 @@ const SERVER_ERROR: i64 = -32_000;
 /// Codes of A2A for a message to a task that is not there, and to one that has ended.
 const TASK_NOT_FOUND: i64 = -32_001;
 const UNSUPPORTED_OPERATION: i64 = -32_004;
+/// Code of JSON-RPC for invalid parameters, with which the SDK for Python refuses a message to a task that has ended.
+const INVALID_PARAMS: i64 = -32_602;
 
 /// An error of a remote agent. As the failure of a prompt it is the source of
 /// [`AgentError::Promptable`](strands_core::AgentError::Promptable).
@@ -199,6 +201,16 @@ impl A2aError {
     /// Returns true if the server has no task that a message could resume: it has forgotten it, or it has ended.
     pub(super) fn says_that_the_task_is_gone(&self) -> bool {
         matches!(self, Self::Rejected { code, .. } if [TASK_NOT_FOUND, UNSUPPORTED_OPERATION].contains(code))
+    }
+
+    /// Returns true if the server refuses a message, which may be since its task is gone.
+    pub(super) fn may_say_that_the_task_is_gone(&self) -> bool {
+        matches!(self, Self::Rejected { code: INVALID_PARAMS, .. })
+    }
+
+    /// Returns true if the server does not know the task.
+    pub(super) fn is_task_not_found(&self) -> bool {
+        matches!(self, Self::Rejected { code: TASK_NOT_FOUND, .. })
     }
 
     /// Returns true if a read of a task may succeed later.

@@ -11,6 +11,9 @@ use super::error::A2aError;
 use super::structured_output::instruction;
 use crate::parts::parts_of;
 
+/// Reason for which a continuation is refused.
+pub(super) const NOT_A_CONVERSATION: &str = "the continuation is not one of a remote agent";
+
 /// The next step of a request.
 pub(super) enum Prepared {
     /// The message is sent; the conversation is the one that it continues.
@@ -28,8 +31,7 @@ pub(super) fn prepare(agent: &str, request: &PromptRequest) -> Result<Prepared, 
     let unsendable =
         |reason| AgentError::Promptable { name: agent.to_owned(), source: Box::new(A2aError::Prompt { reason }) };
     let conversation = match &request.continuation {
-        Some(continuation) => Conversation::read(continuation)
-            .ok_or_else(|| unsendable("the continuation is not one of a remote agent"))?,
+        Some(continuation) => Conversation::read(continuation).ok_or_else(|| unsendable(NOT_A_CONVERSATION))?,
         None => Conversation::default(),
     };
     let messages = request.prompt.messages();

@@ -4,7 +4,7 @@
 //! 2. `agent.rs` is the [`Promptable`](strands_core::Promptable). A prompt becomes a message (`message.rs`), and `run.rs` turns what the
 //!    server sends into events. What is generated is collected in `transcript.rs`; `outcome.rs` is for the end of a task.
 //! 3. `exchange.rs` is one request and the events of its task. It goes on with a task whose stream was cut off, and cancels a task that is
-//!    not wanted any more.
+//!    not wanted any more. `discard.rs` cancels one whose questions get no response.
 //! 4. `endpoint` has the requests in the forms of JSON-RPC and HTTP+JSON, over `http.rs`.
 //!
 //! The requests are sent by our own code rather than by `a2a-client-lf`, whose types are used. Its transports (0.2) read responses and
@@ -16,6 +16,7 @@ mod bearer;
 mod builder;
 mod card;
 mod conversation;
+mod discard;
 mod endpoint;
 mod error;
 mod event_lines;

@@ -34,7 +34,7 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    fn failed(&self, error: A2aError) -> AgentError {
+    pub(super) fn failed(&self, error: A2aError) -> AgentError {
         AgentError::Promptable { name: self.name.to_string(), source: Box::new(error) }
     }
 }
@@ -179,7 +179,10 @@ impl Work {
     async fn advance(&mut self) -> Result<(), AgentError> {
         let event = match self.exchange.next().await {
             Ok(event) => event,
-            Err(error) => return Err(self.interrupted_again(error)),
+            Err(error) => {
+                let is_gone = self.is_gone(&error).await;
+                return Err(self.interrupted_again(error, is_gone));
+            }
         };
         self.resumed = None;
         let taken = self.take(event).map_err(|error| self.remote.failed(error))?;
@@ -189,10 +192,19 @@ impl Work {
         }
     }
 
+    /// Returns true if the server has no task any more that the prompt could resume. Some servers do not say that of a message they
+    /// refuse, so the task is read.
+    async fn is_gone(&mut self, error: &A2aError) -> bool {
+        let resumed = self.resumed.as_ref().and_then(|conversation| conversation.task_id.clone());
+        match resumed.filter(|_| error.may_say_that_the_task_is_gone()) {
+            Some(task_id) => Arc::clone(&self.remote.endpoint).has_ended(&task_id).await.unwrap_or(false),
+            None => error.says_that_the_task_is_gone(),
+        }
+    }
+
     /// Returns the error of an exchange. A task whose responses the server did not accept is suspended as before, unless it is gone: it
     /// would stay suspended for ever.
-    fn interrupted_again(&mut self, error: A2aError) -> AgentError {
-        let is_gone = error.says_that_the_task_is_gone();
+    fn interrupted_again(&mut self, error: A2aError, is_gone: bool) -> AgentError {
         let error = self.remote.failed(error);
         // The start was the first item of the stream, so that a plain error is no refusal after which the task still waits.
         match self.resumed.take().filter(|_| !is_gone) {

@@ -212,8 +212,8 @@ impl A2aServerBuilder {
         self
     }
 
-    /// Discards the interrupts of an agent that keeps them itself, when their task ends without a response. Default: not called, for
-    /// agents whose state is in the task.
+    /// Discards the interrupts of an agent that keeps them itself, when their task ends without a response. Default: for agents whose
+    /// state is in the task, [`Promptable::discard`](strands_core::Promptable::discard) is called with it.
     pub fn discard_interrupts(mut self, discard: impl DiscardInterrupts + 'static) -> Self {
         self.discard = Some(Arc::new(discard));
         self

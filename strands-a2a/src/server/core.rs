@@ -105,7 +105,7 @@ impl Core {
         let key = caller.key();
         let runs = record.run.as_ref().is_some_and(|run| run.until >= Utc::now())
             || self.registry.get(&key, &record.task.id).is_some();
-        if record.interrupts.is_empty() || runs {
+        if record.interrupts.is_empty() && record.continuation.is_none() || runs {
             return;
         }
         // Without success, the next request for the task does it.

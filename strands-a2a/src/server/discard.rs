@@ -12,7 +12,8 @@ use super::store::TaskRecord;
 /// Discards the interrupts of an agent that keeps them itself, such as one with a session, when the task that waits for responses to
 /// them ends.
 ///
-/// Without it, something else that knows the agent could respond to them after the client was told that the task is canceled.
+/// Something else that knows the agent could respond to them after the client was told that the task is canceled. Without it,
+/// the server calls [`Promptable::discard`](strands_core::Promptable::discard) of the agent with the state that the task has of it.
 #[async_trait]
 pub trait DiscardInterrupts: Send + Sync {
     /// Discards the interrupts of a task, and no others. `request` has no prompt; its injected values are those of the caller, and the
@@ -30,7 +31,6 @@ pub trait DiscardInterrupts: Send + Sync {
 impl Core {
     /// Discards the interrupts of a task that is about to end.
     pub(super) async fn discard_interrupts(&self, caller: &Caller, record: &TaskRecord) -> Result<(), Failure> {
-        let Some(discard) = self.discard.as_ref().filter(|_| !record.interrupts.is_empty()) else { return Ok(()) };
         let task = &record.task;
         let last = task.history.iter().flatten().rfind(|message| message.role == a2a::Role::User);
         let context = A2aContext {
@@ -39,8 +39,13 @@ impl Core {
             task_id: task.id.clone(),
             message_id: last.map(|message| message.message_id.clone()).unwrap_or_default(),
         };
-        let request = PromptRequest::new(strands_core::Prompt::none()).inject(context);
-        match discard.discard(caller.inject_into_request(request), &record.interrupts).await {
+        let request = caller.inject_into_request(PromptRequest::new(strands_core::Prompt::none()).inject(context));
+        let discarded = match (&self.discard, record.continuation.clone()) {
+            (Some(discard), _) if !record.interrupts.is_empty() => discard.discard(request, &record.interrupts).await,
+            (None, Some(continuation)) => self.agent.discard(request.continue_from(continuation)).await,
+            _ => Ok(()),
+        };
+        match discarded {
             Err(AgentError::Busy { .. }) => Err(Failure::Busy),
             discarded => discarded.map_err(Failure::internal),
         }

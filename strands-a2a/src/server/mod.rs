@@ -4,7 +4,7 @@
 //!
 //! 1. `http`: the bindings, the agent card, authentication.
 //! 2. `send`, `tasks`, `streams` with `followed_events`, `push_config_requests`: the methods of the protocol, on its types.
-//! 3. `run`: the work of an agent on a task, with `run_guard`, `response_artifact` and `outcome`; `discard` for interrupts without a response.
+//! 3. `run`: the work of an agent on a task, with `run_guard`, `response_artifact`, `voided_messages` and `outcome`; `discard` for interrupts without a response.
 //! 4. `core`: shared state and its limits; `shares` for those of callers; `registry` and `live_task` for what runs, `store` for what is kept, `followed_tasks` for what streams read of it, `push`.
 
 mod builder;
@@ -33,6 +33,7 @@ mod shares;
 mod store;
 mod streams;
 mod tasks;
+mod voided_messages;
 
 use std::fmt;
 use std::sync::Arc;

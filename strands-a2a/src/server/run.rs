@@ -18,6 +18,7 @@ use super::registry::ContextClaim;
 use super::response_artifact::{ResponseArtifact, size_of};
 use super::run_guard::RunGuard;
 use super::store::{RecordKind, RunLease, TaskRecord, Versioned};
+use super::voided_messages::{replacement_of, replacement_of_refused};
 
 /// Time in which an agent has to end after its task was canceled. Agents of this library need 50 ms.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -57,7 +58,7 @@ impl Run {
         let outcome = match outcome.suspended {
             Some(suspended) if suspended.size() > core.limits.context_bytes => {
                 // They are discarded below, so that no host of the agent resumes it.
-                stored.record.interrupts = suspended.interrupts;
+                (stored.record.interrupts, stored.record.continuation) = (suspended.interrupts, suspended.continuation);
                 let text = format!(
                     "the agent waits for input, and its state is larger than {} bytes",
                     core.limits.context_bytes
@@ -138,7 +139,7 @@ async fn work(
             }
             Some(Ok(event)) => {
                 waiting = None;
-                if let AgentEvent::Redacted { user: Some(replacement), .. } = &event {
+                if let Some(replacement) = replacement_of(&event) {
                     live.redact_prompt(replacement);
                 }
                 if let Some(update) = artifact.update(event) {
@@ -148,8 +149,13 @@ async fn work(
                     return too_large();
                 }
             }
-            Some(Err(error @ AgentError::Suspended { .. })) => return (Vec::new(), Outcome::of_error(&error, before)),
-            Some(Err(error)) => return (Vec::new(), Outcome::of_error(&error, waiting)),
+            Some(Err(error)) => {
+                if let Some(replacement) = replacement_of_refused(&error) {
+                    live.redact_prompt(replacement);
+                }
+                let before = if matches!(error, AgentError::Suspended { .. }) { before } else { waiting };
+                return (Vec::new(), Outcome::of_error(&error, before));
+            }
             None => {
                 tracing::error!("an agent ended without a response in an A2A task");
                 return (Vec::new(), Outcome::failed());

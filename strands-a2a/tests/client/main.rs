@@ -11,6 +11,7 @@
 mod broken_streams;
 mod contract;
 mod credentials;
+mod discards;
 mod ends;
 mod failures;
 mod own_server;

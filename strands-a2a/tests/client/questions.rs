@@ -8,7 +8,7 @@ use strands::{
 
 use strands_testkit::Response;
 
-use crate::peer::{COMPLETED, INPUT_REQUIRED, Peer, WORKING, chunk, ended, prompt, status, task};
+use crate::peer::{CANCELED, COMPLETED, INPUT_REQUIRED, Peer, WORKING, chunk, ended, prompt, status, task, whole_task};
 
 /// Asks in the first message, and then echoes the responses.
 async fn asking(question: Value) -> Peer {
@@ -115,7 +115,9 @@ async fn a_refused_response_leaves_the_task_suspended() {
     let peer = Peer::new(|call| match call.number {
         0 => call.stream(&[task(WORKING), strands_question()]),
         1 => call.error(-32602, "try later"),
-        2 => Response::new(401),
+        // Such a refusal may be that of a task that has ended, so it is read.
+        2 => call.result(whole_task(INPUT_REQUIRED, &[])),
+        3 => Response::new(401),
         _ => call.stream(&[task(WORKING), ended("TASK_STATE_FAILED")]),
     });
     let peer = peer.await;
@@ -131,7 +133,36 @@ async fn a_refused_response_leaves_the_task_suspended() {
     // The server has accepted the responses.
     let failed = prompt(&agent, approval()).await.end;
     assert!(matches!(failed, Err(AgentError::Promptable { .. })), "{:?}", failed.err());
-    assert_eq!(peer.methods().len(), 4);
+    assert_eq!(peer.methods().len(), 5);
+}
+
+/// Servers of the SDK for Python refuse a message to a task that has ended as one with invalid parameters.
+#[tokio::test]
+async fn a_task_that_is_refused_for_its_end_is_gone() {
+    for has_forgotten in [false, true] {
+        let peer = Peer::new(move |call| match call.number {
+            0 => call.stream(&[task(WORKING), strands_question()]),
+            1 => call.error(-32602, "Task t1 is in terminal state: canceled"),
+            _ if has_forgotten => call.error(-32001, "it is gone"),
+            _ => call.result(whole_task(CANCELED, &[])),
+        });
+        let peer = peer.await;
+        let agent = peer.agent().await;
+        let continuation = stored(prompt(&agent, "hi").await.response());
+        let approval = resume(&continuation, [InterruptResponse::new("i1", "yes")]);
+        let failed = prompt(&agent, approval).await.end;
+        assert!(matches!(failed, Err(AgentError::Promptable { .. })), "{:?}", failed.err());
+        assert_eq!(peer.methods(), ["SendStreamingMessage", "SendStreamingMessage", "GetTask"]);
+    }
+}
+
+/// A refused message is no reason to read a task that is not known.
+#[tokio::test]
+async fn a_prompt_that_is_refused_reads_no_task() {
+    let peer = Peer::new(|call| call.error(-32602, "no")).await;
+    let failed = prompt(&peer.agent().await, "hi").await.end;
+    assert!(matches!(failed, Err(AgentError::Promptable { .. })), "{:?}", failed.err());
+    assert_eq!(peer.methods(), ["SendStreamingMessage"]);
 }
 
 /// A task that is gone can't be resumed: its prompt fails for good.

@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
 use serde_json::{Value, json};
-use strands::a2a::{A2aLimits, A2aServer, DiscardInterrupts, MemoryTaskStore, RecordKey, RecordKind, TaskStore};
-use strands::{AgentError, Continuation, Interrupt, PromptRequest, async_trait};
+use strands::a2a::{
+    A2aContext, A2aLimits, A2aServer, DiscardInterrupts, MemoryTaskStore, RecordKey, RecordKind, TaskStore,
+};
+use strands::{AgentError, Continuation, Interrupt, PromptRequest, PromptStream, Promptable, async_trait};
 
 use crate::client::{Client, URL, state_of, status_text};
 use crate::controlled::{Controlled, Prompts, Step, question};
@@ -86,5 +89,65 @@ async fn a_task_that_expires_leaves_nothing_to_respond_to() {
         assert_eq!(discarded.ids(), ["a"], "{by_its_context}");
         let key = RecordKey::new("anonymous", RecordKind::Task, task["id"].as_str().unwrap());
         assert_eq!(store.get(&key).await.unwrap(), None);
+    }
+}
+
+/// An agent that remembers the states whose interrupts are discarded.
+struct Remembering {
+    agent: Controlled,
+    discarded: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Promptable for Remembering {
+    fn name(&self) -> &str {
+        self.agent.name()
+    }
+
+    fn description(&self) -> &str {
+        self.agent.description()
+    }
+
+    fn stream(&self, request: PromptRequest) -> PromptStream {
+        self.agent.stream(request)
+    }
+
+    fn discard(&self, request: PromptRequest) -> BoxFuture<'static, Result<(), AgentError>> {
+        assert!(request.injected::<A2aContext>().is_some());
+        self.discarded.lock().unwrap().extend(request.continuation.map(|state| state.value().clone()));
+        Box::pin(ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn an_agent_discards_the_interrupts_of_its_state_in_the_task() {
+    for is_configured in [false, true] {
+        let (agent, prompts) = Controlled::new();
+        let (states, discarded) = (Arc::new(Mutex::new(Vec::new())), Discarded::default());
+        let agent = Remembering { agent, discarded: Arc::clone(&states) };
+        let mut builder = A2aServer::builder(agent, URL).limits(A2aLimits::new().context_bytes(1_000));
+        if is_configured {
+            builder = builder.discard_interrupts(discarded.clone());
+        }
+        let client = Client::of(&builder.build().unwrap());
+        let large = "x".repeat(1_000);
+        for state in ["small", &large] {
+            let task = client.start("x").await;
+            let mut asking = question();
+            asking.continuation = Some(Continuation::new(json!(state)));
+            prompts.next().await.step(Step::End(asking));
+            if state == large {
+                client.until(&task["id"], "failed").await;
+                continue;
+            }
+            client.until(&task["id"], "input_required").await;
+            assert!(states.lock().unwrap().is_empty() && discarded.ids().is_empty());
+            let canceled = client.call("CancelTask", json!({"id": task["id"]})).await.unwrap();
+            assert_eq!(state_of(&canceled), "canceled");
+        }
+        if is_configured {
+            assert_eq!((states.lock().unwrap().len(), discarded.ids()), (0, vec!["a".to_owned(), "a".to_owned()]));
+        } else {
+            assert_eq!(*states.lock().unwrap(), [json!("small"), json!(large)]);
+        }
     }
 }

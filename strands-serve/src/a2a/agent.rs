@@ -220,6 +220,9 @@ fn agent_error(error: &TurnError) -> AgentError {
         TurnError::Agent(error) => match &**error {
             AgentError::UnknownInterrupt { id } => AgentError::UnknownInterrupt { id: id.clone() },
             AgentError::Interrupted { interrupts } => AgentError::Interrupted { interrupts: interrupts.clone() },
+            AgentError::Hook { event, source } => {
+                AgentError::Hook { event, source: ErrorChain::new(&**source).to_string().into() }
+            }
             error => failed(&ErrorChain::new(error).to_string()),
         },
         error => AgentError::Promptable { name: NAME.to_owned(), source: error.clone().into() },

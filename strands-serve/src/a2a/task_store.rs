@@ -1,6 +1,7 @@
 //! Tasks in a document store, so that they survive a restart and several processes share them.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use strands_session::{Document, DocumentStore, StoreError, Version, WriteOutcome
 const FOLDER: &str = "a2a";
 
 /// Number of documents of a list that are read at once. Each may have many megabytes.
-const READ_AT_ONCE: usize = 4;
+const READ_AT_ONCE: usize = 8;
 
 /// A [`TaskStore`] in a document store: files, S3, or a database of the program.
 ///
@@ -95,10 +96,10 @@ impl TaskStore for DocumentTaskStore {
 
     fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
         let keys = async move { self.documents.list(&folder(caller, kind)?).await.map_err(failed) };
-        let batches = stream::once(keys).map_ok(|keys| stream::iter(keys).chunks(READ_AT_ONCE).map(Ok)).try_flatten();
-        let found = batches.and_then(move |keys| async move { self.documents.get_many(keys).await.map_err(failed) });
+        let keys = stream::once(keys).map_ok(|keys| stream::iter(keys).map(Ok)).try_flatten();
+        let read = keys.map(move |key| async move { self.documents.get(&key?).await.map_err(failed) });
         // One that was deleted meanwhile is none.
-        found.map_ok(|found| stream::iter(found.into_iter().flatten().map(record).map(Ok))).try_flatten().boxed()
+        read.buffer_unordered(READ_AT_ONCE).try_filter_map(|found| ready(Ok(found.map(record)))).boxed()
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {

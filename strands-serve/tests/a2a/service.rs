@@ -1,12 +1,15 @@
 //! Contexts as sessions.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use http::StatusCode;
 use serde_json::json;
 use strands_a2a::{A2aContext, A2aLimits, A2aServerBuilder};
+use strands_core::guardrails::{Check, Guardrail, GuardrailHook, Verdict};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentBuilder, Interrupt, tool, tools};
 use strands_identity::Identity;
@@ -226,4 +229,32 @@ async fn a_task_goes_on_waiting_if_its_session_can_not_be_read_after_a_wrong_res
     assert_eq!((state(&still), built.load(Ordering::Relaxed)), ("TASK_STATE_INPUT_REQUIRED", 3), "{still}");
     let resumed = alice.send(json!({"taskId": task["id"]}), "yes").await;
     assert_eq!((state(&resumed), rented.load(Ordering::Relaxed)), ("TASK_STATE_COMPLETED", 1), "{resumed}");
+}
+
+/// Blocks numbers of cards.
+struct NoCards;
+
+#[async_trait]
+impl Guardrail for NoCards {
+    fn name(&self) -> &str {
+        "no-cards"
+    }
+
+    async fn check(&self, check: &Check<'_>) -> Result<Verdict, Box<dyn Error + Send + Sync>> {
+        Ok(if check.text.contains("4111") { Verdict::block("No cards, please.") } else { Verdict::Pass })
+    }
+}
+
+#[tokio::test]
+async fn messages_that_a_guardrail_blocks_are_not_kept_in_the_task() {
+    let agent = renting(&Arc::default()).hook(GuardrailHook::new(NoCards));
+    let alice = Stores::new().process(agent).0.user("alice");
+    let blocked = alice.send(json!({"contextId": "c1"}), "my card is 4111").await;
+    assert_eq!((state(&blocked), text(&blocked)), ("TASK_STATE_COMPLETED", "No cards, please."));
+    assert_eq!(blocked["history"][0]["parts"], json!([{"text": "[redacted by a guardrail]"}]));
+    let asking = alice.send(json!({"contextId": "c2"}), "rent").await;
+    let refused = alice.send(json!({"taskId": asking["id"]}), "4111").await;
+    assert_eq!(state(&refused), "TASK_STATE_INPUT_REQUIRED");
+    let last = refused["history"].as_array().unwrap().iter().rfind(|message| message["role"] == "ROLE_USER").unwrap();
+    assert_eq!(last["parts"], json!([{"text": "[refused by a hook]"}]));
 }

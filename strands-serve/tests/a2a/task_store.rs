@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use strands_a2a::{PutOutcome, RecordKey, RecordKind, StoredRecord, TaskStore};
 use strands_serve::a2a::DocumentTaskStore;
 use strands_session::object_store::memory::InMemory;
 use strands_session::{Document, DocumentStore, FileStore, ObjectDocumentStore, StoreError, Version, WriteOutcome};
+use tokio::sync::{Barrier, Notify};
 
 async fn put(
     store: &DocumentTaskStore,
@@ -58,16 +61,18 @@ async fn writes_are_conditional_and_callers_apart() {
     }
 }
 
-/// A store that counts the contents that are in memory.
+/// A store that counts the contents that are in memory, and whose reads wait for the future of their zero-based number.
 struct Counting {
     documents: ObjectDocumentStore,
     counts: Arc<Counts>,
+    wait: Box<dyn Fn(usize) -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
 #[derive(Default)]
 struct Counts {
     now: AtomicUsize,
     most: AtomicUsize,
+    reads: AtomicUsize,
 }
 
 /// A content that is counted while it exists.
@@ -92,6 +97,7 @@ impl DocumentStore for Counting {
         let now = self.counts.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.counts.most.fetch_max(now, Ordering::Relaxed);
         let content = Bytes::from_owner(Counted(found.content, Arc::clone(&self.counts)));
+        (self.wait)(self.counts.reads.fetch_add(1, Ordering::Relaxed)).await;
         Ok(Some(Document::new(content, Version::new(found.version.as_str()))))
     }
 
@@ -112,14 +118,54 @@ impl DocumentStore for Counting {
     }
 }
 
-#[tokio::test]
-async fn a_list_has_few_documents_in_memory() {
+/// A store with the documents of 32 tasks.
+async fn listed(
+    wait: impl Fn(usize) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+) -> (DocumentTaskStore, Arc<Counts>) {
     let counts = Arc::new(Counts::default());
     let documents = ObjectDocumentStore::new(Arc::new(InMemory::new()), "p").unwrap();
-    let store = DocumentTaskStore::new(Counting { documents, counts: Arc::clone(&counts) });
-    for id in 0..30 {
+    let store = DocumentTaskStore::new(Counting { documents, counts: Arc::clone(&counts), wait: Box::new(wait) });
+    for id in 0..32 {
         put(&store, &RecordKey::new("c", RecordKind::Task, id.to_string()), "x", None).await.unwrap();
     }
-    assert_eq!(store.list("c", RecordKind::Task).count().await, 30);
-    assert_eq!(counts.most.load(Ordering::Relaxed), 4);
+    (store, counts)
+}
+
+/// Longer than anything that is expected to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_list_has_few_documents_in_memory() {
+    // Each read waits for seven others.
+    let together = Arc::new(Barrier::new(8));
+    let (store, counts) = listed(move |_| {
+        let together = Arc::clone(&together);
+        Box::pin(async move {
+            together.wait().await;
+        })
+    })
+    .await;
+    let listed = tokio::time::timeout(PATIENCE, store.list("c", RecordKind::Task).count());
+    assert_eq!(listed.await.expect("eight reads at once"), 32);
+    assert_eq!(counts.most.load(Ordering::Relaxed), 8);
+}
+
+#[tokio::test]
+async fn a_slow_document_of_a_list_delays_no_other() {
+    let gate = Arc::new(Notify::new());
+    let held = Arc::clone(&gate);
+    let (store, _) = listed(move |number| {
+        let held = Arc::clone(&held);
+        Box::pin(async move {
+            if number == 0 {
+                held.notified().await;
+            }
+        })
+    })
+    .await;
+    let mut records = store.list("c", RecordKind::Task);
+    let others = tokio::time::timeout(PATIENCE, records.by_ref().take(31).count());
+    assert_eq!(others.await.expect("no wait for the first one"), 31);
+    gate.notify_one();
+    assert_eq!(records.count().await, 1);
 }

@@ -101,6 +101,15 @@ impl Endpoint {
         self.task_of(Method::CancelTask, task_id).await
     }
 
+    /// Returns true if a task is gone: it has ended, or the server does not know it.
+    pub(super) async fn has_ended(&self, task_id: &str) -> Result<bool, A2aError> {
+        match self.task(task_id).await {
+            Ok(task) => Ok(task.status.state.is_terminal()),
+            Err(error) if error.is_task_not_found() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn task_of(&self, method: Method, task_id: &str) -> Result<Task, A2aError> {
         let call = self.call(method, task_id, serde_json::json!({"id": task_id}))?;
         let response = self.http.send(self.request(&call, false, None)).await?;
