@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use strands::a2a::{
-    A2aLimits, A2aServer, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordStream, StoredRecord, TaskStore,
-    TaskStoreError,
-};
+use strands::a2a::{A2aLimits, A2aServer, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, TaskStore as _};
 use strands::async_trait;
 use tokio::sync::Notify;
 
 use crate::client::{Client, URL, message, parts_of, reason, short, state_of, status_text};
 use crate::controlled::{Controlled, Prompts, Step, question};
+use crate::watched_store::{Watch, Watched};
 
 /// A process with the store.
 fn process(store: &Arc<MemoryTaskStore>, lease: Duration) -> (Client, Prompts) {
@@ -102,52 +100,26 @@ async fn a_task_can_be_canceled_by_another_process() {
 }
 
 /// A store whose next write of a task is done, and then waits for the test.
+#[derive(Default)]
 struct Slow {
-    records: MemoryTaskStore,
     is_slow: AtomicBool,
     written: Notify,
     go_on: Notify,
 }
 
-impl Slow {
-    fn new() -> Arc<Self> {
-        let (written, go_on) = (Notify::new(), Notify::new());
-        Arc::new(Self { records: MemoryTaskStore::new(), is_slow: AtomicBool::new(false), written, go_on })
-    }
-}
-
 #[async_trait]
-impl TaskStore for Slow {
-    async fn get(&self, key: &RecordKey) -> Result<Option<StoredRecord>, TaskStoreError> {
-        self.records.get(key).await
-    }
-
-    async fn put(
-        &self,
-        key: &RecordKey,
-        content: Bytes,
-        known: Option<&StoredRecord>,
-    ) -> Result<PutOutcome, TaskStoreError> {
-        let outcome = self.records.put(key, content, known).await;
+impl Watch for Slow {
+    async fn written(&self, key: &RecordKey) {
         if key.kind == RecordKind::Task && self.is_slow.swap(false, Ordering::Relaxed) {
             self.written.notify_one();
             self.go_on.notified().await;
         }
-        outcome
-    }
-
-    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
-        self.records.list(caller, kind)
-    }
-
-    async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {
-        self.records.delete(key).await
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_goes_on_if_its_client_goes_away_while_its_response_is_stored() {
-    let store = Slow::new();
+    let store = Arc::new(Watched::<Slow>::default());
     let (controlled, prompts) = Controlled::new();
     let client = Client::of(&A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap());
     let task = client.start("x").await;
@@ -216,7 +188,7 @@ async fn one_task_at_a_time_runs_in_a_context_of_several_processes() {
 
 #[tokio::test]
 async fn of_two_processes_that_start_a_task_in_a_context_at_once_one_gives_up() {
-    let (store, mut servers) = (Slow::new(), Vec::new());
+    let (store, mut servers) = (Arc::new(Watched::<Slow>::default()), Vec::new());
     for _ in 0..2 {
         let (controlled, prompts) = Controlled::new();
         let server = A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap();
@@ -241,7 +213,7 @@ async fn of_two_processes_that_start_a_task_in_a_context_at_once_one_gives_up() 
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_is_canceled_before_its_run_begins_is_canceled_at_once() {
-    let store = Slow::new();
+    let store = Arc::new(Watched::<Slow>::default());
     let (controlled, prompts) = Controlled::new();
     let client = Client::of(&A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap());
     store.is_slow.store(true, Ordering::Relaxed);

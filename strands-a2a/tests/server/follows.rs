@@ -4,17 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use strands::a2a::{
-    A2aLimits, A2aServer, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordStream, StoredRecord, TaskStore,
-    TaskStoreError,
-};
-use strands::async_trait;
+use strands::a2a::{A2aLimits, A2aServer, RecordKey, RecordKind};
 
 use crate::client::{Client, URL, message, server, short, with_users};
 use crate::controlled::{Controlled, Step, question};
+use crate::watched_store::{Watch, Watched};
 
 fn response_to(task: &Value) -> Value {
     let mut params = message(json!([{"text": "yes"}]), json!({"taskId": task["id"]}));
@@ -51,43 +47,23 @@ async fn a_stream_gets_each_artifact_and_each_question_once() {
     assert_eq!(events.next().await, None);
 }
 
-/// A store that counts how often a task is read.
+/// Counts how often a task is read.
 #[derive(Default)]
 struct Counting {
-    records: MemoryTaskStore,
     reads: AtomicUsize,
 }
 
-#[async_trait]
-impl TaskStore for Counting {
-    async fn get(&self, key: &RecordKey) -> Result<Option<StoredRecord>, TaskStoreError> {
+impl Watch for Counting {
+    fn read(&self, key: &RecordKey) {
         if key.kind == RecordKind::Task {
             self.reads.fetch_add(1, Ordering::Relaxed);
         }
-        self.records.get(key).await
-    }
-
-    async fn put(
-        &self,
-        key: &RecordKey,
-        content: Bytes,
-        known: Option<&StoredRecord>,
-    ) -> Result<PutOutcome, TaskStoreError> {
-        self.records.put(key, content, known).await
-    }
-
-    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
-        self.records.list(caller, kind)
-    }
-
-    async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {
-        self.records.delete(key).await
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_many_streams_follow_is_read_once_in_a_while() {
-    let store = Arc::new(Counting::default());
+    let store = Arc::new(Watched::<Counting>::default());
     let (controlled, prompts) = Controlled::new();
     let client = Client::of(&A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap());
     let task = client.start("x").await;

@@ -4,16 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::StreamExt as _;
 use serde_json::json;
-use strands::a2a::{
-    A2aLimits, A2aServer, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordStream, StoredRecord, TaskStore,
-    TaskStoreError,
-};
-use strands::async_trait;
+use strands::a2a::{A2aLimits, A2aServer, RecordKind, StoredRecord, TaskStore as _};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 
 use crate::client::{Client, URL, agent};
+use crate::watched_store::{Watch, Watched};
 
 /// Number of contents of lists that exist, and the most there were.
 #[derive(Default)]
@@ -47,40 +44,18 @@ impl Drop for Counted {
 
 #[derive(Default)]
 struct Counting {
-    records: MemoryTaskStore,
     counts: Arc<Counts>,
 }
 
-#[async_trait]
-impl TaskStore for Counting {
-    async fn get(&self, key: &RecordKey) -> Result<Option<StoredRecord>, TaskStoreError> {
-        self.records.get(key).await
-    }
-
-    async fn put(
-        &self,
-        key: &RecordKey,
-        content: Bytes,
-        known: Option<&StoredRecord>,
-    ) -> Result<PutOutcome, TaskStoreError> {
-        self.records.put(key, content, known).await
-    }
-
-    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
-        let records = self.records.list(caller, kind);
-        let counted =
-            |record: StoredRecord| StoredRecord::new(Counted::content(record.content, &self.counts), record.version);
-        records.map_ok(counted).boxed()
-    }
-
-    async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {
-        self.records.delete(key).await
+impl Watch for Counting {
+    fn listed(&self, record: StoredRecord) -> StoredRecord {
+        StoredRecord::new(Counted::content(record.content, &self.counts), record.version)
     }
 }
 
 #[tokio::test]
 async fn a_list_has_one_record_in_memory_at_a_time_and_so_has_a_deletion() {
-    let store = Arc::new(Counting::default());
+    let store = Arc::new(Watched::<Counting>::default());
     let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("ok"));
     let builder = A2aServer::builder(agent(model), URL).task_store(Arc::clone(&store));
     // Each task that ends leads to a deletion.

@@ -21,3 +21,4 @@ mod parts;
 mod push;
 mod redactions;
 mod streams;
+mod watched_store;

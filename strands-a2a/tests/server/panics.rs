@@ -4,52 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::json;
-use strands::a2a::{
-    A2aServer, DiscardInterrupts, MemoryTaskStore, PutOutcome, RecordKey, RecordKind, RecordStream, StoredRecord,
-    TaskStore, TaskStoreError,
-};
+use strands::a2a::{A2aServer, DiscardInterrupts, RecordKey, RecordKind};
 use strands::{AgentError, Interrupt, PromptRequest, async_trait};
 
 use crate::client::{Client, URL, message, short};
 use crate::controlled::{Controlled, Step, question};
+use crate::watched_store::{Watch, Watched};
 
-/// A store that panics when it writes a task, from a time on.
+/// Panics when a task is written, from a time on.
 #[derive(Default)]
 struct Panicking {
-    records: MemoryTaskStore,
     panics: AtomicBool,
 }
 
-#[async_trait]
-impl TaskStore for Panicking {
-    async fn get(&self, key: &RecordKey) -> Result<Option<StoredRecord>, TaskStoreError> {
-        self.records.get(key).await
-    }
-
-    async fn put(
-        &self,
-        key: &RecordKey,
-        content: Bytes,
-        known: Option<&StoredRecord>,
-    ) -> Result<PutOutcome, TaskStoreError> {
+impl Watch for Panicking {
+    fn write(&self, key: &RecordKey) {
         assert!(key.kind != RecordKind::Task || !self.panics.load(Ordering::Relaxed), "as the test asked");
-        self.records.put(key, content, known).await
-    }
-
-    fn list<'a>(&'a self, caller: &'a str, kind: RecordKind) -> RecordStream<'a> {
-        self.records.list(caller, kind)
-    }
-
-    async fn delete(&self, key: &RecordKey) -> Result<(), TaskStoreError> {
-        self.records.delete(key).await
     }
 }
 
 #[tokio::test]
 async fn a_panic_of_the_store_ends_the_task() {
-    let store = Arc::new(Panicking::default());
+    let store = Arc::new(Watched::<Panicking>::default());
     let (controlled, prompts) = Controlled::new();
     let server = A2aServer::builder(controlled, URL).task_store(Arc::clone(&store)).build().unwrap();
     let client = Client::of(&server);
