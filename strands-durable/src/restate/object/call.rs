@@ -217,7 +217,6 @@ impl Work<'_> {
         // Other responses are to interrupts that are gone: this request was made before, or others have responded.
         let responses: Vec<InterruptResponse> =
             self.request.resume.iter().filter(|given| is_pending(&given.interrupt_id)).cloned().collect();
-        self.charges.reserve(self.scope, self.request);
         let mut responded = if before.number == now.number { before.responded } else { Vec::new() };
         if !responses.is_empty() {
             responded.extend(responses.iter().map(|response| response.interrupt_id.clone()));

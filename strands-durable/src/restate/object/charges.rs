@@ -33,9 +33,6 @@ impl Charges {
 
     /// Reserves a share for a turn that goes on: what it has left, or what the caller has left if it is less.
     pub(super) fn reserve(&mut self, scope: &PromptScope, request: &PromptRequest) {
-        if self.share.is_some() {
-            return;
-        }
         let share = self.left.map_or_else(|| scope.reserve(request), |left| scope.reserve_at_most(left));
         self.share = Some(share);
         self.reserved_at = (self.usage, self.turns);
